@@ -1,0 +1,29 @@
+"""Time-series forecasting with sequence models for people who live in pandas and scikit-learn.
+
+Public names are imported at first use: ``import tsseq`` loads neither torch nor scikit-learn.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "tsseq.data.regular": ["regularize"],
+    "tsseq.data.samples": ["load_sample", "make_series"],
+    "tsseq.errors": ["ConfigError", "DataError", "NotEnoughHistory", "TrainingDivergedError", "TsseqError"],
+    "tsseq.estimators.forecaster": ["Forecaster"],
+    "tsseq.estimators.naive": ["Drift", "LastValue", "Mean", "SeasonalNaive"],
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'tsseq' has no attribute {name!r}")
+    return getattr(import_module(_MODULE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

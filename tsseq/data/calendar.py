@@ -1,0 +1,239 @@
+"""What the next timestamp is: plain steps, pandas offsets, exchange sessions.
+
+A `Rule` answers three questions about time: does one stamp follow another, which stamps lie between two, and
+which come next. Nothing else in tsseq does arithmetic with time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsseq.errors import ConfigError, DataError
+
+Calendar: TypeAlias = str | pd.DateOffset | Mapping[Hashable, str] | None
+
+
+class Rule(Protocol):
+    """How the timestamps of a series follow one another."""
+
+    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
+        """Whether each of ``current`` is the stamp right after its ``previous``."""
+
+    def between(self, first: Any, last: Any) -> pd.Index:
+        """All stamps from ``first`` to ``last``, both included where they fit the rule."""
+
+    def after(self, last: Any, n: int) -> pd.Index:
+        """The ``n`` stamps after ``last``."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A fixed step of integers, of a period index, or of elapsed time (a `pandas.Timedelta`)."""
+
+    step: Any
+
+    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
+        """See `Rule`."""
+        if isinstance(current, pd.PeriodIndex):
+            return np.asarray(current.asi8 - previous.asi8 == self.step.n)
+        return np.asarray(current - previous == self.step)
+
+    def between(self, first: Any, last: Any) -> pd.Index:
+        """See `Rule`."""
+        if isinstance(first, pd.Period):
+            return pd.period_range(first, last, freq=first.freq)
+        if isinstance(first, pd.Timestamp):
+            return pd.date_range(first, last, freq=self.step, unit=first.unit)
+        return pd.RangeIndex(first, last + 1, self.step)
+
+    def after(self, last: Any, n: int) -> pd.Index:
+        """See `Rule`."""
+        if isinstance(last, pd.Period):
+            return pd.period_range(last, periods=n + 1, freq=last.freq)[1:]
+        if isinstance(last, pd.Timestamp):
+            return pd.date_range(last, periods=n + 1, freq=self.step, unit=last.unit)[1:]
+        return pd.RangeIndex(last + self.step, last + self.step * (n + 1), self.step)
+
+
+class _Grid:
+    """Rules whose stamps are looked up in a range of dates."""
+
+    def between(self, first: Any, last: Any) -> pd.Index:
+        """See `Rule`."""
+        raise AssertionError("abstract")
+
+    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
+        """See `Rule`."""
+        grid = self.between(min(previous.min(), current.min()), current.max())
+        left, right = grid.get_indexer(previous), grid.get_indexer(current)
+        return np.asarray((left >= 0) & (right == left + 1))
+
+
+@dataclass(frozen=True)
+class Offsets(_Grid):
+    """Any pandas offset: calendar days, month starts, business days, `CustomBusinessDay`."""
+
+    offset: pd.DateOffset
+
+    def between(self, first: Any, last: Any) -> pd.Index:
+        """See `Rule`."""
+        return pd.date_range(first, last, freq=self.offset, unit=first.unit)
+
+    def after(self, last: Any, n: int) -> pd.Index:
+        """See `Rule`."""
+        stamps = pd.date_range(last, periods=n + 1, freq=self.offset, unit=last.unit)
+        return stamps[stamps > last][:n]
+
+
+@dataclass(frozen=True)
+class Sessions(_Grid):
+    """Trading sessions of an exchange, by its code in the library exchange_calendars."""
+
+    code: str
+
+    def between(self, first: Any, last: Any) -> pd.Index:
+        """See `Rule`."""
+        days = _sessions(self.code, first.year, last.year)
+        stamps = days.as_unit(first.unit).tz_localize(first.tz)
+        return stamps[stamps.searchsorted(first) : stamps.searchsorted(last, side="right")]
+
+    def after(self, last: Any, n: int) -> pd.Index:
+        """See `Rule`."""
+        end = last + pd.Timedelta(days=2 * n + 20)
+        found = self.between(last, end)
+        return found[found > last][:n]
+
+
+@lru_cache(maxsize=64)
+def _sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
+    """Sessions of whole years. The range is asked for, since the default one moves with today's date."""
+    import exchange_calendars
+
+    try:
+        found = exchange_calendars.get_calendar(code, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        raise ConfigError(f"calendar={code!r} is neither a pandas offset nor an exchange code such as 'XNYS'.") from error
+    except ValueError as error:
+        raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}: {error}") from error
+    return found.sessions
+
+
+def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> Rule:
+    """Choose the rule by which timestamps follow one another.
+
+    Parameters
+    ----------
+    calendar : a pandas offset, its alias, an exchange code, or None to learn the step from the data.
+    times : all timestamps, for their kind.
+    longest : ordered timestamps of the longest series, from which a step is learnt.
+
+    Raises
+    ------
+    ConfigError : the calendar is unknown, or does not go with this kind of index.
+    DataError : the index has no regular step; the message says what was found and what to pass.
+    """
+    if isinstance(times, pd.PeriodIndex):
+        return Steps(times.freq)
+    if not isinstance(times, pd.DatetimeIndex):
+        return Steps(_integer_step(times, longest))
+    if calendar is None:
+        return _as_rule(_inferred(longest), times)
+    if isinstance(calendar, pd.DateOffset):
+        return _as_rule(calendar, times)
+    if not isinstance(calendar, str):
+        raise ConfigError(f"calendar={calendar!r} is neither a pandas offset nor an exchange code such as 'XNYS'.")
+    try:
+        return _as_rule(pd.tseries.frequencies.to_offset(calendar), times)
+    except ValueError:
+        return _exchange(calendar, times)
+
+
+def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
+    intraday = times[times != times.normalize()]
+    if len(intraday):
+        raise DataError(f"calendar {code!r} knows days; the index has times of day (first: {intraday[0]}).")
+    _sessions(code, times.min().year, times.max().year)
+    return Sessions(code)
+
+
+def _as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> Rule:
+    """Fixed lengths are compared as elapsed time; days only without a time zone, where all last 24 hours."""
+    whole_days = isinstance(offset, pd.offsets.Day) or (isinstance(offset, pd.offsets.Week) and offset.weekday is None)
+    if isinstance(offset, pd.offsets.Tick) or (whole_days and times.tz is None):
+        days = 7 if isinstance(offset, pd.offsets.Week) else 1
+        return Steps(pd.Timedelta(days=days * offset.n) if whole_days else pd.Timedelta(offset))
+    return Offsets(offset)
+
+
+def _integer_step(times: pd.Index, longest: pd.Index) -> int:
+    if not pd.api.types.is_integer_dtype(times.dtype):
+        raise DataError(f"timestamps were needed (dates, periods or whole numbers); the index holds {times.dtype}.")
+    steps = np.diff(longest.to_numpy())
+    return int(np.median(steps)) if len(steps) else 1
+
+
+def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
+    """The offset that the stamps follow, or an error that says what is missing."""
+    if stamps.freq is not None:
+        return stamps.freq
+    if len(stamps) < 3:
+        raise DataError(f"no step can be learnt from {len(stamps)} timestamps; pass calendar='D' or the like.")
+    found = pd.infer_freq(stamps)
+    if found is not None:
+        return pd.tseries.frequencies.to_offset(found)
+    step = usual_step(stamps)
+    weekdays = bool((stamps.dayofweek < 5).all())
+    if weekdays and step == pd.Timedelta(days=1):
+        gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
+        advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
+        raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
+    gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
+    advice = "pass calendar=... if the step is another, or fill the rows with tsseq.regularize"
+    raise DataError(f"the index has no regular step: by its usual step of {step}, {len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
+
+
+def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:
+    """The most frequent difference between neighbours."""
+    lengths, counts = np.unique(np.diff(stamps.asi8), return_counts=True)
+    return pd.Timedelta(int(lengths[counts.argmax()]), unit=stamps.unit)
+
+
+def _first(stamps: pd.Index, most: int = 5) -> str:
+    return f"(first: {', '.join(map(str, stamps[:most]))})"
+
+
+def check_regular(rule: Rule, times: pd.Index, first_row: NDArray[np.int64], ids: pd.Index) -> None:
+    """Raise a DataError that names the first gap, if any series has one.
+
+    Parameters
+    ----------
+    rule : how stamps follow one another.
+    times : (T,) ordered within each series.
+    first_row : (S,) the row at which each series begins.
+    ids : (S,) names of the series, for the message.
+    """
+    if len(times) < 2:
+        return
+    broken = ~rule.follows(times[:-1], times[1:])
+    broken[first_row[first_row > 0] - 1] = False
+    rows = np.flatnonzero(broken) + 1
+    if len(rows):
+        series = np.searchsorted(first_row, rows, side="right") - 1
+        raise DataError(_gap_message(rule, times, rows, ids.take(series), len(np.unique(series))))
+
+
+def _gap_message(rule: Rule, times: pd.Index, rows: NDArray[np.int64], ids: pd.Index, n_series: int) -> str:
+    before, after = times[rows[0] - 1], times[rows[0]]
+    missing = rule.between(before, after).difference(pd.Index([before, after]))
+    where = f" in {n_series} series (first: {ids[0]!r})" if ids[0] is not None else ""
+    if len(missing) == 0:
+        return f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}. Pass the right calendar=..."
+    lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
+    return f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."

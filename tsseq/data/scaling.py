@@ -1,0 +1,148 @@
+"""Units of the numbers that a model sees: location and scale per window, learnt on training rows.
+
+The location of a target always comes from the window's own past. Its scale is learnt once per series
+(``"last"``) or comes from the window too (``"standard"``, ``"mean"``); ``"none"`` leaves values alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsseq.data.panel import Panel
+from tsseq.errors import ConfigError, DataError
+
+Kind = Literal["last", "standard", "mean", "none"]
+Array = NDArray[np.float64]
+STEPS_MEASURED = 24
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Location and scale of every window: ``scaled = (value - loc) / scale``.
+
+    Attributes
+    ----------
+    loc, scale : (n, n_targets) float64; a scale of 0 marks a context that never moves: it is forecast as its
+        location, whatever a model says.
+    """
+
+    loc: Array
+    scale: Array
+
+    def undo(self, scaled: Array) -> Array:
+        """Back to the data's units: ``scaled`` (n, horizon, n_targets, ...) -> the same shape."""
+        missing = (1,) * (scaled.ndim - 3)
+        loc = self.loc.reshape(len(self.loc), 1, -1, *missing)
+        return scaled * self.scale.reshape(loc.shape) + loc
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What is learnt from the training rows.
+
+    Attributes
+    ----------
+    kind : how windows are scaled.
+    log : whether targets are modelled as logarithms.
+    ids : (S,) series that were seen.
+    scale : (S, n_targets) typical size of a change over the horizon, per series; used by ``"last"``.
+    centre, spread : (n_covariates,) mean and standard deviation of past and known covariates.
+    static_centre, static_spread : (n_static,) the same for static ones.
+    """
+
+    kind: Kind
+    log: bool
+    ids: pd.Index
+    scale: Array
+    centre: Array
+    spread: Array
+    static_centre: Array
+    static_spread: Array
+
+    @classmethod
+    def learn(cls, panel: Panel, kind: str, log: bool, horizon: int) -> Scaling:
+        """Learn scales from every row of ``panel``, which must hold training rows only."""
+        if kind not in get_args(Kind):
+            raise ConfigError(f"scaling={kind!r} is unknown; it is one of {', '.join(map(repr, get_args(Kind)))}.")
+        n_targets, boolean = len(panel.schema.target), panel.boolean
+        targets = logged(panel, log)
+        scale = change_over_horizon(targets, panel.series_of_row, len(panel), horizon)
+        centre, spread = _standard(panel.values[:, n_targets:], panel.schema.covariates, boolean)
+        static = _standard(panel.static, panel.schema.static, boolean)
+        return cls(kind, log, panel.ids, scale, centre, spread, *static)  # type: ignore[arg-type]
+
+    def codes(self, ids: pd.Index) -> NDArray[np.int64]:
+        """(S,) number of each series among those seen in training, counted from 1; 0 is unknown."""
+        return np.asarray(self.ids.get_indexer(ids), dtype=np.int64) + 1
+
+
+def logged(panel: Panel, log: bool) -> Array:
+    """(T, n_targets) targets, or their logarithms; a value that has none is an error that names it."""
+    targets = panel.values[:, : len(panel.schema.target)]
+    if not log:
+        return targets
+    bad = np.argwhere(targets <= 0)
+    if len(bad):
+        row, column = bad[0]
+        found = f"{panel.schema.target[column]!r} is {targets[row, column]:g} at {panel.times[row]}"
+        raise DataError(f"log=True needs values above 0; {len(bad)} are not (first: {found}).")
+    logs: Array = np.log(targets)
+    return logs
+
+
+def change_over_horizon(targets: Array, series: NDArray[np.int64], n_series: int, horizon: int) -> Array:
+    """(n_series, n_targets) root mean square of ``y[t + h] - y[t]`` over rows t and steps h = 1..horizon.
+
+    Targets divided by it, after the last value is subtracted, have unit variance. At most 24 steps, spread evenly
+    over the horizon, are measured.
+    """
+    squares, counts = np.zeros((2, n_series, targets.shape[1]))
+    for step in np.unique(np.linspace(1, horizon, min(horizon, STEPS_MEASURED)).astype(int)):
+        change = targets[step:] - targets[:-step]
+        change[series[step:] != series[:-step]] = np.nan
+        for column in range(targets.shape[1]):
+            seen = np.isfinite(change[:, column])
+            own = series[step:][seen]
+            squares[:, column] += np.bincount(own, change[seen, column] ** 2, minlength=n_series)
+            counts[:, column] += np.bincount(own, minlength=n_series)
+    scale: Array = np.sqrt(squares / np.maximum(counts, 1))
+    return scale
+
+
+def window_change(context: Array, horizon: int) -> Array:
+    """(n, L) -> (n,) the same measure within each context, for series that training has not seen."""
+    reach = min(horizon, context.shape[1] - 1)
+    squares, counts = np.zeros((2, len(context)))
+    for step in np.unique(np.linspace(1, reach, min(reach, STEPS_MEASURED)).astype(int)) if reach else ():
+        change = context[:, step:] - context[:, :-step]
+        squares += np.nansum(change**2, axis=1)
+        counts += np.isfinite(change).sum(axis=1)
+    scale: Array = np.sqrt(squares / np.maximum(counts, 1))
+    return scale
+
+
+def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
+    """(n, L) -> loc (n,), scale (n,) of contexts, missing values left out; kind "standard" or "mean"."""
+    seen = np.isfinite(context)
+    counts = np.maximum(seen.sum(axis=1), 1)
+    filled = np.where(seen, context, 0.0)
+    if kind == "mean":
+        return np.zeros(len(context)), np.abs(filled).sum(axis=1) / counts
+    loc = filled.sum(axis=1) / counts
+    return loc, np.sqrt((np.where(seen, context - loc[:, None], 0.0) ** 2).sum(axis=1) / counts)
+
+
+def _standard(values: Array, names: tuple[Hashable, ...], boolean: frozenset[Hashable]) -> tuple[Array, Array]:
+    """Mean and standard deviation of each column over its observed values; (0, 1) for booleans and constants."""
+    seen = np.isfinite(values)
+    counts = np.maximum(seen.sum(axis=0), 1)
+    centre = np.where(seen, values, 0.0).sum(axis=0) / counts
+    spread = np.sqrt((np.where(seen, values - centre, 0.0) ** 2).sum(axis=0) / counts)
+    plain = np.array([name in boolean for name in names], dtype=bool)
+    return np.where(plain, 0.0, centre), np.where(plain | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)

@@ -1,0 +1,97 @@
+"""Which column plays which role, and whether a frame has them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import pandas as pd
+
+from tsseq.errors import ConfigError, DataError
+
+Names: TypeAlias = Hashable | Sequence[Hashable] | None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Roles of columns; the order within a role is the order of the channels.
+
+    Attributes
+    ----------
+    target : what is forecast; empty until `resolve` has seen a frame.
+    past : covariates known up to the origin.
+    known : covariates known through the horizon.
+    static : covariates with one value per series.
+    id_column, time_column : the columns of a long frame that hold the series id and the timestamp.
+    """
+
+    target: tuple[Hashable, ...] = ()
+    past: tuple[Hashable, ...] = ()
+    known: tuple[Hashable, ...] = ()
+    static: tuple[Hashable, ...] = ()
+    id_column: Hashable | None = None
+    time_column: Hashable | None = None
+
+    @classmethod
+    def of(
+        cls,
+        target: Names = None,
+        past: Names = None,
+        known: Names = None,
+        static: Names = None,
+        id_column: Hashable | None = None,
+        time_column: Hashable | None = None,
+    ) -> Schema:
+        """Build a schema from what a user writes: a name, several names, or None.
+
+        >>> Schema.of("close", past=["open", "volume"]).covariates
+        ('open', 'volume')
+        """
+        schema = cls(_names(target), _names(past), _names(known), _names(static), id_column, time_column)
+        roles = [*schema.dynamic, *schema.static]
+        twice = sorted({str(name) for name in roles if roles.count(name) > 1})
+        if twice:
+            raise ConfigError(f"{', '.join(twice)}: a column plays one role. Name it as target, past, known or static.")
+        return schema
+
+    @property
+    def covariates(self) -> tuple[Hashable, ...]:
+        """Names of the covariates that change over time: past, then known."""
+        return self.past + self.known
+
+    @property
+    def dynamic(self) -> tuple[Hashable, ...]:
+        """Names of all columns that change over time, in the order of the channels."""
+        return self.target + self.covariates
+
+    def resolve(self, columns: pd.Index) -> Schema:
+        """Fill in a target that was left out, and make sure that every named column is there."""
+        target = self.target or self._only_target(columns)
+        missing = [name for name in (*target, *self.covariates, *self.static) if name not in columns]
+        if missing:
+            raise DataError(f"column {_listed(missing)} is not in the frame; it has {_listed(columns)}.")
+        return replace(self, target=target)
+
+    def _only_target(self, columns: pd.Index) -> tuple[Hashable, ...]:
+        free = [name for name in columns if name not in (*self.covariates, *self.static)]
+        if len(free) == 1:
+            return (free[0],)
+        if "y" in free:
+            return ("y",)
+        raise ConfigError(f"say which column to forecast with target=...; the frame has {_listed(columns)}.")
+
+
+def _names(given: Names) -> tuple[Hashable, ...]:
+    if given is None:
+        return ()
+    if isinstance(given, (list, tuple, pd.Index)):
+        return tuple(given)
+    if isinstance(given, Hashable):
+        return (given,)
+    raise ConfigError(f"a column name or a list of names was needed, not {given!r}.")
+
+
+def _listed(names: Iterable[Hashable], most: int = 8) -> str:
+    shown = [repr(name) for name in names]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

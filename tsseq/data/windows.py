@@ -1,0 +1,331 @@
+"""Windows: a row is what was known at an origin, and the next ``horizon`` values.
+
+This is the boundary that leaks cannot cross: a row reads the context up to its origin, and beyond it only
+covariates that are known in advance. Nothing is copied until rows are gathered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsseq.data.panel import Panel
+from tsseq.data.scaling import Affine, Scaling, logged, window_change, window_moments
+from tsseq.errors import NotEnoughHistory
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+CHUNK = 16384
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of a row, which is channel-major: targets and past over the context, known over context and horizon, static.
+
+    >>> Layout(context_length=3, horizon=2, n_known=1).width
+    8
+    """
+
+    context_length: int
+    horizon: int
+    n_targets: int = 1
+    n_past: int = 0
+    n_known: int = 0
+    n_static: int = 0
+
+    @property
+    def width(self) -> int:
+        """Columns of X."""
+        history = self.context_length * (self.n_targets + self.n_past)
+        return history + (self.context_length + self.horizon) * self.n_known + self.n_static
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of y, ordered (horizon, target)."""
+        return self.horizon * self.n_targets
+
+
+class Ops(Protocol):
+    """The two operations in which NumPy and torch differ when rows are gathered."""
+
+    def windows(self, flat: Any, start: Any, width: int) -> Any:
+        """(len(start), width) stretches of ``flat``."""
+
+    def join(self, blocks: list[Any]) -> Any:
+        """Blocks side by side along the last axis."""
+
+
+class NumpyOps:
+    """`Ops` on NumPy arrays."""
+
+    def windows(self, flat: Array, start: Index, width: int) -> Array:
+        """See `Ops`."""
+        taken: Array = np.lib.stride_tricks.sliding_window_view(flat, width)[start]
+        return taken
+
+    def join(self, blocks: list[Array]) -> Array:
+        """See `Ops`."""
+        return np.concatenate(blocks, axis=-1)
+
+
+class Store(NamedTuple):
+    """The arrays that rows are gathered from; NumPy here, tensors on a device while training.
+
+    Attributes
+    ----------
+    flat : every channel's values one after another: targets, covariates (already standardised), static.
+    target : (n, n_targets) position in ``flat`` of the first context value.
+    row : (n,) row of the first context value.
+    series : (n,) series of the window.
+    loc, scale : (n, n_targets); a scale of 0 is 1 here, for dividing.
+    """
+
+    flat: Any
+    target: Any
+    row: Any
+    series: Any
+    loc: Any
+    scale: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """A lazy matrix of forecasting samples: scikit-learn's X, with its y in `targets`.
+
+    Rows are windows; columns are described by `Layout`. NumPy reads it through ``__array__``, scaled.
+    Integer arrays, masks, slices and ``(key, ...)`` select windows and give `Windows` again.
+    """
+
+    panel: Panel
+    layout: Layout
+    scaling: Scaling
+    flat: Array
+    origin: Index
+    channel: Index
+
+    @classmethod
+    def of(cls, panel: Panel, layout: Layout, scaling: Scaling, origins: Index | None = None) -> Windows:
+        """All windows of a panel, or those whose last context row is in ``origins`` (n,).
+
+        With several targets and ``layout.n_targets == 1`` every target is a series of its own.
+        """
+        n_targets = len(panel.schema.target)
+        if origins is None:
+            origins = _origins(panel, layout)
+        channels = np.arange(n_targets if layout.n_targets == 1 else 1)
+        covariates = (panel.values[:, n_targets:] - scaling.centre) / scaling.spread
+        static = (panel.static - scaling.static_centre) / scaling.static_spread
+        flat = np.concatenate([block.ravel(order="F") for block in (logged(panel, scaling.log), covariates, static)])
+        return cls(panel, layout, scaling, flat, np.tile(origins, len(channels)), channels.repeat(len(origins)))
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_windows, width)."""
+        return len(self), self.layout.width
+
+    ndim = 2
+    dtype = np.dtype(np.float64)
+
+    def __getitem__(self, key: Any) -> Windows:
+        rows = key[0] if isinstance(key, tuple) else key
+        picked = replace(self, origin=self.origin[rows], channel=self.channel[rows])
+        if "affine" in self.__dict__:
+            picked.__dict__["affine"] = Affine(self.affine.loc[rows], self.affine.scale[rows])
+        return picked
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        found = self.gather(np.arange(len(self)))[0]
+        return found if dtype is None else found.astype(dtype, copy=False)
+
+    def targets(self) -> Targets:
+        """The future of every window, scaled like its context."""
+        return Targets(self)
+
+    @property
+    def start(self) -> Index:
+        """(n,) row of the first context value."""
+        return self.origin - (self.layout.context_length - 1)
+
+    @cached_property
+    def series(self) -> Index:
+        """(n,) series of every window."""
+        return np.searchsorted(self.panel.indptr, self.origin, side="right") - 1
+
+    @property
+    def codes(self) -> Index:
+        """(n,) code of every window's series, counted over those seen in training; 0 is unknown."""
+        known, n_channels = self.scaling.codes(self.panel.ids)[self.series], len(self.panel.schema.target)
+        if self.layout.n_targets > 1:
+            return known
+        return np.where(known == 0, 0, (known - 1) * n_channels + self.channel + 1)
+
+    @cached_property
+    def affine(self) -> Affine:
+        """Location and scale of every window."""
+        columns = self.channel[:, None] if self.layout.n_targets == 1 else np.arange(self.layout.n_targets)[None, :]
+        parts = [_affine(self, np.broadcast_to(columns, (len(self), self.layout.n_targets))[:, k]) for k in range(self.layout.n_targets)]
+        return Affine(np.column_stack([loc for loc, _ in parts]), np.column_stack([scale for _, scale in parts]))
+
+    @cached_property
+    def store(self) -> Store:
+        """The arrays that `gather_rows` reads."""
+        total = len(self.panel.times)
+        first = self.channel if self.layout.n_targets == 1 else np.zeros(len(self), dtype=np.int64)
+        target = (first[:, None] + np.arange(self.layout.n_targets)) * total + self.start[:, None]
+        scale = np.where(self.affine.scale > 0, self.affine.scale, 1.0)
+        return Store(self.flat, target, self.start, self.series, self.affine.loc, scale)
+
+    def gather(self, rows: Index) -> tuple[Array, Array]:
+        """X (n, width) and y (n, horizon * n_targets) of ``rows``, scaled; missing is NaN."""
+        return gather_rows(self.store, self.layout, self.sizes, rows, NumpyOps())
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows, target channels and series of the panel, which place the channels in ``flat``."""
+        return len(self.panel.times), len(self.panel.schema.target), len(self.panel)
+
+    def trainable(self) -> NDArray[np.bool_]:
+        """(n,) windows that can teach something: the context moves, and some target is observed."""
+        observed = np.concatenate([np.isfinite(y).any(axis=1) for _, y in self.chunks()] or [np.empty(0, bool)])
+        moves: NDArray[np.bool_] = (self.affine.scale > 0).any(axis=1)
+        return observed & moves & np.isfinite(self.affine.loc).all(axis=1)
+
+    def chunks(self) -> Any:
+        """Gather (X, y) piece by piece, in order."""
+        for first in range(0, len(self), CHUNK):
+            yield self.gather(np.arange(first, min(first + CHUNK, len(self))))
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """A lazy y: the future of `Windows`, (n, horizon * n_targets), or (n,) when that is one column."""
+
+    windows: Windows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, n_outputs) or (n,)."""
+        n, columns = len(self.windows), self.windows.layout.n_outputs
+        return (n,) if columns == 1 else (n, columns)
+
+    @property
+    def ndim(self) -> int:
+        """1 or 2."""
+        return len(self.shape)
+
+    dtype = np.dtype(np.float64)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, key: Any) -> Targets:
+        return Targets(self.windows[key])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        found = np.concatenate([y for _, y in self.windows.chunks()]).reshape(self.shape)
+        return found if dtype is None else found.astype(dtype, copy=False)
+
+
+def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows: Any, ops: Ops) -> tuple[Any, Any]:
+    """Gather X (n, width) and y (n, horizon * n_targets) for ``rows``: the one place that reads values for a model.
+
+    ``sizes`` are the panel's rows, target channels and series. Everything but ``ops`` is arithmetic that NumPy
+    arrays and tensors share.
+    """
+    total, n_target_channels, n_series = sizes
+    length, both = layout.context_length, layout.context_length + layout.horizon
+    blocks, futures = [], []
+    for k in range(layout.n_targets):
+        values = ops.windows(store.flat, store.target[rows, k], both)
+        values = (values - store.loc[rows, k][:, None]) / store.scale[rows, k][:, None]  # (n, L + H)
+        blocks.append(values[:, :length])
+        futures.append(values[:, length:])
+    for channel in range(layout.n_past + layout.n_known):
+        width = length if channel < layout.n_past else both
+        blocks.append(ops.windows(store.flat, store.row[rows] + (n_target_channels + channel) * total, width))
+    static = (n_target_channels + layout.n_past + layout.n_known) * total
+    for column in range(layout.n_static):
+        blocks.append(ops.windows(store.flat, store.series[rows] + static + column * n_series, 1))
+    future = ops.join([block[..., None] for block in futures])  # (n, H, n_targets)
+    return ops.join(blocks), future.reshape(len(future), layout.n_outputs)
+
+
+def _origins(panel: Panel, layout: Layout) -> Index:
+    """Rows that have a whole context before and a whole horizon after them; every series must have one."""
+    needed = layout.context_length + layout.horizon
+    short = np.flatnonzero(panel.lengths < needed)
+    if len(short):
+        raise NotEnoughHistory(_short_message(panel, short, needed, "context_length + horizon"))
+    series = np.repeat(np.arange(len(panel)), panel.lengths - needed + 1)
+    first = np.concatenate([[0], np.cumsum(panel.lengths - needed + 1)[:-1]])
+    return np.arange(len(series)) - first[series] + panel.indptr[series] + layout.context_length - 1
+
+
+def check_context(panel: Panel, context_length: int) -> None:
+    """Raise NotEnoughHistory if a series has fewer rows than the context."""
+    short = np.flatnonzero(panel.lengths < context_length)
+    if len(short):
+        raise NotEnoughHistory(_short_message(panel, short, context_length, "context_length"))
+
+
+def _short_message(panel: Panel, short: Index, needed: int, what: str) -> str:
+    if panel.ids[0] is None:
+        return f"the series has {panel.lengths[0]} rows, fewer than {what} = {needed}. Pass more rows or lower context_length."
+    named = ", ".join(f"{panel.ids[s]!r} {panel.lengths[s]}" for s in short[:5])
+    return f"{len(short)} series are shorter than {what} = {needed} rows (first: {named}). Drop them or lower context_length."
+
+
+def _affine(windows: Windows, channel: Index) -> tuple[Array, Array]:
+    """loc (n,), scale (n,) for one target of each window."""
+    total, length, kind = len(windows.panel.times), windows.layout.context_length, windows.scaling.kind
+    start = channel * total + windows.start
+    known = windows.scaling.codes(windows.panel.ids)[windows.series]  # (n,), 0 is unknown
+    loc, scale = np.empty((2, len(windows)))
+    for first in range(0, len(windows), CHUNK):
+        part = slice(first, first + CHUNK)
+        context = NumpyOps().windows(windows.flat, start[part], length)
+        seen = np.isfinite(context)
+        if kind in ("standard", "mean"):
+            loc[part], scale[part] = window_moments(context, kind)
+        elif kind == "last":
+            loc[part] = _last_seen(context, seen)
+            learnt = windows.scaling.scale[np.maximum(known[part] - 1, 0), channel[part]]
+            new = known[part] == 0
+            learnt[new] = window_change(context[new], windows.layout.horizon)
+            scale[part] = learnt
+        else:
+            loc[part], scale[part] = 0.0, 1.0
+        if length > 1:
+            still = _never_moves(context, seen)
+            loc[part] = np.where(still, _last_seen(context, seen), loc[part])
+            scale[part] = np.where(still, 0.0, scale[part])
+    return loc, scale
+
+
+def _last_seen(context: Array, seen: NDArray[np.bool_]) -> Array:
+    """(n, L) -> (n,) the last observed value, NaN if there is none."""
+    back = np.argmax(seen[:, ::-1], axis=1)
+    last: Array = context[np.arange(len(context)), context.shape[1] - 1 - back]
+    return last
+
+
+def _never_moves(context: Array, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n, L) -> (n,) whether all observed values are the same number, up to rounding."""
+    high = np.where(seen, context, -np.inf).max(axis=1)
+    low = np.where(seen, context, np.inf).min(axis=1)
+    still: NDArray[np.bool_] = high - low <= 1e-12 * np.maximum(np.abs(high), np.abs(low))
+    return still
+
+
+def layout_of(X: Any, y: Any) -> Layout:
+    """Layout of training rows: that of `Windows`, else one channel with as many outputs as y has columns."""
+    if isinstance(X, Windows):
+        return X.layout
+    return Layout(X.shape[1], 1 if y.ndim == 1 else y.shape[1])

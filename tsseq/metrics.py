@@ -1,0 +1,90 @@
+"""Forecast errors: arrays in, floats out. Missing values are left out.
+
+Formulas follow Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd edition, 5.8 and 5.9.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def mae(actual: ArrayLike, forecast: ArrayLike) -> float:
+    """Mean absolute error, in units of the data.
+
+    >>> mae([1.0, 2.0], [2.0, 4.0])
+    1.5
+    """
+    return float(np.nanmean(np.abs(_errors(actual, forecast))))
+
+
+def rmse(actual: ArrayLike, forecast: ArrayLike) -> float:
+    """Root mean squared error, in units of the data.
+
+    >>> rmse([0.0, 0.0], [3.0, 4.0]) ** 2
+    12.5
+    """
+    return float(np.sqrt(np.nanmean(_errors(actual, forecast) ** 2)))
+
+
+def smape(actual: ArrayLike, forecast: ArrayLike) -> float:
+    """Symmetric mean absolute percentage error, 0 to 200, as in the M4 competition; 0 where both are 0.
+
+    >>> smape([1.0], [3.0])
+    100.0
+    """
+    error, size = np.abs(_errors(actual, forecast)), np.abs(np.asarray(actual)) + np.abs(np.asarray(forecast))
+    return float(np.nanmean(200 * error / np.where(size == 0, 1.0, size)))
+
+
+def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike) -> float:
+    """Mean absolute scaled error: errors in units of the naive forecast's error on training rows.
+
+    Parameters
+    ----------
+    scale : mean of ``|y[t] - y[t - season_length]|`` over training rows, per value or one for all (`naive_scale`).
+
+    >>> mase([1.0, 2.0], [2.0, 4.0], scale=0.5)
+    3.0
+    """
+    return float(np.nanmean(np.abs(_errors(actual, forecast)) / np.asarray(scale)))
+
+
+def naive_scale(values: ArrayLike, season_length: int = 1) -> float:
+    """Mean absolute change over a season: the scale of `mase`.
+
+    >>> naive_scale([1.0, 2.0, 4.0])
+    1.5
+    """
+    series = np.asarray(values, dtype=np.float64)
+    changes = np.abs(series[season_length:] - series[:-season_length])
+    changes = changes[np.isfinite(changes)]
+    return float(changes.mean()) if len(changes) else float("nan")
+
+
+def pinball(actual: ArrayLike, quantile: ArrayLike, level: float) -> float:
+    """Mean quantile loss of the forecasts for one level in 0..1.
+
+    >>> pinball([1.0], [0.0], level=0.9)
+    0.9
+    """
+    error = _errors(actual, quantile)
+    return float(np.nanmean(np.maximum(level * error, (level - 1) * error)))
+
+
+def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
+    """Share of values within the band, ends included.
+
+    >>> coverage([1.0, 5.0], [0.0, 0.0], [2.0, 2.0])
+    0.5
+    """
+    value, low, high = (np.asarray(part, dtype=np.float64) for part in (actual, lower, upper))
+    known = np.isfinite(value + low + high)
+    return float(((value >= low) & (value <= high))[known].mean())
+
+
+def _errors(actual: ArrayLike, forecast: ArrayLike) -> Array:
+    errors: Array = np.asarray(actual, dtype=np.float64) - np.asarray(forecast, dtype=np.float64)
+    return errors
