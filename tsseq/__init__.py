@@ -9,11 +9,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "tsseq.backtesting.rolling": ["backtest", "rolling_forecasts"],
+    "tsseq.backtesting.signals": ["to_weights"],
+    "tsseq.backtesting.simulate": ["Costs", "simulate"],
     "tsseq.data.regular": ["regularize"],
     "tsseq.data.samples": ["load_sample", "make_series"],
     "tsseq.errors": ["ConfigError", "DataError", "NotEnoughHistory", "TrainingDivergedError", "TsseqError"],
     "tsseq.estimators.forecaster": ["Forecaster"],
     "tsseq.estimators.naive": ["Drift", "LastValue", "Mean", "SeasonalNaive"],
+    "tsseq.estimators.named": ["GRUForecaster", "LSTMForecaster", "LinearForecaster", "RNNForecaster"],
+    "tsseq.estimators.regressor": ["NeuralRegressor"],
+    "tsseq.heads": ["Normal", "Point", "Quantiles", "StudentT"],
+    "tsseq.networks": ["GRU", "LSTM", "RNN", "Linear"],
+    "tsseq.training.settings": ["Training"],
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULE)

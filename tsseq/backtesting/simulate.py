@@ -240,7 +240,7 @@ def _moves(table: PriceTable, execution: str) -> _Moves:
     priced = ~np.isnan(table.closes)
     fill = last if execution == "same_bar" else closes
     if execution == "next_open" and table.opens is not None:
-        pass
+        priced &= ~np.isnan(table.opens)
         fill = np.where(priced, table.opens, last)
     return _Moves(np.nan_to_num(fill / last - 1), np.nan_to_num(closes / fill - 1), priced)
 

@@ -237,3 +237,17 @@ def _gap_message(rule: Rule, times: pd.Index, rows: NDArray[np.int64], ids: pd.I
         return f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}. Pass the right calendar=..."
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
     return f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."
+
+
+SEASONS = {"h": 24, "D": 7, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "M": 12, "Q": 4}
+
+
+def season_length(rule: Rule, times: pd.Index) -> int:
+    """Rows in the season that comes to mind first: 24 hours, 7 days, 12 months, 4 quarters; 1 where none does."""
+    if isinstance(rule, Sessions) or not isinstance(times, (pd.DatetimeIndex, pd.PeriodIndex)):
+        return 1
+    step = rule.offset if isinstance(rule, Offsets) else pd.tseries.frequencies.to_offset(getattr(rule, "step", None))
+    if isinstance(step, pd.Timedelta | pd.offsets.Tick) and pd.Timedelta(step) < pd.Timedelta(days=1):
+        return int(pd.Timedelta(days=1) / pd.Timedelta(step))
+    name = step.freqstr.split("-")[0]
+    return SEASONS.get(name, 1)

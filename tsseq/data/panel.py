@@ -32,7 +32,6 @@ class Panel:
     rank : (S,) positions of the series in the frame, so that output order is input order.
     schema, form : roles of the columns, layout of the frame.
     rules : how stamps follow one another; one rule, or one per series.
-    boolean : names of the covariates that are true or false, and stay unscaled.
     """
 
     values: NDArray[np.float64]
@@ -44,7 +43,6 @@ class Panel:
     schema: Schema
     form: Form
     rules: tuple[Rule, ...]
-    boolean: frozenset[Hashable] = frozenset()
 
     @classmethod
     def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None) -> Panel:
@@ -64,9 +62,8 @@ class Panel:
         dynamic = len(schema.dynamic)
         static = _constant(values[:, dynamic:], indptr, ids, schema.static)
         rules = _rules(calendar, table.times, indptr, ids)
-        boolean = frozenset(n for n in names if pd.api.types.is_bool_dtype(table.columns[n].dtype))
         values = values[:, :dynamic]
-        return cls(values, static, indptr, table.times, ids, rank, schema, table.form, rules, boolean)
+        return cls(values, static, indptr, table.times, ids, rank, schema, table.form, rules)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,6 +86,14 @@ class Panel:
     def before(self, cutoff: Any) -> Panel:
         """Only what was known at ``cutoff``: rows dated up to and including it."""
         return self.select(np.asarray(self.times <= cutoff))
+
+    def of_length(self, n: int) -> Panel:
+        """Only the series that have at least ``n`` rows."""
+        long = self.lengths >= n
+        kept = self.select(long[self.series_of_row])
+        rules = self.rules if len(self.rules) == 1 else tuple(rule for rule, ok in zip(self.rules, long) if ok)
+        indptr = np.concatenate([[0], np.cumsum(self.lengths[long])])
+        return replace(kept, indptr=indptr, ids=self.ids[long], rank=self.rank[long], static=self.static[long], rules=rules)
 
     def tail(self, n: int) -> Panel:
         """The last ``n`` rows of every series."""

@@ -6,7 +6,6 @@ The location of a target always comes from the window's own past. Its scale is l
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -70,11 +69,11 @@ class Scaling:
         """Learn scales from every row of ``panel``, which must hold training rows only."""
         if kind not in get_args(Kind):
             raise ConfigError(f"scaling={kind!r} is unknown; it is one of {', '.join(map(repr, get_args(Kind)))}.")
-        n_targets, boolean = len(panel.schema.target), panel.boolean
+        n_targets = len(panel.schema.target)
         targets = logged(panel, log)
         scale = change_over_horizon(targets, panel.series_of_row, len(panel), horizon)
-        centre, spread = _standard(panel.values[:, n_targets:], panel.schema.covariates, boolean)
-        static = _standard(panel.static, panel.schema.static, boolean)
+        centre, spread = _standard(panel.values[:, n_targets:])
+        static = _standard(panel.static)
         return cls(kind, log, panel.ids, scale, centre, spread, *static)  # type: ignore[arg-type]
 
     def codes(self, ids: pd.Index) -> NDArray[np.int64]:
@@ -138,11 +137,11 @@ def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
     return loc, np.sqrt((np.where(seen, context - loc[:, None], 0.0) ** 2).sum(axis=1) / counts)
 
 
-def _standard(values: Array, names: tuple[Hashable, ...], boolean: frozenset[Hashable]) -> tuple[Array, Array]:
-    """Mean and standard deviation of each column over its observed values; (0, 1) for booleans and constants."""
+def _standard(values: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each column over its observed values; (0, 1) for flags (0 and 1) and constants."""
     seen = np.isfinite(values)
     counts = np.maximum(seen.sum(axis=0), 1)
     centre = np.where(seen, values, 0.0).sum(axis=0) / counts
     spread = np.sqrt((np.where(seen, values - centre, 0.0) ** 2).sum(axis=0) / counts)
-    plain = np.array([name in boolean for name in names], dtype=bool)
-    return np.where(plain, 0.0, centre), np.where(plain | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)
+    flags = (~seen | (values == 0) | (values == 1)).all(axis=0)
+    return np.where(flags, 0.0, centre), np.where(flags | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)

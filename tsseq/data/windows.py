@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.panel import Panel
@@ -26,6 +27,8 @@ CHUNK = 16384
 class Layout:
     """Sizes of a row, which is channel-major: targets and past over the context, known over context and horizon, static.
 
+    ``missing`` tells networks that rows may have missing values, so that they read what was observed as well.
+
     >>> Layout(context_length=3, horizon=2, n_known=1).width
     8
     """
@@ -36,6 +39,7 @@ class Layout:
     n_past: int = 0
     n_known: int = 0
     n_static: int = 0
+    missing: bool = False
 
     @property
     def width(self) -> int:
@@ -196,6 +200,17 @@ class Windows:
         observed = np.concatenate([np.isfinite(y).any(axis=1) for _, y in self.chunks()] or [np.empty(0, bool)])
         moves: NDArray[np.bool_] = (self.affine.scale > 0).any(axis=1)
         return observed & moves & np.isfinite(self.affine.loc).all(axis=1)
+
+    def split(self, share: float) -> tuple[Index, Index]:
+        """Positions of training windows and of the last ``share`` of origin times, over all series.
+
+        Training windows whose targets reach beyond the first validation origin are in neither.
+        """
+        moment = pd.factorize(self.panel.times, sort=True)[0]
+        origins = np.unique(moment[self.origin])
+        border = origins[min(int(np.ceil(len(origins) * (1 - share))), len(origins) - 1)]
+        last_target = moment[self.origin + self.layout.horizon]
+        return np.flatnonzero(last_target <= border), np.flatnonzero(moment[self.origin] >= border)
 
     def chunks(self) -> Any:
         """Gather (X, y) piece by piece, in order."""

@@ -20,7 +20,7 @@ from tsseq.data.schema import Names, Schema
 from tsseq.data.windows import Layout, Windows, check_context
 from tsseq.errors import ConfigError, DataError
 from tsseq.estimators.naive import LastValue
-from tsseq.estimators.naming import KnowsOtherNames
+from tsseq.naming import KnowsOtherNames
 
 Array = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         self.scaling = scaling
         self.log = log
 
-    def fit(self, frame: Frame, y: None = None) -> Self:
+    def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Learn from every window of ``frame``.
 
         Parameters
@@ -123,20 +123,29 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         self.fitted_until_ = windows.panel.times.max()
         return self
 
-    def windows(self, frame: Frame) -> Windows:
+    def windows(self, frame: Frame | Panel) -> Windows:
         """The training rows of ``frame``: a lazy X whose ``targets()`` is y, for use with scikit-learn directly."""
         self._check_parameters()
-        panel = Panel.from_frame(frame, self._schema(), self.calendar)
+        panel = self.read(frame)
         roles = panel.schema
         joint = self.multivariate == "joint"
         sizes = (len(roles.target) if joint else 1, len(roles.past), len(roles.known), len(roles.static))
-        layout = Layout(self.context_length, self.horizon, *sizes)
+        missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
+        layout = Layout(self.context_length, self.horizon, *sizes, missing)
         scaling = Scaling.learn(panel, self.scaling, self.log, self.horizon)
         return Windows.of(panel, layout, scaling)
 
+    def read(self, frame: Frame | Panel) -> Panel:
+        """Order and check a frame, as `fit` and `predict` do; a `Panel` that was read before passes as it is."""
+        if isinstance(frame, Panel):
+            return frame
+        schema = self._schema()
+        fitted = getattr(self, "schema_", schema)
+        return Panel.from_frame(frame, replace(schema, target=schema.target or fitted.target), self.calendar)
+
     def predict(
         self,
-        frame: Frame | None = None,
+        frame: Frame | Panel | None = None,
         *,
         steps: int | None = None,
         levels: Sequence[float] | None = None,
@@ -156,6 +165,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         A frame of the shape that went in, with the next timestamps; the forecast bears the target's name.
         """
         panel = self._history(frame)
+        check_context(panel, self.context_length)
         steps = self.horizon if steps is None else steps
         self._check_steps(steps, levels)
         n_blocks = -(-steps // self.horizon)
@@ -171,7 +181,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         rows = (origins[:, None] + np.arange(1, steps + 1)).ravel()
         return coming.to_frame(rows, self._columns(forecasts, levels))
 
-    def predict_at(self, frame: Frame, cutoffs: Any, levels: Sequence[float] | None = None) -> pd.DataFrame:
+    def predict_at(self, frame: Frame | Panel, cutoffs: Any, levels: Sequence[float] | None = None) -> pd.DataFrame:
         """Forecast from many origins in one pass, each knowing only the rows up to itself.
 
         Parameters
@@ -199,7 +209,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         forecasts = self._forecast(Windows.of(coming, self.layout_, self.scaling_, origins), levels)
         return self._tidy(coming, origins, forecasts, levels)
 
-    def score(self, frame: Frame, y: None = None) -> float:
+    def score(self, frame: Frame | Panel, y: None = None) -> float:
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.
 
         Errors count in units of each series' own scale (of its logarithm with ``log=True``), so that no series
@@ -212,7 +222,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         naive = LastValue().fit(windows, windows.targets()).predict(windows).reshape(actual.shape)
         return float(1 - np.nanmean(np.abs(actual - forecast)) / np.nanmean(np.abs(actual - naive)))
 
-    def make_future_frame(self, frame: Frame | None = None, steps: int | None = None) -> pd.DataFrame:
+    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
         """The rows to come, with the known covariates left empty: fill them in and give them to ``predict(future=)``."""
         panel = self._history(frame)
         steps = -(-(self.horizon if steps is None else steps) // self.horizon) * self.horizon
@@ -266,12 +276,13 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             advice = f"wrap it: MultiOutputRegressor({name}())"
             raise ConfigError(f"{name} predicts one number, and {windows.layout.n_outputs} are needed; {advice}.") from error
 
-    def _history(self, frame: Frame | None) -> Panel:
+    def _history(self, frame: Frame | Panel | None) -> Panel:
         check_is_fitted(self, "regressor_")
         if frame is None:
             return self.panel_
-        panel = Panel.from_frame(frame, replace(self._schema(), target=self.schema_.target), self.calendar)
-        check_context(panel, self.context_length)
+        panel = self.read(frame)
+        if panel.schema.dynamic != self.schema_.dynamic:
+            raise DataError(f"fitted on the columns {self.schema_.dynamic}, asked to predict from {panel.schema.dynamic}.")
         return panel
 
     def _check_steps(self, steps: int, levels: Sequence[float] | None) -> None:

@@ -1,0 +1,136 @@
+"""NeuralRegressor: a network, a head and a way to train it, as a scikit-learn regressor over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from tsseq.data.windows import Layout, Windows, layout_of
+from tsseq.errors import ConfigError
+from tsseq.heads import Head, Point
+from tsseq.naming import KnowsOtherNames
+from tsseq.networks import LSTM, Network
+from tsseq.training.loader import Rows
+from tsseq.training.settings import Training
+
+ROWS_AT_ONCE = 256
+
+
+class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
+    """Train a sequence model on rows: windows of time series, or any table of numbers.
+
+    Parameters
+    ----------
+    network : the architecture; None is `LSTM`.
+    head : what its last layer means; None is ``Point()``, which forecasts the mean.
+    training : how it is trained; None is ``Training()``.
+    layout : how a row of a plain array divides into channels; None takes it from `Windows`, or else reads the row as
+        one series with as many outputs as y has columns.
+
+    Attributes
+    ----------
+    network_ : the trained torch module.
+    head_ : the head in use.
+    layout_ : the layout of a row.
+    history_ : DataFrame with ``train_loss`` and ``val_loss`` per epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsseq import NeuralRegressor, Training
+    >>> from tsseq.networks import Linear
+    >>> X = np.random.default_rng(0).normal(size=(300, 4))
+    >>> model = NeuralRegressor(Linear(), training=Training(learning_rate=0.01, verbose=False)).fit(X, X @ [1.0, 2.0, 0.0, -1.0])
+    >>> round(model.score(X, X @ [1.0, 2.0, 0.0, -1.0]), 2)
+    1.0
+    """
+
+    reads_windows = True
+
+    def __init__(
+        self,
+        network: Network | None = None,
+        head: Head | None = None,
+        training: Training | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        self.network = network
+        self.head = head
+        self.training = training
+        self.layout = layout
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train from scratch.
+
+        Parameters
+        ----------
+        X : Windows, or an array (n, n_features).
+        y : the windows' ``targets()``, or an array (n,) or (n, n_outputs) in the order (horizon, target).
+
+        Raises
+        ------
+        ConfigError : layout and data do not fit, or a parameter makes no sense.
+        TrainingDivergedError : the loss became NaN or infinite.
+        """
+        from tsseq.training.fitting import fit_network
+
+        if isinstance(X, Windows):
+            self.n_features_in_ = X.shape[1]
+        else:
+            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+        self.layout_ = layout_of(X, y) if self.layout is None else self.layout
+        self._check(X, y)
+        self.head_ = Point() if self.head is None else clone(self.head)
+        network = LSTM() if self.network is None else self.network
+        training = Training() if self.training is None else self.training
+        self.one_output_ = y.ndim == 1
+        self.network_, losses = fit_network(network, self.head_, training, X, y, self.layout_)
+        self.history_ = pd.DataFrame({name: pd.Series(values, dtype=float) for name, values in losses.items()}).rename_axis("epoch")
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Point forecasts (n, horizon * n_targets), or (n,) if y was one column; scaled as X is."""
+        found = self._through(X, self._head_mean)
+        return found.reshape(-1) if self.one_output_ else found.reshape(len(found), -1)
+
+    def predict_quantiles(self, X: Any, levels: Sequence[float]) -> NDArray[np.float64]:
+        """Quantiles (n, horizon * n_targets, len(levels)); a head without quantiles is a ConfigError."""
+        found = self._through(X, lambda params: self.head_.quantiles(params, levels))
+        return found.reshape(len(found), -1, len(levels))
+
+    def _head_mean(self, params: Tensor) -> Tensor:
+        return self.head_.mean(params)
+
+    def _through(self, X: Any, read: Any) -> NDArray[np.float64]:
+        """Run the network over all rows, a few at a time, and ``read`` its parameters."""
+        check_is_fitted(self, "network_")
+        if not isinstance(X, Windows):
+            X = validate_data(self, X, reset=False, dtype=np.float64)
+        with torch.inference_mode():
+            parts = [read(self.network_(batch).float()) for batch in self._batches(X)]
+        return torch.cat(parts).double().numpy()
+
+    def _batches(self, X: Any) -> Iterator[Any]:
+        rows = Rows(X, None, self.layout_, torch.device("cpu"))
+        for first in range(0, len(X), ROWS_AT_ONCE):
+            yield rows.batch(torch.arange(first, min(first + ROWS_AT_ONCE, len(X))), training=False)[0]
+
+    def _check(self, X: Any, y: Any) -> None:
+        columns = 1 if y.ndim == 1 else y.shape[1]
+        if (X.shape[1], columns) != (self.layout_.width, self.layout_.n_outputs):
+            wanted = f"{self.layout_.width} columns of X and {self.layout_.n_outputs} of y"
+            raise ConfigError(f"{self.layout_} needs {wanted}; there are {X.shape[1]} and {columns}.")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

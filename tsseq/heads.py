@@ -1,0 +1,191 @@
+"""Heads: what the numbers of the last layer mean.
+
+A head turns parameters ``params`` (B, H, C, n_params) into a loss, a point forecast, quantiles and samples, all in
+the units in which the network works: scaled targets.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy import special
+from sklearn.base import BaseEstimator
+from torch import Tensor, distributions
+from torch.nn import functional
+
+from tsseq.errors import ConfigError
+from tsseq.naming import KnowsOtherNames
+
+SMALLEST = 1e-3
+
+
+class Head(KnowsOtherNames, BaseEstimator, ABC):
+    """Meaning of the last layer; abstract. ``scalings`` are the scalings of targets that it can be used with."""
+
+    scalings: ClassVar[tuple[str, ...]] = ("last", "standard", "mean", "none")
+
+    @property
+    @abstractmethod
+    def n_params(self) -> int:
+        """Numbers that the last layer gives for every value forecast."""
+
+    @abstractmethod
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """Loss (B, H, C) of every value; ``target`` (B, H, C) is scaled by ``loc, scale`` (B, C)."""
+
+    @abstractmethod
+    def mean(self, params: Tensor) -> Tensor:
+        """Point forecast (B, H, C)."""
+
+    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
+        """Quantiles (B, H, C, len(levels)), never crossing."""
+        raise ConfigError(f"{type(self).__name__} has no quantiles; use head=Quantiles([...]), Normal() or StudentT().")
+
+
+class Point(Head):
+    """A point forecast.
+
+    Parameters
+    ----------
+    loss_name : "mse" (the forecast is a mean), "mae" (a median) or "huber".
+    """
+
+    n_params = 1
+
+    def __init__(self, loss_name: str = "mse") -> None:
+        self.loss_name = loss_name
+
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`."""
+        losses = {"mse": functional.mse_loss, "mae": functional.l1_loss, "huber": functional.huber_loss}
+        if self.loss_name not in losses:
+            raise ConfigError(f"Point({self.loss_name!r}) is unknown; it is one of {', '.join(map(repr, losses))}.")
+        return losses[self.loss_name](self.mean(params), target, reduction="none")
+
+    def mean(self, params: Tensor) -> Tensor:
+        """See `Head`."""
+        return params[..., 0]
+
+
+class Quantiles(Head):
+    """Quantiles that cannot cross: the median and, outwards from it, positive steps.
+
+    Trained with the pinball loss. Levels inside the trained range are interpolated; the point forecast is the median.
+
+    Parameters
+    ----------
+    levels : quantile levels in 0..1 to train; 0.5 is always added.
+    """
+
+    def __init__(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> None:
+        self.levels = levels
+
+    @property
+    def trained(self) -> list[float]:
+        """The sorted levels, with the median."""
+        levels = sorted({0.5, *map(float, self.levels)})
+        if not 0 < levels[0] <= levels[-1] < 1:
+            raise ConfigError(f"levels={self.levels} must lie between 0 and 1.")
+        return levels
+
+    @property
+    def n_params(self) -> int:
+        """See `Head`."""
+        return len(self.trained)
+
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`."""
+        error = target[..., None] - self._values(params)  # (B, H, C, Q)
+        levels = torch.tensor(self.trained, dtype=error.dtype, device=error.device)
+        return torch.maximum(levels * error, (levels - 1) * error).mean(-1)
+
+    def mean(self, params: Tensor) -> Tensor:
+        """See `Head`."""
+        return self._values(params)[..., self.trained.index(0.5)]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
+        """See `Head`; a level outside the trained range is a ConfigError."""
+        trained = np.array(self.trained)
+        asked = np.asarray(levels, dtype=float)
+        if (asked < trained[0]).any() or (asked > trained[-1]).any():
+            raise ConfigError(f"levels={list(levels)} go beyond the trained ones, {trained.tolist()}; train them with head=Quantiles(...).")
+        above = np.clip(np.searchsorted(trained, asked), 1, max(len(trained) - 1, 1))
+        if len(trained) == 1:
+            return self._values(params).expand(*params.shape[:-1], len(asked))
+        share = torch.tensor((asked - trained[above - 1]) / (trained[above] - trained[above - 1]), dtype=params.dtype)
+        values = self._values(params)
+        return torch.lerp(values[..., above - 1], values[..., above], share.to(params.device))
+
+    def _values(self, params: Tensor) -> Tensor:
+        middle = self.trained.index(0.5)
+        steps = functional.softplus(params)
+        below = -steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
+        median = params[..., middle : middle + 1]
+        return torch.cat([median + below, median, median + steps[..., middle + 1 :].cumsum(-1)], dim=-1)
+
+
+class Normal(Head):
+    """Normal distribution; trained with its negative log-likelihood."""
+
+    n_params = 2
+
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`."""
+        return -self._distribution(params).log_prob(target)
+
+    def mean(self, params: Tensor) -> Tensor:
+        """See `Head`."""
+        return params[..., 0]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
+        """See `Head`."""
+        standard = torch.tensor(special.ndtri(_checked(levels)), dtype=params.dtype, device=params.device)
+        found = self._distribution(params)
+        return found.loc[..., None] + found.scale[..., None] * standard
+
+    def sample(self, params: Tensor, n: int) -> Tensor:
+        """Draws (n, B, H, C), independent between steps."""
+        return self._distribution(params).sample((n,))
+
+    def _distribution(self, params: Tensor) -> distributions.Normal:
+        return distributions.Normal(params[..., 0], functional.softplus(params[..., 1]) + SMALLEST)
+
+
+class StudentT(Head):
+    """Student's t with its own degrees of freedom (above 2) for every value; for heavy tails, such as returns."""
+
+    n_params = 3
+
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`."""
+        return -self._distribution(params).log_prob(target)
+
+    def mean(self, params: Tensor) -> Tensor:
+        """See `Head`."""
+        return params[..., 0]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
+        """See `Head`."""
+        found = self._distribution(params)
+        freedom = found.df.double().cpu().numpy()[..., None]
+        standard = torch.tensor(special.stdtrit(freedom, _checked(levels)), dtype=params.dtype, device=params.device)
+        return found.loc[..., None] + found.scale[..., None] * standard
+
+    def sample(self, params: Tensor, n: int) -> Tensor:
+        """Draws (n, B, H, C), independent between steps."""
+        return self._distribution(params).sample((n,))
+
+    def _distribution(self, params: Tensor) -> distributions.StudentT:
+        freedom = 2.0 + SMALLEST + functional.softplus(params[..., 2])
+        return distributions.StudentT(freedom, params[..., 0], functional.softplus(params[..., 1]) + SMALLEST)
+
+
+def _checked(levels: Sequence[float]) -> np.ndarray:
+    asked = np.asarray(levels, dtype=float)
+    if not ((asked > 0) & (asked < 1)).all():
+        raise ConfigError(f"levels={list(levels)} must lie between 0 and 1.")
+    return asked

@@ -1,0 +1,35 @@
+"""One linear map from the row to the horizon."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tsseq.data.windows import Layout
+from tsseq.networks.base import Network
+from tsseq.networks.batch import Batch
+
+
+class Linear(Network):
+    """One linear map from everything in a row to the horizon.
+
+    With the last value subtracted, as `Forecaster` does by default, this is NLinear (Zeng et al. 2023, Are
+    Transformers Effective for Time Series Forecasting?).
+    """
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        """See `Network`."""
+        return _LinearNet(layout, n_params)
+
+
+class _LinearNet(nn.Module):
+    def __init__(self, layout: Layout, n_params: int) -> None:
+        super().__init__()
+        self.shape = (layout.horizon, layout.n_targets, n_params)
+        self.missing = layout.missing
+        self.map = nn.Linear(layout.width * (1 + layout.missing), layout.n_outputs * n_params)
+
+    def forward(self, batch: Batch) -> Tensor:
+        parts = [*batch.values, *batch.observed] if self.missing else batch.values
+        row = torch.cat([part.flatten(1) for part in parts], dim=1)  # (B, width)
+        return self.map(row).unflatten(1, self.shape)  # (B, H, C, n_params)

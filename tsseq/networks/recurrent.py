@@ -1,0 +1,106 @@
+"""RNN, LSTM and GRU over segments of the context, with all steps of the horizon decoded in parallel."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tsseq.data.windows import Layout
+from tsseq.networks.base import Network
+from tsseq.networks.batch import Batch
+from tsseq.networks.layers import coming, history, n_history, segments
+
+
+class _Recurrent(Network):
+    """Recurrent network over segments of the context (SegRNN: Lin et al. 2023).
+
+    The context is cut into segments, each embedded by a linear layer; the cell runs over them. For every segment of
+    the horizon, the cell then takes one step from the last state, with a learnt embedding of that segment (and its
+    known covariates) as input; a linear layer reads the forecast off. No forecast depends on another.
+
+    Parameters
+    ----------
+    hidden_size : width of the state and of the embeddings.
+    n_layers : recurrent layers on top of each other.
+    dropout : share of the state dropped before the last layer, and between recurrent layers, in training.
+    bidirectional : read the context in both directions; both last states are merged for decoding.
+    segment_length : rows per segment, at most the context; None runs the cell over single rows.
+    """
+
+    cell: ClassVar[type[nn.RNNBase]]
+
+    def __init__(
+        self,
+        hidden_size: int = 128,
+        n_layers: int = 1,
+        dropout: float = 0.3,
+        bidirectional: bool = False,
+        segment_length: int | None = 24,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.n_layers = n_layers
+        self.dropout = dropout
+        self.bidirectional = bidirectional
+        self.segment_length = segment_length
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        """See `Network`."""
+        return _RecurrentNet(self, layout, n_params)
+
+
+class RNN(_Recurrent):
+    """Elman's network with tanh units (Elman 1990). See the parameters of `LSTM`."""
+
+    cell = nn.RNN
+
+
+class LSTM(_Recurrent):
+    __doc__ = f"Long short-term memory (Hochreiter and Schmidhuber 1997).\n\n    {_Recurrent.__doc__}"
+    cell = nn.LSTM
+
+
+class GRU(_Recurrent):
+    """Gated recurrent unit (Cho et al. 2014). See the parameters of `LSTM`."""
+
+    cell = nn.GRU
+
+
+class _RecurrentNet(nn.Module):
+    def __init__(self, given: _Recurrent, layout: Layout, n_params: int) -> None:
+        super().__init__()
+        self.layout = layout
+        size, length = given.hidden_size, min(given.segment_length or 1, layout.context_length)
+        self.length, self.ahead = length, min(length, layout.horizon)
+        self.out = (self.ahead, layout.n_targets, n_params)
+        cell: dict[str, Any] = {"num_layers": given.n_layers, "batch_first": True}
+        between = given.dropout if given.n_layers > 1 else 0.0
+        self.embed = nn.Linear(length * n_history(layout), size)
+        self.static = nn.Linear(layout.n_static, size, bias=False) if layout.n_static else None
+        self.known = nn.Linear(self.ahead * layout.n_known, size, bias=False) if layout.n_known else None
+        self.encoder = given.cell(size, size, dropout=between, bidirectional=given.bidirectional, **cell)
+        self.merge = nn.Linear(2 * size, size) if given.bidirectional else None
+        self.decoder = given.cell(size, size, dropout=between, **cell) if given.bidirectional else self.encoder
+        self.steps = nn.Parameter(torch.randn(-(-layout.horizon // self.ahead), size))
+        self.read = nn.Sequential(nn.Dropout(given.dropout), nn.Linear(size, self.ahead * layout.n_targets * n_params))
+
+    def forward(self, batch: Batch) -> Tensor:
+        inputs = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
+        if self.static is not None:
+            inputs = inputs + self.static(batch.values.static)[:, None]
+        _, state = self.encoder(torch.relu(inputs))
+        steps = self.steps.expand(len(inputs), -1, -1)  # (B, m, hidden)
+        if self.known is not None:
+            steps = steps + self.known(segments(coming(batch, self.layout), self.ahead, front=False))
+        state = tuple(map(self._start, state)) if isinstance(state, tuple) else self._start(state)
+        decoded, _ = self.decoder(steps.flatten(0, 1)[:, None], state)  # (B * m, 1, hidden)
+        values = self.read(decoded.unflatten(0, steps.shape[:2]).squeeze(2))  # (B, m, ahead * C * n_params)
+        return values.unflatten(2, self.out).flatten(1, 2)[:, : self.layout.horizon]  # (B, H, C, n_params)
+
+    def _start(self, state: Tensor) -> Tensor:
+        """(layers * directions, B, hidden) -> (layers, B * m, hidden): one copy for every segment of the horizon."""
+        if self.merge is not None:
+            both = state.unflatten(0, (-1, 2)).movedim(1, 2).flatten(2)  # (layers, B, 2 * hidden)
+            state = self.merge(both)
+        return state.repeat_interleave(len(self.steps), dim=1).contiguous()

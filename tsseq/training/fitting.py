@@ -1,0 +1,123 @@
+"""One fit: rows in, trained network and history out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
+from torch import nn
+
+from tsseq.data.windows import Layout, Targets, Windows
+from tsseq.heads import Head
+from tsseq.networks.base import Network
+from tsseq.training.loader import Loader, Rows
+from tsseq.training.module import ForecastModule, KeepBest, OneBar
+from tsseq.training.quiet import keep_freed_memory, quiet_lightning
+from tsseq.training.settings import Training
+
+LEAST_VALIDATION = 10
+
+
+def fit_network(network: Network, head: Head, settings: Training, X: Any, y: Any, layout: Layout) -> tuple[nn.Module, dict[str, list[float]]]:
+    """Train a new module on rows X, y; the random state of the process is as before afterwards.
+
+    Returns
+    -------
+    The module, on the CPU and in evaluation mode, and its losses per epoch.
+    """
+    settings.check()
+    if settings.keep_memory:
+        keep_freed_memory()
+    seed = int(np.random.SeedSequence().entropy % 2**31) if settings.seed is None else settings.seed
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), quiet_lightning():
+        torch.manual_seed(seed)
+        data = Data(X, y, layout, settings, seed)
+        module = ForecastModule(network.build(layout, head.n_params), head, settings, data.steps)
+        if settings.compile:
+            module.network.compile()
+        trainer = _trainer(settings, validates=len(data.held_out) > 0)
+        trainer.fit(module, datamodule=data)
+    return module.network.cpu().eval(), module.losses
+
+
+class Data(pl.LightningDataModule):
+    """Training and validation rows, divided by time and then between the ranks."""
+
+    def __init__(self, X: Any, y: Any, layout: Layout, settings: Training, seed: int) -> None:
+        super().__init__()
+        self.X, self.y, self.layout, self.settings, self.seed = X, y, layout, settings, seed
+        self.train, self.held_out = _split(X, y, settings.validation)
+        self.steps = len(Loader(None, self.train, settings.batch_size, seed))
+
+    def setup(self, stage: str) -> None:
+        """Put the rows on this rank's device."""
+        self.rows = Rows(self.X, self.y, self.layout, self.trainer.strategy.root_device)
+
+    def train_dataloader(self) -> Loader:
+        """Shuffled batches."""
+        return self._loader(self.train, self.seed)
+
+    def val_dataloader(self) -> Loader | list[Any]:
+        """Batches in order; none when nothing is held out."""
+        return self._loader(self.held_out, None) if len(self.held_out) else []
+
+    def _loader(self, index: np.ndarray, seed: int | None) -> Loader:
+        trainer = self.trainer
+        return Loader(self.rows, index, self.settings.batch_size, seed, trainer.global_rank, trainer.world_size)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Batches are gathered where they are used."""
+        return batch
+
+
+def _split(X: Any, y: Any, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of training and validation rows: the last ``share`` of origin times, or of plain rows."""
+    everything, nothing = np.arange(len(X)), np.empty(0, dtype=np.int64)
+    if share == 0:
+        return everything, nothing
+    if isinstance(X, Windows) and isinstance(y, Targets):
+        train, held_out = X.split(share)
+    else:
+        border = len(X) - round(len(X) * share)
+        train, held_out = everything[:border], everything[border:]
+    return (train, held_out) if len(held_out) >= LEAST_VALIDATION and len(train) else (everything, nothing)
+
+
+def _trainer(settings: Training, validates: bool) -> pl.Trainer:
+    callbacks: list[pl.Callback] = [KeepBest()] if validates else []
+    if validates and settings.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", patience=settings.patience))
+    if settings.verbose:
+        callbacks.append(OneBar(refresh_rate=10))
+    return pl.Trainer(
+        max_epochs=settings.max_epochs,
+        max_steps=-1 if settings.max_steps is None else settings.max_steps,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy=_strategy(settings),
+        precision=settings.precision,
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=callbacks,
+        enable_progress_bar=settings.verbose,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _strategy(settings: Training) -> Any:
+    """Several processes start by fork on CPUs, by spawn or as a notebook needs it on GPUs; under torchrun as it says."""
+    several = settings.devices not in (1, "1", "auto") and settings.strategy == "auto"
+    if not several or torch.distributed.is_torchelastic_launched():
+        return settings.strategy
+    cpu = settings.accelerator == "cpu" or (settings.accelerator == "auto" and not torch.cuda.is_available())
+    if cpu:
+        return "ddp_fork"
+    return "ddp_notebook" if "ipykernel" in sys.modules else "ddp_spawn"

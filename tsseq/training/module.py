@@ -1,0 +1,128 @@
+"""The one LightningModule, and the callback that keeps the best weights in memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
+from torch import Tensor, nn
+
+from tsseq.errors import TrainingDivergedError
+from tsseq.heads import Head
+from tsseq.training.loader import Piece
+from tsseq.training.settings import Training
+
+CLIP = 20.0
+DECAY = 0.8
+
+
+class ForecastModule(pl.LightningModule):
+    """Loss, optimiser and history of one fit.
+
+    Losses are means over observed values; over an epoch they are summed and counted on every rank, so that they are
+    exact however the rows divide.
+    """
+
+    def __init__(self, network: nn.Module, head: Head, settings: Training, steps: int) -> None:
+        super().__init__()
+        self.network, self.head, self.settings, self.steps = network, head, settings, steps
+        self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
+        self.sums = {"train_loss": torch.zeros(2, dtype=torch.float64), "val_loss": torch.zeros(2, dtype=torch.float64)}
+
+    def training_step(self, piece: Piece, index: int) -> Tensor:
+        """Mean loss of this rank's rows, weighted by their share of the batch."""
+        return self._loss(piece, "train_loss") * piece.weight
+
+    def validation_step(self, piece: Piece, index: int) -> None:
+        """Add to the sums; a stand-in counts nothing."""
+        if piece.weight:
+            self._loss(piece, "val_loss")
+
+    def _loss(self, piece: Piece, name: str) -> Tensor:
+        params = self.network(piece.batch)
+        seen = piece.target.isfinite()
+        target = piece.target.nan_to_num(0.0).clamp(-CLIP, CLIP)
+        losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale)
+        total, count = torch.where(seen, losses, 0.0).sum(), seen.sum()
+        if piece.weight:
+            sums = self.sums[name] = self.sums[name].to(total.device)
+            sums += torch.stack([total.detach().double(), count.double()])
+        return total / count.clamp(min=1)
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's sums."""
+        self.sums = {name: torch.zeros_like(sums) for name, sums in self.sums.items()}
+
+    def on_validation_epoch_end(self) -> None:
+        """Tell Lightning the validation loss, for early stopping."""
+        self.log("val_loss", self._reduced("val_loss"), rank_zero_only=False)
+
+    def on_train_epoch_end(self) -> None:
+        """Stop with an error if the loss is no number."""
+        loss = self._reduced("train_loss")
+        if not math.isfinite(loss):
+            rate = f"learning_rate={self.settings.learning_rate:g}"
+            raise TrainingDivergedError(f"the loss became {loss} in epoch {self.current_epoch} with {rate}; lower it, or gradient_clip.")
+
+    def _reduced(self, name: str) -> float:
+        """Mean over all ranks; recorded."""
+        total, count = self.trainer.strategy.reduce(self.sums[name], reduce_op="sum").tolist()
+        self.losses[name].append(total / count if count else math.nan)
+        return self.losses[name][-1]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW, and a schedule that counts steps."""
+        settings = self.settings
+        optimizer = torch.optim.AdamW(self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        total = settings.max_epochs * self.steps
+        total = total if settings.max_steps is None else min(total, settings.max_steps)
+        rate = {
+            "exponential": lambda step: DECAY ** (step / self.steps),
+            "cosine": lambda step: (1 + math.cos(math.pi * min(step / total, 1.0))) / 2,
+            "constant": lambda step: 1.0,
+        }[settings.schedule]
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def get_extra_state(self) -> Tensor:
+        """The history travels with the weights when other processes trained them."""
+        lengths = [len(values) for values in self.losses.values()]
+        table = torch.full((2, max(lengths)), torch.nan, dtype=torch.float64)
+        for row, values in zip(table, self.losses.values()):
+            row[: len(values)] = torch.tensor(values, dtype=torch.float64)
+        return table
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Inverse of `get_extra_state`."""
+        self.losses = {name: [v for v in row.tolist() if v == v] for name, row in zip(self.losses, state)}
+
+
+class KeepBest(pl.Callback):
+    """Keep the weights of the best validation loss in memory, and put them back at the end."""
+
+    def __init__(self) -> None:
+        self.loss, self.weights = math.inf, None
+
+    def on_validation_end(self, trainer: pl.Trainer, module: ForecastModule) -> None:
+        """Copy the weights if this epoch is the best."""
+        loss = module.losses["val_loss"][-1]
+        if loss < self.loss:
+            self.loss = loss
+            self.weights = {name: value.detach().clone() for name, value in module.network.state_dict().items()}
+
+    def on_train_end(self, trainer: pl.Trainer, module: ForecastModule) -> None:
+        """Put the best weights back."""
+        if self.weights is not None:
+            module.network.load_state_dict(self.weights)
+
+
+class OneBar(TQDMProgressBar):
+    """Lightning's progress bar of the training steps, without a second one for validation."""
+
+    def init_validation_tqdm(self) -> Tqdm:
+        """A bar that is not shown."""
+        return Tqdm(disable=True)
