@@ -117,12 +117,13 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
             X = validate_data(self, X, reset=False, dtype=np.float64)
         with torch.inference_mode():
             parts = [read(self.network_(batch).float()) for batch in self._batches(X)]
-        return torch.cat(parts).double().numpy()
+        return torch.cat(parts)[: len(X)].double().numpy()
 
     def _batches(self, X: Any) -> Iterator[Any]:
+        """Batches of one size, the last one filled up: a forecast does not depend on how many are made with it."""
         rows = Rows(X, None, self.layout_, torch.device("cpu"))
         for first in range(0, len(X), ROWS_AT_ONCE):
-            yield rows.batch(torch.arange(first, min(first + ROWS_AT_ONCE, len(X))), training=False)[0]
+            yield rows.batch(torch.arange(first, first + ROWS_AT_ONCE).clamp(max=len(X) - 1), training=False)[0]
 
     def _check(self, X: Any, y: Any) -> None:
         columns = 1 if y.ndim == 1 else y.shape[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -15,8 +16,10 @@ class Network(KnowsOtherNames, BaseEstimator, ABC):
     """Small estimator of hyper-parameters; its constructor only stores them.
 
     A network is one file: a final subclass whose `build` returns a module with
-    ``forward(batch: Batch) -> (B, H, C_target, n_params)``.
+    ``forward(batch: Batch) -> (B, H, C_target, n_params)``. ``learning_rate`` is what suits it unless told otherwise.
     """
+
+    learning_rate: ClassVar[float] = 1e-3
 
     @abstractmethod
     def build(self, layout: Layout, n_params: int) -> nn.Module:

@@ -17,6 +17,8 @@ class Linear(Network):
     Transformers Effective for Time Series Forecasting?).
     """
 
+    learning_rate = 1e-2
+
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """See `Network`."""
         return _LinearNet(layout, n_params)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,11 +39,13 @@ def fit_network(network: Network, head: Head, settings: Training, X: Any, y: Any
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), quiet_lightning():
         torch.manual_seed(seed)
         data = Data(X, y, layout, settings, seed)
-        module = ForecastModule(network.build(layout, head.n_params), head, settings, data.steps)
+        rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
+        module = ForecastModule(network.build(layout, head.n_params), head, settings, rate, data.steps)
         if settings.compile:
             module.network.compile()
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
-        trainer.fit(module, datamodule=data)
+        with _own_temporary_folder():
+            trainer.fit(module, datamodule=data)
     return module.network.cpu().eval(), module.losses
 
 
@@ -72,6 +77,18 @@ class Data(pl.LightningDataModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are gathered where they are used."""
         return batch
+
+
+@contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """Lightning hands weights from process to process through a file and leaves its folder behind; here it goes."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _split(X: Any, y: Any, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -27,9 +27,10 @@ class ForecastModule(pl.LightningModule):
     exact however the rows divide.
     """
 
-    def __init__(self, network: nn.Module, head: Head, settings: Training, steps: int) -> None:
+    def __init__(self, network: nn.Module, head: Head, settings: Training, rate: float, steps: int) -> None:
         super().__init__()
-        self.network, self.head, self.settings, self.steps = network, head, settings, steps
+        self.network, self.head, self.settings = network, head, settings
+        self.rate, self.steps = rate, steps
         self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
         self.sums = {"train_loss": torch.zeros(2, dtype=torch.float64), "val_loss": torch.zeros(2, dtype=torch.float64)}
 
@@ -65,8 +66,8 @@ class ForecastModule(pl.LightningModule):
         """Stop with an error if the loss is no number."""
         loss = self._reduced("train_loss")
         if not math.isfinite(loss):
-            rate = f"learning_rate={self.settings.learning_rate:g}"
-            raise TrainingDivergedError(f"the loss became {loss} in epoch {self.current_epoch} with {rate}; lower it, or gradient_clip.")
+            found = f"the loss became {loss} in epoch {self.current_epoch}"
+            raise TrainingDivergedError(f"{found} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
 
     def _reduced(self, name: str) -> float:
         """Mean over all ranks; recorded."""
@@ -77,7 +78,7 @@ class ForecastModule(pl.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW, and a schedule that counts steps."""
         settings = self.settings
-        optimizer = torch.optim.AdamW(self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=settings.weight_decay)
         total = settings.max_epochs * self.steps
         total = total if settings.max_steps is None else min(total, settings.max_steps)
         rate = {

@@ -21,7 +21,7 @@ class Training(KnowsOtherNames, BaseEstimator):
         drawn again, in smaller batches.
     max_steps : optimiser steps at most; None sets no limit.
     batch_size : windows per step, over all devices.
-    learning_rate, weight_decay : of AdamW (Loshchilov and Hutter 2019).
+    learning_rate, weight_decay : of AdamW (Loshchilov and Hutter 2019); a rate of None is the network's own.
     schedule : "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 over all steps, "constant" not at all.
     gradient_clip : norm at which gradients are clipped; None leaves them alone.
     validation : share of the last origin times that is held out. Their loss chooses the epoch whose weights are kept;
@@ -42,7 +42,7 @@ class Training(KnowsOtherNames, BaseEstimator):
         max_epochs: int = 10,
         max_steps: int | None = None,
         batch_size: int = 256,
-        learning_rate: float = 1e-3,
+        learning_rate: float | None = None,
         weight_decay: float = 1e-2,
         schedule: str = "exponential",
         gradient_clip: float | None = 1.0,
