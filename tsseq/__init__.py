@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "tsseq.backtesting.report": ["report"],
     "tsseq.backtesting.rolling": ["backtest", "rolling_forecasts"],
     "tsseq.backtesting.signals": ["to_weights"],
     "tsseq.backtesting.simulate": ["Costs", "simulate"],
@@ -21,6 +22,7 @@ _HOME = {
     "tsseq.estimators.regressor": ["NeuralRegressor"],
     "tsseq.heads": ["Normal", "Point", "Quantiles", "StudentT"],
     "tsseq.networks": ["GRU", "LSTM", "RNN", "Linear"],
+    "tsseq.plotting": ["plot_forecast"],
     "tsseq.training.settings": ["Training"],
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -21,7 +21,9 @@ Horizon = Annotated[int, typer.Option(help="Rows to forecast.")]
 Context = Annotated[int, typer.Option(help="Rows of history that a forecast reads.")]
 TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps; the first column unless told.")]
 IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
-Calendar = Annotated[str | None, typer.Option(help="Exchange code (XNYS) or pandas offset (B, MS); learnt unless told.")]
+Calendar = Annotated[
+    str | None, typer.Option(help="Exchange code (XNYS) or pandas offset (B, MS); learnt unless told.")
+]
 Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
@@ -38,13 +40,17 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
     typer.echo(f"S&P 500, {len(prices)} daily bars from {prices.index[0].date()} to {prices.index[-1].date()}.")
     shared: dict[str, Any] = {"target": "close", "log": True, "calendar": "XNYS"}
     models = {name: _forecaster(name, 5, 60, 10, None, **shared) for name in ("lstm", "gru", "ridge")}
-    typer.echo("Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each.")
+    typer.echo(
+        "Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each."
+    )
     result = tsseq.backtest(models, prices, n_cutoffs=150, step=5)
     weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", short=False)
     book = tsseq.simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
     _show(result)
     stats = pd.DataFrame({"long/flat by lstm, net": book.stats(), "buy and hold": _held(book)})
-    typer.echo(f"\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:\n{stats.round(3).to_string()}")
+    typer.echo(
+        f"\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:\n{stats.round(3).to_string()}"
+    )
     typer.echo(f"\nReport: {tsseq.report(result, book, report)}")
 
 
@@ -65,7 +71,9 @@ def predict(
 ) -> None:
     """Fit on a whole file and forecast the rows after its end."""
     frame, names = _read(source, time_column, id_column)
-    forecaster = _forecaster(model, horizon, context_length, max_epochs, level, target=target, calendar=calendar, log=log, **names)
+    forecaster = _forecaster(
+        model, horizon, context_length, max_epochs, level, target=target, calendar=calendar, log=log, **names
+    )
     text = forecaster.fit(frame).predict(levels=level or None).to_csv(index=id_column is None)
     if output is None:
         typer.echo(text, nl=False)
@@ -139,11 +147,15 @@ def _read(source: Path, time_column: str | None, id_column: str | None) -> tuple
     try:
         stamps = pd.to_datetime(frame[time_column])
     except (ValueError, TypeError) as error:
-        raise DataError(f"column {time_column!r} of {source} holds no dates ({error}); name another with --time-column.") from error
+        raise DataError(
+            f"column {time_column!r} of {source} holds no dates ({error}); name another with --time-column."
+        ) from error
     return frame.drop(columns=time_column).set_index(pd.DatetimeIndex(stamps)), {}
 
 
-def _forecaster(name: str, horizon: int, context_length: int, max_epochs: int, levels: list[float] | None, **roles: Any) -> Any:
+def _forecaster(
+    name: str, horizon: int, context_length: int, max_epochs: int, levels: list[float] | None, **roles: Any
+) -> Any:
     import tsseq
     from tsseq import Quantiles, Training
 
@@ -155,7 +167,9 @@ def _forecaster(name: str, horizon: int, context_length: int, max_epochs: int, l
     if name not in classes:
         raise ConfigError(f"--model {name} is unknown; it is one of {', '.join(MODELS)}.")
     head = Quantiles(levels) if levels else None
-    return getattr(tsseq, classes[name])(horizon, context_length, head=head, training=Training(max_epochs=max_epochs), **roles)
+    return getattr(tsseq, classes[name])(
+        horizon, context_length, head=head, training=Training(max_epochs=max_epochs), **roles
+    )
 
 
 def _show(result: Any) -> None:

@@ -56,7 +56,7 @@ class Point(Head):
 
     n_params = 1
 
-    def __init__(self, loss_name: str = "mse") -> None:
+    def __init__(self, loss_name: str = "mae") -> None:
         self.loss_name = loss_name
 
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
@@ -112,7 +112,9 @@ class Quantiles(Head):
         trained = np.array(self.trained)
         asked = np.asarray(levels, dtype=float)
         if (asked < trained[0]).any() or (asked > trained[-1]).any():
-            raise ConfigError(f"levels={list(levels)} go beyond the trained ones, {trained.tolist()}; train them with head=Quantiles(...).")
+            raise ConfigError(
+                f"levels={list(levels)} go beyond the trained ones, {trained.tolist()}; train them with head=Quantiles(...)."
+            )
         above = np.clip(np.searchsorted(trained, asked), 1, max(len(trained) - 1, 1))
         if len(trained) == 1:
             return self._values(params).expand(*params.shape[:-1], len(asked))

@@ -8,8 +8,26 @@ from typing import Any, Self
 from tsseq.errors import ConfigError
 
 OURS = {
-    "horizon": ("h", "fh", "n", "pred_len", "prediction_length", "max_prediction_length", "output_chunk_length", "forecast_horizon"),
-    "context_length": ("input_size", "input_chunk_length", "seq_len", "max_encoder_length", "lookback", "window", "window_size", "lags"),
+    "horizon": (
+        "h",
+        "fh",
+        "n",
+        "pred_len",
+        "prediction_length",
+        "max_prediction_length",
+        "output_chunk_length",
+        "forecast_horizon",
+    ),
+    "context_length": (
+        "input_size",
+        "input_chunk_length",
+        "seq_len",
+        "max_encoder_length",
+        "lookback",
+        "window",
+        "window_size",
+        "lags",
+    ),
     "calendar": ("freq", "frequency"),
     "past": ("hist_exog_list", "past_covariates"),
     "known": ("futr_exog_list", "future_covariates", "known_covariates_names", "exog"),
@@ -26,7 +44,13 @@ OURS = {
     "training=Training(max_steps=...)": ("max_steps",),
     "training=Training(learning_rate=...)": ("lr", "learning_rate", "optimizer_kwargs"),
     "training=Training(batch_size=...)": ("batch_size", "windows_batch_size"),
-    "training=Training(devices=..., strategy=...)": ("devices", "accelerator", "strategy", "pl_trainer_kwargs", "trainer_kwargs"),
+    "training=Training(devices=..., strategy=...)": (
+        "devices",
+        "accelerator",
+        "strategy",
+        "pl_trainer_kwargs",
+        "trainer_kwargs",
+    ),
 }
 THEIRS = {other: ours for ours, others in OURS.items() for other in others}
 

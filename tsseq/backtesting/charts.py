@@ -14,13 +14,10 @@ from tsseq.backtesting.simulate import Book
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; naive forecasts are grey and dashed.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_NAIVE_LINES = dict(
-    zip(NAIVE, (("#444444", "dash"), ("#777777", "dot"), ("#999999", "dashdot"), ("#777777", "longdash")))
-)
+_GREYS = (("#444444", "dash"), ("#777777", "dot"), ("#999999", "dashdot"), ("#777777", "longdash"))
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif'
 _MOST_FANS = 8
-_DOT = {"color": "#111111", "size": 5}
 
 
 def error_by_step(errors: Mapping[str, "pd.Series[float]"], unit: str) -> tuple[Any, list[str]]:
@@ -40,7 +37,12 @@ def error_by_step(errors: Mapping[str, "pd.Series[float]"], unit: str) -> tuple[
         for name, values in errors.items()
     ]
     figure = _figure(traces, 360, f"MAE ({_label(unit)})")
-    figure.update_xaxes(title="step ahead (rows)", tick0=1, dtick=1 if steps <= 14 else None, tickformat="d")
+    figure.update_xaxes(
+        title={"text": "rows ahead", "standoff": 6, "font": {"size": 12}},
+        tick0=1,
+        dtick=1 if steps <= 14 else None,
+        tickformat="d",
+    )
     figure.update_yaxes(rangemode="tozero")
     return figure, hidden
 
@@ -49,22 +51,22 @@ def forecasts_and_truth(forecasts: pd.DataFrame, horizon: int, step: int, last: 
     """The last actual values of one series and one target, with forecasts from a few spaced cutoffs."""
     actual = forecasts.drop_duplicates("time").set_index("time")["actual"].sort_index().dropna()
     actual = actual.iloc[-max(last, 2 * horizon) :]
-    cutoffs = _spaced_cutoffs(forecasts, actual, horizon)
-    begins = forecasts[(forecasts["model"] == NAIVE[0]) & (forecasts["step"] == 1)].set_index("cutoff")["forecast"]
+    begins = forecasts[(forecasts["model"] == NAIVE[0]) & (forecasts["step"] == 1)].set_index("cutoff").sort_index()
+    cutoffs = _spaced_cutoffs(begins["time"], actual, horizon)
     models = [str(name) for name in forecasts["model"].unique()]
-    traces = []
-    for name in models:
-        own = forecasts[(forecasts["model"] == name) & forecasts["cutoff"].isin(cutoffs)].sort_values(
-            ["cutoff", "step"]
-        )
-        traces += _fans(own, begins, _line(name, models), name)
-    truth = {"color": "#111111", "width": 2}
     # Where cutoffs lie further apart than the horizon, a line would bridge values that the backtest never saw.
-    mode = "markers" if step > horizon else "lines"
-    traces.append(
-        go.Scatter(x=_axis(actual.index), y=actual.tolist(), name="actual", line=truth, marker=_DOT, mode=mode)
-    )
+    mode, truth = "markers" if step > horizon else "lines", {"color": "#111111", "width": 2}
+    x, y = _axis(actual.index), actual.tolist()
+    traces = [go.Scatter(x=x, y=y, name="actual", line=truth, marker={"color": "#111111", "size": 5}, mode=mode)]
+    for name in models:
+        own = forecasts[(forecasts["model"] == name) & forecasts["cutoff"].isin(cutoffs)].sort_values("step")
+        traces += _fans(own, begins["forecast"], _line(name, models), name)
     return _figure(traces, 440, _label(str(forecasts["target"].iloc[0])))
+
+
+def levels(forecasts: pd.DataFrame) -> list[float]:
+    """The quantile levels that some model forecast, in order."""
+    return sorted(float(name[1:]) for name in map(str, forecasts.columns) if name.startswith("q"))
 
 
 def equity(book: Book) -> Any:
@@ -89,12 +91,12 @@ def monthly_returns(book: Book) -> Any:
     by_month = returns.groupby([index.year, index.month]).agg(total_return).unstack().reindex(columns=range(1, 13))
     by_year = returns.groupby(index.year).agg(total_return)
     cells = 100 * np.column_stack([by_month.to_numpy(dtype=float), by_year.to_numpy(dtype=float)])  # (years, 13)
-    bound = np.nanmax(np.abs(cells[:, :12])) or 1.0
+    bound = np.nanquantile(np.abs(cells[:, :12]), 0.95) or 1.0  # one wild month must not bleach all others
     heat = go.Heatmap(
-        z=np.where(np.isnan(cells), None, np.round(cells, 3)).tolist(),
+        z=np.round(cells, 3).tolist(),
         x=[*_MONTHS, "Year"],
         y=[str(year) for year in by_year.index],
-        text=[["" if np.isnan(v) else f"{v:.1f}".replace("-", "−") for v in row] for row in cells],
+        text=[["" if np.isnan(v) else f"{v:z.1f}".replace("-", "−") for v in row] for row in cells],
         texttemplate="%{text}",
         textfont={"size": 10.5},
         hovertemplate="%{x} %{y}: %{text} %<extra></extra>",
@@ -107,8 +109,8 @@ def monthly_returns(book: Book) -> Any:
     )
     figure = _figure([heat], 60 + 30 * len(by_year), "")
     figure.update_layout(margin={"t": 30, "b": 8, "l": 44, "r": 4}, hovermode="closest")
-    figure.update_xaxes(side="top", tickangle=0, showgrid=False, ticks="", tickfont={"size": 10.5})
-    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+    figure.update_xaxes(side="top", tickangle=0, showgrid=False, showline=False, ticks="", tickfont={"size": 10.5})
+    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, ticks="")
 
 
 def turnover(book: Book) -> Any:
@@ -118,7 +120,7 @@ def turnover(book: Book) -> Any:
     months = [f"{year:04d}-{month:02d}-01" for year, month in traded.index]
     bars = go.Bar(x=months, y=traded.tolist(), marker={"color": "#6b8fab"}, hovertemplate="%{y:.2f}<extra></extra>")
     figure = _figure([bars], 240, "× equity per month")
-    return figure.update_xaxes(hoverformat="%b %Y")
+    return figure.update_xaxes(hoverformat="%b %Y", tickformat="%b %Y", dtick="M1" if len(months) <= 8 else None)
 
 
 def _figure(traces: Sequence[Any], height: int, unit: str) -> Any:
@@ -129,7 +131,7 @@ def _figure(traces: Sequence[Any], height: int, unit: str) -> Any:
         {
             "template": "none",
             "height": height,
-            "margin": {"t": 36, "b": 36, "l": 8, "r": 8},
+            "margin": {"t": 36 if len(traces) > 1 else 12, "b": 36, "l": 8, "r": 8},
             "font": {"family": _FONT, "size": 13, "color": "#3d464f"},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
@@ -142,36 +144,30 @@ def _figure(traces: Sequence[Any], height: int, unit: str) -> Any:
 
 
 def _fans(own: pd.DataFrame, begins: "pd.Series[float]", line: Mapping[str, Any], name: str) -> list[Any]:
-    """Forecasts of one model as one line with gaps, begun at the last value before each cutoff; a band if it has one."""
-    visible = "legendonly" if name in NAIVE[1:] else True
-    levels = sorted((column for column in own if column.startswith("q")), key=lambda column: float(column[1:]))
-    banded = len(levels) > 1 and own[levels].notna().all(axis=None)
+    """Forecasts of one model as a line with gaps, each begun at the last value before its cutoff, over their band."""
+    bounds = [f"q{level:g}" for level in levels(own)]
+    banded = len(bounds) > 1 and bool(own[bounds].notna().all(axis=None))
     x, y, around, edge = [], [], [], []
     for cutoff, part in own.groupby("cutoff"):
-        times = _axis(pd.Index([cutoff]).append(pd.Index(part["time"])))
-        start = float(begins[cutoff])
+        times, start = _axis(pd.Index([cutoff]).append(pd.Index(part["time"]))), float(begins[cutoff])
         x += [*times, None]
         y += [start, *part["forecast"], None]
         if banded:
             around += [*times, *times[:0:-1], None]
-            edge += [start, *part[levels[-1]], *part[levels[0]][::-1], None]
-    shared = {"legendgroup": name, "visible": visible}
-    traces = [go.Scatter(x=x, y=y, name=_label(name), line=line, mode="lines", connectgaps=False, **shared)]
+            edge += [start, *part[bounds[-1]], *part[bounds[0]][::-1], None]
+    shared = {"legendgroup": name, "visible": "legendonly" if name in NAIVE[1:] else True, "mode": "lines"}
+    traces = [go.Scatter(x=x, y=y, name=_label(name), line=line, **shared)]
     if banded:
-        none = {"width": 0}
         fill = {"fill": "toself", "fillcolor": _faded(line["color"]), "hoverinfo": "skip", "showlegend": False}
-        traces.insert(0, go.Scatter(x=around, y=edge, line=none, mode="lines", **fill, **shared))
+        traces.insert(0, go.Scatter(x=around, y=edge, line={"width": 0}, **fill, **shared))
     return traces
 
 
-def _spaced_cutoffs(forecasts: pd.DataFrame, actual: "pd.Series[float]", horizon: int) -> pd.Index:
-    """Cutoffs within the shown values, as many as fit without touching one another."""
-    cutoffs = pd.Index(forecasts["cutoff"].unique()).sort_values()
-    if len(actual):
-        shown = cutoffs[cutoffs >= actual.index[0]]
-        cutoffs = shown if len(shown) else cutoffs[-1:]
+def _spaced_cutoffs(begins: "pd.Series[Any]", actual: "pd.Series[float]", horizon: int) -> list[Any]:
+    """Cutoffs that begin within the shown values, as many as fit without touching one another."""
+    cutoffs = begins.index[begins >= actual.index[0]] if len(actual) else begins.index
     most = min(len(cutoffs), _MOST_FANS, max(1, len(actual) // horizon))
-    return cutoffs[np.unique(np.linspace(len(cutoffs) - 1, 0, most).round().astype(int))]
+    return list(cutoffs[np.unique(np.linspace(len(cutoffs) - 1, 0, most).round().astype(int))])
 
 
 def _three(book: Book) -> dict[str, tuple["pd.Series[float]", dict[str, Any]]]:
@@ -189,7 +185,7 @@ def _over_time(values: "pd.Series[float]", name: str, line: Mapping[str, Any]) -
 
 def _line(name: str, models: Sequence[str]) -> dict[str, Any]:
     if name in NAIVE:
-        colour, dash = _NAIVE_LINES[name]
+        colour, dash = _GREYS[NAIVE.index(name)]
         return {"color": colour, "dash": dash, "width": 1.5}
     own = [model for model in models if model not in NAIVE]
     return {"color": _COLOURS[own.index(name) % len(_COLOURS)], "width": 2}
@@ -201,8 +197,8 @@ def _faded(colour: str) -> str:
 
 
 def _label(name: str) -> str:
-    """Plotly reads a few HTML tags in its texts; a name is not to be read."""
-    return escape(name)
+    """Plotly reads a few HTML tags in its texts, and quotes as they are; a name is not to be read."""
+    return escape(name, quote=False)
 
 
 def _axis(times: pd.Index) -> list[Any]:

@@ -21,7 +21,9 @@ class Comparison(NamedTuple):
     p_value: float
 
 
-def diebold_mariano(loss: ArrayLike, benchmark: ArrayLike, horizon: int = 1, alternative: Alternative = "two-sided") -> Comparison:
+def diebold_mariano(
+    loss: ArrayLike, benchmark: ArrayLike, horizon: int = 1, alternative: Alternative = "two-sided"
+) -> Comparison:
     """Test of equal accuracy by Diebold and Mariano (1995), corrected for small samples by Harvey, Leybourne and
     Newbold (1997).
 
@@ -45,7 +47,9 @@ def diebold_mariano(loss: ArrayLike, benchmark: ArrayLike, horizon: int = 1, alt
     """
     first, second = np.asarray(loss, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1 or len(first) <= horizon:
-        raise DataError(f"two series of one length above horizon={horizon} were needed, not {first.shape} and {second.shape}.")
+        raise DataError(
+            f"two series of one length above horizon={horizon} were needed, not {first.shape} and {second.shape}."
+        )
     gap = first - second
     n, mean = len(gap), float(gap.mean())
     variance = _long_run_variance(gap - mean, horizon)

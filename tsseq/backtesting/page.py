@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import pandas as pd
 from plotly.offline import get_plotlyjs
 
 # The browser itself refuses whatever would come from outside the file.
@@ -40,12 +39,13 @@ thead th { color: var(--soft); font-size: 13px; font-weight: 600; border-bottom:
 tbody th { font-weight: 500; }
 tbody th.group { padding-top: 14px; color: var(--soft); font-size: 13px; font-weight: 600; }
 tbody.apart th, tbody.apart td { background: var(--tint); }
-table.words td { text-align: left; white-space: normal; min-width: 9em; }
+table.words td { text-align: left; white-space: normal; min-width: 6em; }
 table.words th { text-align: left; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 24px; margin: 8px 0 18px; font-size: 15px; }
 dt { color: var(--soft); }
 dd { margin: 0; }
-figure { margin: 8px 0 0; }
+figure { margin: 0; }
+figure .scroll { margin-bottom: 4px; overflow-y: hidden; }
 .plot { width: 100%; }
 footer { margin-top: 40px; }
 @media (max-width: 600px) {
@@ -53,9 +53,10 @@ footer { margin-top: 40px; }
   h1 { font-size: 25px; }
   h2 { margin-top: 40px; }
   .verdict { font-size: 17px; padding: 12px 14px; }
-  th, td { padding: 7px 9px; }
-  tbody th:first-child:not(.group), thead th:first-child { position: sticky; left: 0; background: #fff; max-width: 9.5em;
-    overflow: hidden; text-overflow: ellipsis; }
+  table { font-size: 14px; }
+  th, td { padding: 7px 8px; }
+  tbody th:first-child:not(.group), thead th:first-child { position: sticky; left: 0; background: #fff;
+    white-space: normal; min-width: 7em; max-width: 10em; }
   tbody.apart th:first-child { background: var(--tint); }
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: 10px; }
@@ -86,7 +87,7 @@ def document(title: str, parts: Iterable[str]) -> str:
 </head>
 <body>
 <main>
-{"\n".join(parts)}
+{_lines(parts)}
 </main>
 <script>{get_plotlyjs()}</script>
 <script>{_SCRIPT}</script>
@@ -102,7 +103,7 @@ def text(words: str, kind: str = "", tag: str = "p") -> str:
 
 def section(heading: str, parts: Iterable[str]) -> str:
     """A part of the page under a heading."""
-    return f"<section>\n<h2>{escape(heading)}</h2>\n{'\n'.join(parts)}\n</section>"
+    return f"<section>\n<h2>{escape(heading)}</h2>\n{_lines(parts)}\n</section>"
 
 
 def caveat_box(heading: str, caveats: Iterable[str]) -> str:
@@ -137,7 +138,8 @@ def table(header: Sequence[str], groups: Mapping[str, Sequence[Sequence[str]]], 
         )
         apart = ' class="apart"' if position == 0 and len(groups) > 1 else ""
         bodies.append(f"<tbody{apart}>\n{above}{''.join(map(_row, rows))}</tbody>")
-    return f'<div class="scroll" tabindex="0"><table class="{kind}">\n<thead><tr>{head}</tr></thead>\n{"".join(bodies)}\n</table></div>'
+    rows = f"<thead><tr>{head}</tr></thead>\n{_lines(bodies)}"
+    return f'<div class="scroll" tabindex="0"><table class="{kind}">\n{rows}\n</table></div>'
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -145,13 +147,14 @@ def _row(cells: Sequence[str]) -> str:
     return f'<tr><th scope="row">{escape(cells[0])}</th>{values}</tr>\n'
 
 
-def plot(figure: Any, label: str, caption: str = "") -> str:
-    """Place a plotly figure; ``label`` is what a screen reader says."""
+def plot(figure: Any, label: str, caption: str = "", *, least_width: int = 0) -> str:
+    """Place a plotly figure; ``label`` is what a screen reader says. Below ``least_width`` pixels it scrolls."""
     data = figure.to_json().replace("<", "\\u003c")
     below = text(caption, tag="figcaption") if caption else ""
+    size = f"height:{figure.layout.height}px;min-width:{least_width}px"
     return (
-        f'<figure><div class="plot" role="img" aria-label="{escape(label)}" style="height:{figure.layout.height}px"></div>'
-        f'<script type="application/json" class="figure">{data}</script>{below}</figure>'
+        f'<figure><div class="scroll"><div class="plot" role="img" aria-label="{escape(label)}" style="{size}"></div>'
+        f'<script type="application/json" class="figure">{data}</script></div>{below}</figure>'
     )
 
 
@@ -167,29 +170,65 @@ def number(value: float) -> str:
 
 
 def percent(value: float, digits: int = 2) -> str:
-    """A share as a percentage.
+    r"""A share as a percentage.
 
     >>> percent(0.13041), percent(-0.0087, 1)
-    ('13.04 %', '−0.9 %')
+    ('13.04\xa0%', '−0.9\xa0%')
     """
-    return f"{100 * value:,.{digits}f} %".replace("-", "−") if math.isfinite(value) else number(value)
+    return f"{100 * value:z,.{digits}f}\u00a0%".replace("-", "−") if math.isfinite(value) else number(value)
 
 
-def probability(value: float) -> str:
-    """A p-value in three digits.
+def probability(value: float, name: str = "") -> str:
+    r"""A p-value in three digits, as a statement about ``name`` if there is one.
 
-    >>> probability(0.0123), probability(1e-9), probability(0.99999)
-    ('0.012', '<0.001', '>0.999')
+    >>> probability(0.0123), probability(1e-9), probability(0.0123, "p"), probability(0.9999, "p")
+    ('0.012', '<\xa00.001', 'p\xa0=\xa00.012', 'p\xa0>\xa00.999')
     """
     if not math.isfinite(value):
         return number(value)
-    return "<0.001" if value < 0.001 else ">0.999" if value > 0.999 else f"{value:.3f}"
+    shown = "< 0.001" if value < 0.001 else "> 0.999" if value > 0.999 else f"{value:.3f}"
+    shown = f"{name} {shown if shown[0] in '<>' else '= ' + shown}" if name else shown
+    return shown.replace(" ", "\u00a0")
 
 
 def stamp(time: Any) -> str:
     """A timestamp, without the clock at midnight.
 
-    >>> stamp(pd.Timestamp("2024-01-31")), stamp(7)
-    ('2024-01-31', '7')
+    >>> stamp(7), stamp("2024-01-31 00:00:00")
+    ('7', '2024-01-31')
     """
     return str(time).removesuffix(" 00:00:00")
+
+
+def span(times: Any) -> str:
+    """The first and the last of some timestamps.
+
+    >>> import pandas as pd
+    >>> span(pd.Series([3, 1, 2])), span(pd.Series([1, 1]))
+    ('1 to 3', '1')
+    """
+    first, last = stamp(times.min()), stamp(times.max())
+    return first if first == last else f"{first} to {last}"
+
+
+def count(n: int, thing: str) -> str:
+    """How many of a thing.
+
+    >>> count(1, "row"), count(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{n:,} {thing}" + ("" if n == 1 else "s")
+
+
+def joined(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _lines(parts: Iterable[str]) -> str:
+    return "\n".join(parts)

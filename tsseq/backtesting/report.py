@@ -1,7 +1,7 @@
 """What a backtest found, on one page that can be mailed and read without a network."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 import tsseq
 from tsseq.backtesting import charts, page
-from tsseq.backtesting.page import number, percent, probability, stamp
+from tsseq.backtesting.page import count, joined, number, percent, probability, span
 from tsseq.backtesting.result import NAIVE, BacktestResult
 from tsseq.backtesting.simulate import Book
 from tsseq.errors import ConfigError, DataError
@@ -23,13 +23,13 @@ _EXECUTION = {
     "close": "orders fill at the very close that decided them",
     "same_bar": "orders earn the bar that decided them, which nobody can",
 }
-_FITTED = {"here": "for this backtest", "before": "beforehand"}
+_FITTED = {"here": "in the backtest", "before": "before it"}
+_RATIOS = ("sharpe", "sortino", "calmar", "omega", "tail_ratio")
 _TITLES = {
     "cagr": "Annual growth (CAGR)",
-    "value_at_risk": "Value at risk, 5 %",
-    "conditional_value_at_risk": "Mean of the worst 5 %",
+    "value_at_risk": "Value at risk, 5\u00a0%",
+    "conditional_value_at_risk": "Mean of the worst 5\u00a0%",
 }
-_RATIOS = ("sharpe", "sortino", "calmar", "omega", "tail_ratio")
 
 
 def report(
@@ -63,9 +63,9 @@ def report(
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise ConfigError(f"There is no folder {str(path.parent)!r} to write {path.name!r} into. Create it first.")
+        raise ConfigError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; create it first.")
     if result.common().empty:
-        raise DataError("No forecast has a known actual value, so there is nothing to report. Choose earlier cutoffs.")
+        raise DataError("no forecast has a known actual value, so there is nothing to report; choose earlier cutoffs.")
     content = page.document(title, _content(result, book, title))
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -77,12 +77,12 @@ def report(
 
 
 def _content(result: BacktestResult, book: Book | None, title: str) -> Iterator[str]:
-    scores, tests = result.scores, _tests(result)
-    verdict, good = _verdict(scores, tests)
+    scores, p_values = result.scores, _p_values(result)
+    verdict, good = _verdict(scores, p_values)
     yield page.text(title, tag="h1")
     yield page.text(_subtitle(result), "note")
     yield page.text(verdict, "verdict good" if good else "verdict")
-    yield page.section("Scores", _scores(result, scores, tests))
+    yield page.section("Scores", _scores(result, scores, p_values))
     yield page.section("Error by step", _by_step(result))
     yield page.section("Forecasts against what happened", _forecasts(result))
     if book is not None:
@@ -92,7 +92,7 @@ def _content(result: BacktestResult, book: Book | None, title: str) -> Iterator[
     yield page.text(f"Made with tsseq {tsseq.__version__}.", tag="footer")
 
 
-def _tests(result: BacktestResult) -> "pd.Series[float]":
+def _p_values(result: BacktestResult) -> "pd.Series[float]":
     """One-sided p-values against the last value; none where there are too few cutoffs to test."""
     try:
         return result.compare(alternative="less")["p_value"]
@@ -100,72 +100,56 @@ def _tests(result: BacktestResult) -> "pd.Series[float]":
         return pd.Series(dtype=float)
 
 
-def _verdict(scores: pd.DataFrame, tests: "pd.Series[float]") -> tuple[str, bool]:
+def _verdict(scores: pd.DataFrame, p_values: "pd.Series[float]") -> tuple[str, bool]:
     """One sentence in plain words, and whether it is good news."""
-    models = [name for name in scores.index if name not in NAIVE]
-    p_values = tests.reindex(models)
-    if p_values.isna().all():
-        return (
-            "Whether any model beats repeating the last value cannot be told: the cutoffs are too few for a test.",
-            False,
-        )
-    winners = p_values.index[p_values < _SIGNIFICANT].tolist()
-    best = scores.loc[winners or models, "MASE"].idxmin()
-    gain = 1 - scores.loc[best, "MASE"] / scores.loc[NAIVE[0], "MASE"]
+    errors = {str(name): float(error) for name, error in scores["MASE"].items()}
+    own = {name: float(p_values.get(name, np.nan)) for name in errors if name not in NAIVE}
+    if np.isnan(list(own.values())).all():
+        return "It cannot be told whether any model beats repeating the last value: too few cutoffs for a test.", False
+    winners = [name for name, p_value in own.items() if p_value < _SIGNIFICANT]
+    best = min(winners or own, key=lambda name: errors[name])
+    gain = 1 - errors[best] / errors[NAIVE[0]]
     size = f"{percent(abs(gain), 1)} {'smaller' if gain >= 0 else 'larger'}"
-    p_value = "p = " + probability(p_values[best])
+    p_value = probability(own[best], "p")
     if not winners:
         luck = ", which may well be luck" if gain >= 0 else ""
-        return (
-            f"No model beats repeating the last value: the errors of the closest, {best}, are {size}{luck} ({p_value}).",
-            False,
-        )
-    simple = scores.loc[[name for name in scores.index if name in NAIVE], "MASE"]
-    but = (
-        f"; but {simple.idxmin()}, which learns nothing, does better still"
-        if simple.min() < scores.loc[best, "MASE"]
-        else ""
-    )
-    whose = "its errors are" if len(winners) == 1 else f"the errors of the best, {best}, are"
-    verb = "beats" if len(winners) == 1 else "beat"
-    return (
-        f"{_and(winners)} {verb} repeating the last value: {whose} {size}, more than luck explains ({p_value}){but}.",
-        not but,
-    )
+        words = f"the errors of the closest, {best}, are {size}{luck} ({p_value})."
+        return f"No model beats repeating the last value: {words}", False
+    simple = min((name for name in errors if name in NAIVE), key=lambda name: errors[name])
+    but = f"; but {simple}, which learns nothing, does better still" if errors[simple] < errors[best] else ""
+    verb, whose = ("beats", "its errors") if len(winners) == 1 else ("beat", f"the errors of the best, {best},")
+    words = f"{whose} are {size}, more than luck explains ({p_value}){but}."
+    return f"{joined(winners)} {verb} repeating the last value: {words}", not but
 
 
 def _subtitle(result: BacktestResult) -> str:
-    forecasts = result.forecasts
-    cutoffs, ids = forecasts["cutoff"], _ids(result)
-    series = f" of {len(ids)} series" if len(ids) > 1 else ""
-    span = f"from {_count(cutoffs.nunique(), 'cutoff')}, {stamp(cutoffs.min())} to {stamp(cutoffs.max())}"
-    return f"Forecasts of {_and(_targets(result))}{series}, {_count(result.horizon, 'row')} ahead, {span}."
+    cutoffs, n_series = result.forecasts["cutoff"], len(_ids(result))
+    series = f" of {n_series} series" if n_series > 1 else ""
+    where = f"{count(result.horizon, 'row')} ahead, from {count(cutoffs.nunique(), 'cutoff')}, {span(cutoffs)}"
+    return f"Forecasts of {joined(_targets(result))}{series}, {where}."
 
 
-def _scores(result: BacktestResult, scores: pd.DataFrame, tests: "pd.Series[float]") -> Iterator[str]:
-    rows = [
-        [
-            str(name),
-            *(percent(row[c], 1) if c in ("skill", "coverage") else number(row[c]) for c in scores),
-            probability(tests.get(name, np.nan)),
-        ]
-        for name, row in scores.iterrows()
-    ]
-    naive = [row for row in rows if row[0] in NAIVE]
-    groups = {"Naive forecasts, which learn nothing": naive, "Models": [row for row in rows if row[0] not in NAIVE]}
-    yield page.table(["", *scores, "p"], groups)
-    unit = f"the units of {_and(_targets(result))}"
+def _scores(result: BacktestResult, scores: pd.DataFrame, p_values: "pd.Series[float]") -> Iterator[str]:
+    rows = {
+        str(name): [percent(v, 1) if c in ("skill", "coverage") else number(v) for c, v in zip(scores, row)]
+        for name, row in zip(scores.index, scores.to_numpy(dtype=float))
+    }
+    cells = [[name, *row, probability(p_values.get(name, np.nan))] for name, row in rows.items()]
+    naive, own = ([row for row in cells if (row[0] in NAIVE) is known] for known in (True, False))
+    yield page.table(["", *map(str, scores), "p"], {"Naive forecasts, which learn nothing": naive, "Models": own})
+    unit = f"the unit of {joined(_targets(result))}"
     words = (
-        f"MAE and RMSE: mean absolute and root mean squared error, in {unit}. MASE: absolute error as a multiple "
-        "of the mean change from one row, or one season, to the next before the first cutoff. sMAPE: symmetric percentage error, 0 to 200. Skill: 1 − MAE / MAE of "
-        "last_value; above 0 % is better. p: one-sided Diebold-Mariano test; how often luck alone would look "
-        f"this much better than last_value. Below {_SIGNIFICANT} counts as better."
+        f"MAE and RMSE: mean absolute and root mean squared error, in {unit}. MASE: absolute error as a multiple of "
+        "the mean change from one row, or one season, to the next before the first cutoff. sMAPE: symmetric percentage "
+        "error, 0 to 200. Skill: 1 − MAE / MAE of last_value; above 0 % is better. p: one-sided Diebold-Mariano test "
+        "of the errors scaled as in MASE, as is the verdict; how often luck alone would look this much better than "
+        f"last_value. Below {_SIGNIFICANT} counts as better."
     )
-    if "pinball" in scores:
-        levels = [float(column[1:]) for column in result.forecasts if column.startswith("q")]
+    if levels := charts.levels(result.forecasts):
+        low, high = levels[0], levels[-1]
         words += (
-            f" Pinball: mean quantile loss, in {unit}; smaller is better. Coverage: values between the quantiles {min(levels):g} and "
-            f"{max(levels):g}; {percent(max(levels) - min(levels), 0)} were wanted."
+            f" Pinball: mean quantile loss, in {unit}; smaller is better. Coverage: values between the quantiles "
+            f"{low:g} and {high:g}, where {percent(high - low, 0)} should be."
         )
     yield page.text(words, "note")
 
@@ -173,12 +157,12 @@ def _scores(result: BacktestResult, scores: pd.DataFrame, tests: "pd.Series[floa
 def _by_step(result: BacktestResult) -> Iterator[str]:
     table = result.by("step")["MAE"]
     errors = {str(name): table.xs(name, level="model") for name in result.scores.index}
-    figure, hidden = charts.error_by_step(errors, _and(_targets(result)))
-    caption = "Mean absolute error of all forecasts so many rows ahead. A click on a name hides or shows its line."
+    figure, hidden = charts.error_by_step(errors, joined(_targets(result)))
+    caption = "Mean absolute error of the forecasts so many rows ahead. A click on a name hides or shows its line."
     if hidden:
-        caption += f" Hidden until then, since {'it is' if len(hidden) == 1 else 'they are'} far above the rest: {_and(hidden)}."
+        caption += f" Far above the rest, and hidden until then: {joined(hidden)}."
     if len(_ids(result)) > 1:
-        caption += " It mixes the units of all series: large ones weigh most."
+        caption += " It mixes the units of all series: those with large values weigh most."
     yield page.plot(figure, "Mean absolute error by step", caption)
 
 
@@ -193,90 +177,89 @@ def _forecasts(result: BacktestResult) -> Iterator[str]:
         chosen.append(f"{targets[0]}, the first of {len(targets)} targets")
     if chosen:
         yield page.text(f"Shown: {'; '.join(chosen)}.")
-    band = (
-        " The band lies between the lowest and the highest quantile."
-        if any(c.startswith("q") for c in forecasts)
-        else ""
-    )
-    caption = (
-        f"The last known values, and forecasts from a few cutoffs; each begins at the value it was made from.{band}"
-    )
-    label = f"Forecasts of {targets[0]} beside the actual values"
-    yield page.plot(charts.forecasts_and_truth(shown, result.horizon, result.step), label, caption)
+    figure = charts.forecasts_and_truth(shown, result.horizon, result.step)
+    caption = "The last known values, and forecasts from some of the cutoffs, each begun at the value it set out from."
+    if levels := charts.levels(forecasts):
+        caption += f" The band lies between the quantiles {levels[0]:g} and {levels[-1]:g}."
+    yield page.plot(figure, f"Forecasts of {targets[0]} beside the actual values", caption)
 
 
 def _money(book: Book) -> Iterator[str]:
     for words in book.caveats:
         yield page.text(words, "warning")
     bars = _bars_per_year(pd.DatetimeIndex(book.returns.index))
-    net = book.stats(bars)
-    parts = {"After costs": net, "Before costs": replace(book, returns=book.gross_returns).stats(bars)}
-    parts["Buy and hold"] = replace(book, returns=book.benchmark).stats(bars).drop(["turnover", "exposure"])
-    values = pd.DataFrame(parts).reindex(net.index)
-    returned = {name: percent(values.loc["total_return", name]) for name in parts}
+    net, gross = book.stats(bars), replace(book, returns=book.gross_returns).stats(bars)
+    passive = replace(book, returns=book.benchmark).stats(bars).drop(["turnover", "exposure"]).reindex(net.index)
+    made, held = percent(net["total_return"]), percent(passive["total_return"])
+    yield page.text(f"After costs the strategy returned {made}; buying and holding returned {held}.")
+    names = [str(name) for name in net.index]
+    rows = [[_title(name), *(_money_figure(name, part[name]) for part in (net, gross, passive))] for name in names]
+    yield page.table(["", "After costs", "Before costs", "Buy and hold"], {"": rows})
     yield page.text(
-        f"After costs the strategy returned {returned['After costs']}; buying and holding returned {returned['Buy and hold']}."
-    )
-    rows = [[_statistic(name), *(_money_figure(name, value) for value in row)] for name, row in values.iterrows()]
-    yield page.table(["", *parts], {"": rows})
-    yield page.text(
-        f"Annual figures count {bars} bars to the year. Turnover is the value traded in a year, bought and sold, as a multiple of "
+        f"Annual figures count {bars} bars to the year. Turnover is what is bought and sold in a year as a multiple of "
         "equity; exposure is the mean share of equity in the market. Ratios take a risk-free rate of 0.",
         "note",
     )
-    for heading, figure in (
-        ("Equity", charts.equity(book)),
-        ("Drawdown", charts.drawdowns(book)),
-        ("Monthly returns after costs, in %", charts.monthly_returns(book)),
-        ("Turnover", charts.turnover(book)),
+    for heading, figure, least_width in (
+        ("Equity", charts.equity(book), 0),
+        ("Drawdown", charts.drawdowns(book), 0),
+        ("Monthly returns after costs, in %", charts.monthly_returns(book), 560),
+        ("Turnover by month", charts.turnover(book), 0),
     ):
         yield page.text(heading, tag="h3")
-        yield page.plot(figure, heading)
+        yield page.plot(figure, heading, least_width=least_width)
 
 
 def _method(result: BacktestResult, book: Book | None) -> Iterator[str]:
-    forecasts, cutoffs = result.forecasts, result.forecasts["cutoff"]
-    models = forecasts["model"].nunique()
-    made, scored = forecasts.groupby("model", observed=True).size().max(), len(result.common()) // models
+    forecasts, cutoffs, n_series = result.forecasts, result.forecasts["cutoff"], len(_ids(result))
+    made = forecasts.groupby("model", observed=True).size().max()
+    scored = len(result.common()) // forecasts["model"].nunique()
     facts = {
-        "Cutoffs": f"{cutoffs.nunique()}, the first {stamp(cutoffs.min())}, the last {stamp(cutoffs.max())}",
-        "Between cutoffs": _count(result.step, "row"),
-        "Horizon": _count(result.horizon, "row"),
-        "Scored": f"{scored:,} of {made:,} forecasts per model: those whose value is known and that every model made",
+        "Cutoffs": f"{cutoffs.nunique():,}: {span(cutoffs)}, {count(result.step, 'row')} apart",
+        "Horizon": count(result.horizon, "row"),
+        "Scored": f"{scored:,} of {made:,} forecasts per model: the value is known, and every model has forecast it",
     }
-    if len(_ids(result)) > 1:
-        facts["Series"] = f"{len(_ids(result))}"
+    if n_series > 1:
+        facts["Series"] = f"{n_series}"
     if book is not None:
         traded = float(book.turnover.sum())
-        rate = float(book.costs_paid.sum()) / traded if traded else 0.0
         facts["Execution"] = f"{book.execution}: {_EXECUTION[book.execution]}"
-        facts["Costs"] = f"{number(1e4 * rate)} basis points of the value traded" if traded else "nothing was traded"
+        facts["Costs"] = "nothing was traded"
+        if traded > 0:
+            rate = 1e4 * float(book.costs_paid.sum()) / traded
+            facts["Costs"] = f"{rate:.4g} basis points of what is bought or sold"
     yield page.definitions(facts)
     fits = [
-        [str(name), f"{len(own)}", _and([_FITTED[how] for how in own["fitted"].unique()]), _span(own["fitted_until"])]
+        [str(name), f"{len(own)}", joined([_FITTED[how] for how in own["fitted"].unique()]), span(own["fitted_until"])]
         for name, own in result.fits.groupby("model", sort=False)
     ]
-    yield page.table(["", "fits", "fitted", "last row seen"], {"": fits})
+    yield page.table(["", "Fits", "Fitted", "Last row seen"], {"": fits}, "words")
 
 
 def _caveats(result: BacktestResult, book: Book | None) -> Iterator[str]:
-    n_cutoffs, n_models = result.forecasts["cutoff"].nunique(), result.forecasts["model"].nunique()
-    trials = sum(name not in NAIVE for name in result.forecasts["model"].unique())
+    models, n_cutoffs = result.forecasts["model"].unique(), result.forecasts["cutoff"].nunique()
+    n_own, unscored = sum(name not in NAIVE for name in models), len(result.forecasts) - len(result.common())
     if book is not None:
         yield from book.caveats
     if len(_ids(result)) > 1:
-        yield "The universe is fixed: series that ended or were dropped before the data were collected are missing, which flatters (survivorship bias)."
+        yield (
+            "The universe is fixed: series that ended before the data were collected are not in it, so what is left "
+            "looks better than it was (survivorship bias)."
+        )
     if n_cutoffs < _FEW_CUTOFFS:
-        yield f"{_count(n_cutoffs, 'cutoff')} tell little: a real difference may go unnoticed, and the p-values are rough."
-    if trials > 1:
-        yield f"{trials} models were tried and their p-values are not corrected for it: among many, one looks good by luck."
-    if len(result.common()) < len(result.forecasts):
-        yield f"{len(result.forecasts) - len(result.common()):,} forecasts by {n_models} models are not scored: their value is unknown or a model lacks it."
+        yield f"{count(n_cutoffs, 'cutoff')}: too little to notice any but large differences, and p is rough."
+    if n_own > 1:
+        yield f"{n_own} models were tried, and p is not corrected for it: among many, one looks good by luck."
+    if unscored:
+        yield f"{unscored:,} forecasts are not scored: their value is unknown, or a model has not forecast it."
     yield "Settings that were chosen after a look at these cutoffs make the scores too good."
     if book is not None:
         if book.turnover.sum() > 0 and book.costs_paid.sum() == 0:
             yield "No costs were charged."
-        yield "Cash earns nothing, borrowing money or shares costs nothing, and orders of any size move no price. Buy and hold pays no costs."
+        yield (
+            "Cash earns nothing, borrowing money or shares costs nothing, and orders of any size move no price. Buying "
+            "and holding pays no costs. Dividends count as far as the prices are adjusted for them."
+        )
 
 
 def _bars_per_year(times: pd.DatetimeIndex) -> int:
@@ -290,34 +273,20 @@ def _bars_per_year(times: pd.DatetimeIndex) -> int:
     return days if gap < 4 else round(365.25 / gap)
 
 
-def _statistic(name: str) -> str:
-    return _TITLES.get(name, name.replace("_", " ").capitalize())
+def _title(statistic: str) -> str:
+    return _TITLES.get(statistic, statistic.replace("_", " ").capitalize())
 
 
-def _money_figure(name: str, value: float) -> str:
-    if name == "turnover":
-        return number(value) + (" ×" if np.isfinite(value) else "")
-    return number(value) if name in _RATIOS else percent(value)
+def _money_figure(statistic: str, value: float) -> str:
+    if statistic == "turnover" and np.isfinite(value):
+        return f"{number(value)} ×"
+    return number(value) if statistic in _RATIOS else percent(value)
 
 
 def _ids(result: BacktestResult) -> list[str]:
-    """All ids in their own order; none for a single series without one."""
+    """The ids, in the order of the frame; none for a single series without one."""
     return list(result.forecasts["id"].unique()) if "id" in result.forecasts else []
 
 
 def _targets(result: BacktestResult) -> list[str]:
     return [str(name) for name in result.forecasts["target"].unique()]
-
-
-def _span(times: "pd.Series[pd.Timestamp]") -> str:
-    first, last = stamp(times.min()), stamp(times.max())
-    return first if first == last else f"{first} to {last}"
-
-
-def _count(n: int, thing: str) -> str:
-    return f"{n:,} {thing}" + ("" if n == 1 else "s")
-
-
-def _and(names: Sequence[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last

@@ -61,7 +61,9 @@ class BacktestResult:
         table.insert(4, "skill", 1 - table["MAE"] / naive.to_numpy())
         return table
 
-    def compare(self, benchmark: str = "last_value", loss: str = "absolute", alternative: Alternative = "two-sided") -> pd.DataFrame:
+    def compare(
+        self, benchmark: str = "last_value", loss: str = "absolute", alternative: Alternative = "two-sided"
+    ) -> pd.DataFrame:
         """Diebold-Mariano test of every model against ``benchmark``.
 
         Losses are first averaged over ids, steps and targets for each cutoff, in units of each series' naive error, so
@@ -76,9 +78,16 @@ class BacktestResult:
             raise ConfigError(f"loss={loss!r} must be 'absolute' or 'squared'.")
         common = self.common()
         error = (common["actual"] - common["forecast"]).abs() / self._scale(common)
-        losses = (error if loss == "absolute" else error**2).groupby([common["cutoff"], common["model"]], observed=True).mean().unstack()
+        losses = (
+            (error if loss == "absolute" else error**2)
+            .groupby([common["cutoff"], common["model"]], observed=True)
+            .mean()
+            .unstack()
+        )
         if benchmark not in losses:
-            raise ConfigError(f"benchmark={benchmark!r} is not in the backtest; it has {', '.join(map(str, losses.columns))}.")
+            raise ConfigError(
+                f"benchmark={benchmark!r} is not in the backtest; it has {', '.join(map(str, losses.columns))}."
+            )
         overlap = -(-self.horizon // self.step)
         rows = {
             name: diebold_mariano(losses[name], losses[benchmark], overlap, alternative)._asdict()

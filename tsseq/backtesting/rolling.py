@@ -66,7 +66,9 @@ def backtest(
     return BacktestResult(_with_actual(forecasts, panel), fits, scales, first.horizon, _stride(panel, cutoffs))
 
 
-def rolling_forecasts(model: Forecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, window: int | None = None) -> pd.DataFrame:
+def rolling_forecasts(
+    model: Forecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, window: int | None = None
+) -> pd.DataFrame:
     """Forecasts of one model at past cutoffs, without naive ones or scores; see `backtest` for the parameters."""
     panel = model.read(frame)
     stamps = pd.Index(cutoffs).sort_values()
@@ -84,7 +86,9 @@ def _leader(models: Mapping[str, Forecaster]) -> Forecaster:
     for name, model in models.items():
         if model.horizon != first.horizon or model._schema().target != first._schema().target:
             found = f"{name!r} has horizon={model.horizon} and target={model.target!r}"
-            raise ConfigError(f"models are compared on one horizon and target: {found}, not {first.horizon} and {first.target!r}.")
+            raise ConfigError(
+                f"models are compared on one horizon and target: {found}, not {first.horizon} and {first.target!r}."
+            )
     return first
 
 
@@ -96,7 +100,10 @@ def _naive_forecasters(first: Forecaster, panel: Panel) -> dict[str, Forecaster]
         named["seasonal_naive"] = SeasonalNaive(season)
     shared = {"target": list(panel.schema.target), "calendar": first.calendar}
     columns = {"id_column": first.id_column, "time_column": first.time_column}
-    return {name: Forecaster(naive, first.horizon, first.context_length, **shared, **columns) for name, naive in named.items()}
+    return {
+        name: Forecaster(naive, first.horizon, first.context_length, **shared, **columns)
+        for name, naive in named.items()
+    }
 
 
 def _season(panel: Panel) -> int:

@@ -119,7 +119,9 @@ def _sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
     try:
         found = exchange_calendars.get_calendar(code, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
     except exchange_calendars.errors.InvalidCalendarName as error:
-        raise ConfigError(f"calendar={code!r} is neither a pandas offset nor an exchange code such as 'XNYS'.") from error
+        raise ConfigError(
+            f"calendar={code!r} is neither a pandas offset nor an exchange code such as 'XNYS'."
+        ) from error
     except ValueError as error:
         raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}: {error}") from error
     return found.sessions
@@ -196,7 +198,9 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
     gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
     advice = "pass calendar=... if the step is another, or fill the rows with tsseq.regularize"
-    raise DataError(f"the index has no regular step: by its usual step of {step}, {len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
+    raise DataError(
+        f"the index has no regular step: by its usual step of {step}, {len(gaps)} timestamps are missing {_first(gaps)}; {advice}."
+    )
 
 
 def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:
@@ -236,7 +240,9 @@ def _gap_message(rule: Rule, times: pd.Index, rows: NDArray[np.int64], ids: pd.I
     if len(missing) == 0:
         return f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}. Pass the right calendar=..."
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
-    return f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."
+    return (
+        f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."
+    )
 
 
 SEASONS = {"h": 24, "D": 7, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "M": 12, "Q": 4}

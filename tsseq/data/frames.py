@@ -126,7 +126,9 @@ def _ticker_level(columns: pd.MultiIndex, schema: Schema) -> int:
         return named[0]
     if len(holding) == 1:
         return 1 - holding[0]
-    raise ConfigError(f"which column level holds the prices? Name the target; level 0 has {list(columns.levels[0])[:8]}.")
+    raise ConfigError(
+        f"which column level holds the prices? Name the target; level 0 has {list(columns.levels[0])[:8]}."
+    )
 
 
 def _is_time(index: pd.Index) -> bool:
@@ -140,7 +142,9 @@ def _parsed(times: pd.Index) -> pd.Index:
         raise DataError(f"the time column {times.name!r} is no date: {error}") from error
 
 
-def put_together(form: Form, ids: pd.Index, times: pd.Index, columns: Mapping[Hashable, NDArray[np.float64]]) -> pd.DataFrame:
+def put_together(
+    form: Form, ids: pd.Index, times: pd.Index, columns: Mapping[Hashable, NDArray[np.float64]]
+) -> pd.DataFrame:
     """Lay rows out as ``form`` says; the inverse of `take_apart`.
 
     Parameters
@@ -157,7 +161,9 @@ def put_together(form: Form, ids: pd.Index, times: pd.Index, columns: Mapping[Ha
         return pd.DataFrame({**keys, time_name: times.array, **columns})
     levels = [ids.rename(id_name), times.rename(time_name)]
     if form.kind == "panel":
-        return pd.DataFrame(dict(columns), index=pd.MultiIndex.from_arrays(levels if form.id_level == 0 else levels[::-1]))
+        return pd.DataFrame(
+            dict(columns), index=pd.MultiIndex.from_arrays(levels if form.id_level == 0 else levels[::-1])
+        )
     rows = pd.DataFrame(dict(columns), index=levels[1])
     tickers = ids.unique()
     blocks = {ticker: rows[ids == ticker] for ticker in tickers}

@@ -93,7 +93,9 @@ class Panel:
         kept = self.select(long[self.series_of_row])
         rules = self.rules if len(self.rules) == 1 else tuple(rule for rule, ok in zip(self.rules, long) if ok)
         indptr = np.concatenate([[0], np.cumsum(self.lengths[long])])
-        return replace(kept, indptr=indptr, ids=self.ids[long], rank=self.rank[long], static=self.static[long], rules=rules)
+        return replace(
+            kept, indptr=indptr, ids=self.ids[long], rank=self.rank[long], static=self.static[long], rules=rules
+        )
 
     def tail(self, n: int) -> Panel:
         """The last ``n`` rows of every series."""
@@ -195,9 +197,16 @@ def _codes(ids: pd.Index | None, n: int) -> tuple[NDArray[np.int64], pd.Index, N
 
 
 def _double_message(table: Table, rows: NDArray[np.int64], codes: NDArray[np.int64], ids: pd.Index) -> str:
-    named = [str(table.times[row]) if table.ids is None else f"{ids[c]!r} {table.times[row]}" for row, c in zip(rows[:5], codes)]
+    named = [
+        str(table.times[row]) if table.ids is None else f"{ids[c]!r} {table.times[row]}"
+        for row, c in zip(rows[:5], codes)
+    ]
     hint = "Keep one row each, for example with frame.groupby([id, time]).last()."
-    if isinstance(table.times, pd.DatetimeIndex) and table.times.tz is None and not (table.times == table.times.normalize()).all():
+    if (
+        isinstance(table.times, pd.DatetimeIndex)
+        and table.times.tz is None
+        and not (table.times == table.times.normalize()).all()
+    ):
         hint += " If these are local hours when clocks change, localize the index with its time zone."
     return f"{len(rows)} timestamps occur more than once (first: {', '.join(named)}). {hint}"
 
@@ -225,7 +234,9 @@ def _converted(table: Table, column: pd.Series, name: Hashable) -> NDArray[np.fl
     lost = np.flatnonzero(numbers.isna() & column.notna())
     if len(lost):
         found = f"{column.iloc[lost[0]]!r} at {_place(table, lost[0])}"
-        raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {len(lost)} values are no numbers (first: {found}).")
+        raise DataError(
+            f"column {name!r} ({column.dtype}) is not numeric: {len(lost)} values are no numbers (first: {found})."
+        )
     return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
@@ -233,7 +244,9 @@ def _place(table: Table, row: int) -> str:
     return f"{table.times[row]}" if table.ids is None else f"{table.ids[row]!r} {table.times[row]}"
 
 
-def _constant(values: NDArray[np.float64], indptr: NDArray[np.int64], ids: pd.Index, names: tuple[Hashable, ...]) -> NDArray[np.float64]:
+def _constant(
+    values: NDArray[np.float64], indptr: NDArray[np.int64], ids: pd.Index, names: tuple[Hashable, ...]
+) -> NDArray[np.float64]:
     """(T, n) -> (S, n): the one value of each series; rows that are missing are passed over."""
     if not names:
         return np.empty((len(ids), 0))

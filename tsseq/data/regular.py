@@ -87,11 +87,15 @@ def _grid(rule: Rule, own: pd.Index, name: Hashable) -> pd.Index:
     off = own.difference(grid)
     if len(off):
         where = "" if name is None else f" of {name!r}"
-        raise DataError(f"{len(off)} timestamps{where} are not on the calendar (first: {off[0]}). Pass another calendar=..., or drop them.")
+        raise DataError(
+            f"{len(off)} timestamps{where} are not on the calendar (first: {off[0]}). Pass another calendar=..., or drop them."
+        )
     return grid
 
 
-def _together(frame: pd.DataFrame, table: Table, ids: pd.Index, times: pd.Index, source: NDArray[np.int64]) -> pd.DataFrame:
+def _together(
+    frame: pd.DataFrame, table: Table, ids: pd.Index, times: pd.Index, source: NDArray[np.int64]
+) -> pd.DataFrame:
     columns = table.columns.reindex(source)
     if table.form.kind == "single":
         return columns.set_axis(times)

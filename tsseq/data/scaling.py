@@ -51,6 +51,8 @@ class Scaling:
     log : whether targets are modelled as logarithms.
     ids : (S,) series that were seen.
     scale : (S, n_targets) typical size of a change over the horizon, per series; used by ``"last"``.
+    weight : (S, n_targets) what an error in scaled units counts in training: the series' scale relative to its standard
+        deviation, 1 on average. Errors of all series then count in standard deviations, as benchmarks measure them.
     centre, spread : (n_covariates,) mean and standard deviation of past and known covariates.
     static_centre, static_spread : (n_static,) the same for static ones.
     """
@@ -59,6 +61,7 @@ class Scaling:
     log: bool
     ids: pd.Index
     scale: Array
+    weight: Array
     centre: Array
     spread: Array
     static_centre: Array
@@ -74,7 +77,8 @@ class Scaling:
         scale = change_over_horizon(targets, panel.series_of_row, len(panel), horizon)
         centre, spread = _standard(panel.values[:, n_targets:])
         static = _standard(panel.static)
-        return cls(kind, log, panel.ids, scale, centre, spread, *static)  # type: ignore[arg-type]
+        weight = _weight(targets, panel, scale) if kind == "last" else np.ones_like(scale)
+        return cls(kind, log, panel.ids, scale, weight, centre, spread, *static)  # type: ignore[arg-type]
 
     def codes(self, ids: pd.Index) -> NDArray[np.int64]:
         """(S,) number of each series among those seen in training, counted from 1; 0 is unknown."""
@@ -112,6 +116,21 @@ def change_over_horizon(targets: Array, series: NDArray[np.int64], n_series: int
             counts[:, column] += np.bincount(own, minlength=n_series)
     scale: Array = np.sqrt(squares / np.maximum(counts, 1))
     return scale
+
+
+def _weight(targets: Array, panel: Panel, scale: Array) -> Array:
+    """(S, n_targets) scale over standard deviation, divided by its mean; 1 where a series never moves."""
+    seen = np.isfinite(targets)
+    filled = np.where(seen, targets, 0.0)
+    first = panel.indptr[:-1]
+    counts = np.maximum(np.add.reduceat(seen, first, dtype=np.int64), 1)
+    mean = np.add.reduceat(filled, first) / counts
+    centred = np.where(seen, targets - mean[panel.series_of_row], 0.0)
+    deviation = np.sqrt(np.add.reduceat(centred**2, first) / counts)
+    moves = (scale > 0) & (deviation > 0)
+    weight = np.where(moves, scale / np.where(moves, deviation, 1.0), np.nan)
+    typical = np.nanmean(weight) if moves.any() else 1.0
+    return np.where(moves, weight / typical, 1.0)
 
 
 def window_change(context: Array, horizon: int) -> Array:

@@ -8,92 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.panel import Panel
+from tsseq.data.rows import Array, Index, Layout, NumpyOps, Store, gather_rows
 from tsseq.data.scaling import Affine, Scaling, logged, window_change, window_moments
 from tsseq.errors import NotEnoughHistory
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 CHUNK = 16384
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Sizes of a row, which is channel-major: targets and past over the context, known over context and horizon, static.
-
-    ``missing`` tells networks that rows may have missing values, so that they read what was observed as well.
-
-    >>> Layout(context_length=3, horizon=2, n_known=1).width
-    8
-    """
-
-    context_length: int
-    horizon: int
-    n_targets: int = 1
-    n_past: int = 0
-    n_known: int = 0
-    n_static: int = 0
-    missing: bool = False
-
-    @property
-    def width(self) -> int:
-        """Columns of X."""
-        history = self.context_length * (self.n_targets + self.n_past)
-        return history + (self.context_length + self.horizon) * self.n_known + self.n_static
-
-    @property
-    def n_outputs(self) -> int:
-        """Columns of y, ordered (horizon, target)."""
-        return self.horizon * self.n_targets
-
-
-class Ops(Protocol):
-    """The two operations in which NumPy and torch differ when rows are gathered."""
-
-    def windows(self, flat: Any, start: Any, width: int) -> Any:
-        """(len(start), width) stretches of ``flat``."""
-
-    def join(self, blocks: list[Any]) -> Any:
-        """Blocks side by side along the last axis."""
-
-
-class NumpyOps:
-    """`Ops` on NumPy arrays."""
-
-    def windows(self, flat: Array, start: Index, width: int) -> Array:
-        """See `Ops`."""
-        taken: Array = np.lib.stride_tricks.sliding_window_view(flat, width)[start]
-        return taken
-
-    def join(self, blocks: list[Array]) -> Array:
-        """See `Ops`."""
-        return np.concatenate(blocks, axis=-1)
-
-
-class Store(NamedTuple):
-    """The arrays that rows are gathered from; NumPy here, tensors on a device while training.
-
-    Attributes
-    ----------
-    flat : every channel's values one after another: targets, covariates (already standardised), static.
-    target : (n, n_targets) position in ``flat`` of the first context value.
-    row : (n,) row of the first context value.
-    series : (n,) series of the window.
-    loc, scale : (n, n_targets); a scale of 0 is 1 here, for dividing.
-    """
-
-    flat: Any
-    target: Any
-    row: Any
-    series: Any
-    loc: Any
-    scale: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +100,10 @@ class Windows:
     def affine(self) -> Affine:
         """Location and scale of every window."""
         columns = self.channel[:, None] if self.layout.n_targets == 1 else np.arange(self.layout.n_targets)[None, :]
-        parts = [_affine(self, np.broadcast_to(columns, (len(self), self.layout.n_targets))[:, k]) for k in range(self.layout.n_targets)]
+        parts = [
+            _affine(self, np.broadcast_to(columns, (len(self), self.layout.n_targets))[:, k])
+            for k in range(self.layout.n_targets)
+        ]
         return Affine(np.column_stack([loc for loc, _ in parts]), np.column_stack([scale for _, scale in parts]))
 
     @cached_property
@@ -184,7 +113,9 @@ class Windows:
         first = self.channel if self.layout.n_targets == 1 else np.zeros(len(self), dtype=np.int64)
         target = (first[:, None] + np.arange(self.layout.n_targets)) * total + self.start[:, None]
         scale = np.where(self.affine.scale > 0, self.affine.scale, 1.0)
-        return Store(self.flat, target, self.start, self.series, self.affine.loc, scale)
+        known = np.maximum(self.scaling.codes(self.panel.ids)[self.series] - 1, 0)
+        weight = self.scaling.weight[known[:, None], first[:, None] + np.arange(self.layout.n_targets)]
+        return Store(self.flat, target, self.start, self.series, self.affine.loc, scale, weight)
 
     def gather(self, rows: Index) -> tuple[Array, Array]:
         """X (n, width) and y (n, horizon * n_targets) of ``rows``, scaled; missing is NaN."""
@@ -248,30 +179,6 @@ class Targets:
         return found if dtype is None else found.astype(dtype, copy=False)
 
 
-def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows: Any, ops: Ops) -> tuple[Any, Any]:
-    """Gather X (n, width) and y (n, horizon * n_targets) for ``rows``: the one place that reads values for a model.
-
-    ``sizes`` are the panel's rows, target channels and series. Everything but ``ops`` is arithmetic that NumPy
-    arrays and tensors share.
-    """
-    total, n_target_channels, n_series = sizes
-    length, both = layout.context_length, layout.context_length + layout.horizon
-    blocks, futures = [], []
-    for k in range(layout.n_targets):
-        values = ops.windows(store.flat, store.target[rows, k], both)
-        values = (values - store.loc[rows, k][:, None]) / store.scale[rows, k][:, None]  # (n, L + H)
-        blocks.append(values[:, :length])
-        futures.append(values[:, length:])
-    for channel in range(layout.n_past + layout.n_known):
-        width = length if channel < layout.n_past else both
-        blocks.append(ops.windows(store.flat, store.row[rows] + (n_target_channels + channel) * total, width))
-    static = (n_target_channels + layout.n_past + layout.n_known) * total
-    for column in range(layout.n_static):
-        blocks.append(ops.windows(store.flat, store.series[rows] + static + column * n_series, 1))
-    future = ops.join([block[..., None] for block in futures])  # (n, H, n_targets)
-    return ops.join(blocks), future.reshape(len(future), layout.n_outputs)
-
-
 def _origins(panel: Panel, layout: Layout) -> Index:
     """Rows that have a whole context before and a whole horizon after them; every series must have one."""
     needed = layout.context_length + layout.horizon
@@ -298,7 +205,7 @@ def _short_message(panel: Panel, short: Index, needed: int, what: str) -> str:
 
 
 def _affine(windows: Windows, channel: Index) -> tuple[Array, Array]:
-    """loc (n,), scale (n,) for one target of each window."""
+    """Loc (n,), scale (n,) for one target of each window."""
     total, length, kind = len(windows.panel.times), windows.layout.context_length, windows.scaling.kind
     start = channel * total + windows.start
     known = windows.scaling.codes(windows.panel.ids)[windows.series]  # (n,), 0 is unknown

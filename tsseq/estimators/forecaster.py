@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -15,10 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.calendar import Calendar
 from tsseq.data.panel import Frame, Panel, read_known
+from tsseq.data.rows import Layout
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
-from tsseq.data.windows import Layout, Windows, check_context
+from tsseq.data.windows import Windows, check_context
 from tsseq.errors import ConfigError, DataError
+from tsseq.estimators.forecasts import Levels, columns, fit_rows, forecast, tidy
 from tsseq.estimators.naive import LastValue
 from tsseq.naming import KnowsOtherNames
 
@@ -115,7 +117,10 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             raise ConfigError("the target is a column of the frame; fit takes no y.")
         windows = self.windows(frame)
         self.regressor_ = self._new_regressor()
-        self._fit_regressor(windows)
+        dropped = fit_rows(self.regressor_, windows)
+        if dropped:
+            what = f"{dropped} of {len(windows)} training windows lack some target and are left out"
+            warnings.warn(f"{what}, since {type(self.regressor_).__name__} needs whole ones.", stacklevel=2)
         self.scaling_ = windows.scaling
         self.layout_ = windows.layout
         self.schema_ = windows.panel.schema
@@ -148,7 +153,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         frame: Frame | Panel | None = None,
         *,
         steps: int | None = None,
-        levels: Sequence[float] | None = None,
+        levels: Levels = None,
         future: Frame | None = None,
     ) -> pd.DataFrame:
         """Forecast the rows after the end of every series.
@@ -175,13 +180,13 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         found = []
         for block in range(n_blocks):
             at = origins + block * self.horizon
-            found.append(self._forecast(Windows.of(coming, self.layout_, self.scaling_, at), levels))
+            found.append(forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, at), levels))
             coming = self._appended(coming, at, found[-1][..., 0])
         forecasts = np.concatenate(found, axis=1)[:, :steps]  # (S, steps, targets, 1 + Q)
         rows = (origins[:, None] + np.arange(1, steps + 1)).ravel()
-        return coming.to_frame(rows, self._columns(forecasts, levels))
+        return coming.to_frame(rows, columns(forecasts, coming.schema.target, levels))
 
-    def predict_at(self, frame: Frame | Panel, cutoffs: Any, levels: Sequence[float] | None = None) -> pd.DataFrame:
+    def predict_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> pd.DataFrame:
         """Forecast from many origins in one pass, each knowing only the rows up to itself.
 
         Parameters
@@ -202,12 +207,14 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         rows = np.flatnonzero(panel.times.isin(cutoffs) & (position >= self.context_length - 1))
         lost = cutoffs.difference(panel.times.take(rows))
         if len(lost):
-            raise DataError(f"{len(lost)} cutoffs have no series with {self.context_length} rows up to them (first: {lost[0]}).")
+            raise DataError(
+                f"{len(lost)} cutoffs have no series with {self.context_length} rows up to them (first: {lost[0]})."
+            )
         origins = rows + self.horizon * panel.series_of_row[rows]
         coming = panel.extend(self.horizon)
         self._check_known(coming, (origins[:, None] + np.arange(1, self.horizon + 1)).ravel(), "predict_at")
-        forecasts = self._forecast(Windows.of(coming, self.layout_, self.scaling_, origins), levels)
-        return self._tidy(coming, origins, forecasts, levels)
+        forecasts = forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, origins), levels)
+        return tidy(coming, origins, forecasts, levels)
 
     def score(self, frame: Frame | Panel, y: None = None) -> float:
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.
@@ -218,9 +225,9 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         panel = self._history(frame)
         windows = Windows.of(panel, self.layout_, self.scaling_)
         actual = np.asarray(windows.targets()).reshape(len(windows), -1)
-        forecast = np.asarray(self.regressor_.predict(windows)).reshape(actual.shape)
+        found = np.asarray(self.regressor_.predict(windows)).reshape(actual.shape)
         naive = LastValue().fit(windows, windows.targets()).predict(windows).reshape(actual.shape)
-        return float(1 - np.nanmean(np.abs(actual - forecast)) / np.nanmean(np.abs(actual - naive)))
+        return float(1 - np.nanmean(np.abs(actual - found)) / np.nanmean(np.abs(actual - naive)))
 
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
         """The rows to come, with the known covariates left empty: fill them in and give them to ``predict(future=)``."""
@@ -250,49 +257,29 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         if self.multivariate not in ("independent", "joint"):
             raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
 
-    def _fit_regressor(self, windows: Windows) -> None:
-        """Leave out windows that teach nothing and, for regressors that need whole rows of y, incomplete ones."""
-        keep = windows.trainable()
-        if not getattr(self.regressor_, "reads_windows", False):
-            whole = np.concatenate([np.isfinite(y).all(axis=1) for _, y in windows.chunks()])
-            if not whole.all():
-                what = f"{int((~whole).sum())} of {len(whole)} training windows have missing targets and are left out"
-                warnings.warn(f"{what}, since {type(self.regressor_).__name__} needs whole ones.", stacklevel=3)
-            keep = keep & whole if (keep & whole).any() else whole
-        windows = windows[keep] if keep.any() else windows
-        try:
-            self.regressor_.fit(windows, windows.targets())
-        except ValueError as error:
-            self._explain(error, windows)
-            raise
-
-    def _explain(self, error: ValueError, windows: Windows) -> None:
-        """Turn a regressor's refusal of missing values or of several outputs into advice in our words."""
-        name = type(self.regressor_).__name__
-        if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
-            advice = f"use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
-            raise DataError(f"{name} takes no missing values, and some contexts have them; {advice}.") from error
-        if "1d array" in str(error) and windows.layout.n_outputs > 1:
-            advice = f"wrap it: MultiOutputRegressor({name}())"
-            raise ConfigError(f"{name} predicts one number, and {windows.layout.n_outputs} are needed; {advice}.") from error
-
     def _history(self, frame: Frame | Panel | None) -> Panel:
         check_is_fitted(self, "regressor_")
         if frame is None:
             return self.panel_
         panel = self.read(frame)
         if panel.schema.dynamic != self.schema_.dynamic:
-            raise DataError(f"fitted on the columns {self.schema_.dynamic}, asked to predict from {panel.schema.dynamic}.")
+            raise DataError(
+                f"fitted on the columns {self.schema_.dynamic}, asked to predict from {panel.schema.dynamic}."
+            )
         return panel
 
-    def _check_steps(self, steps: int, levels: Sequence[float] | None) -> None:
+    def _check_steps(self, steps: int, levels: Levels) -> None:
         if steps < 1:
             raise ConfigError(f"steps={steps} must be at least 1.")
         if steps > self.horizon and self.schema_.past:
             named = ", ".join(map(str, self.schema_.past))
-            raise ConfigError(f"steps={steps} goes beyond horizon={self.horizon}, where the past covariates {named} are unknown.")
+            raise ConfigError(
+                f"steps={steps} goes beyond horizon={self.horizon}, where the past covariates {named} are unknown."
+            )
         if steps > self.horizon and levels is not None:
-            raise ConfigError(f"quantiles end at horizon={self.horizon}: beyond it they would be too narrow. Raise horizon.")
+            raise ConfigError(
+                f"quantiles end at horizon={self.horizon}: beyond it they would be too narrow. Raise horizon."
+            )
 
     def _with_known(self, coming: Panel, steps: int, future: Frame | None) -> Panel:
         """Write the known covariates of ``future`` into the last ``steps`` rows of every series."""
@@ -320,7 +307,9 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             series = panel.ids[np.searchsorted(panel.indptr, row, side="right") - 1]
             place = f"{panel.times[row]}" if series is None else f"{series!r} {panel.times[row]}"
             advice = "make_future_frame() gives the frame to fill"
-            raise DataError(f"{where} needs the known covariates of {len(rows)} coming rows; {len(empty)} values are missing (first: {column!r} at {place}); {advice}.")
+            raise DataError(
+                f"{where} needs the known covariates of {len(rows)} coming rows; {len(empty)} values are missing (first: {column!r} at {place}); {advice}."
+            )
 
     def _blind_after(self, panel: Panel, cutoff: Any) -> Panel:
         """Targets and past covariates dated after ``cutoff`` become missing."""
@@ -328,67 +317,9 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         values[np.asarray(panel.times > cutoff), : len(panel.schema.target + panel.schema.past)] = np.nan
         return replace(panel, values=values)
 
-    def _forecast(self, windows: Windows, levels: Sequence[float] | None) -> Array:
-        """-> (n_origins, horizon, targets, 1 + Q) in the data's units: point forecast, then quantiles."""
-        empty = np.flatnonzero(~np.isfinite(windows.affine.loc).all(axis=1))
-        if len(empty):
-            name, time = windows.panel.ids[windows.series[empty[0]]], windows.panel.times[windows.origin[empty[0]]]
-            raise DataError(f"{len(empty)} contexts hold no observed target (first: the one of {name!r} ending {time}).")
-        scaled = self._predicted(windows, levels)  # (n, H * K, 1 + Q)
-        layout = self.layout_
-        steps = scaled.reshape(len(windows), layout.horizon, layout.n_targets, -1)
-        values = windows.affine.undo(steps)
-        values = np.exp(values) if self.log else values
-        n_channels = len(windows.panel.schema.target) if layout.n_targets == 1 else 1
-        by_channel = values.reshape(n_channels, -1, layout.horizon, layout.n_targets, values.shape[-1])
-        return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
-
-    def _predicted(self, windows: Windows, levels: Sequence[float] | None) -> Array:
-        """Scaled predictions (n, horizon * n_targets, 1 + Q)."""
-        try:
-            point = np.asarray(self.regressor_.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
-        except ValueError as error:
-            self._explain(error, windows)
-            raise
-        if levels is None:
-            return point
-        if not hasattr(self.regressor_, "predict_quantiles"):
-            name = type(self.regressor_).__name__
-            raise ConfigError(f"{name} has no quantiles; use a neural forecaster with head=Quantiles(...).")
-        return np.concatenate([point, self.regressor_.predict_quantiles(windows, levels)], axis=-1)
-
     def _appended(self, panel: Panel, origins: NDArray[np.int64], forecasts: Array) -> Panel:
         """Write forecasts (S, horizon, targets) into the rows after ``origins``, as if they had been observed."""
         values = panel.values.copy()
         rows = origins[:, None] + np.arange(1, self.horizon + 1)
         values[rows, : forecasts.shape[2]] = forecasts
         return replace(panel, values=values)
-
-    def _columns(self, forecasts: Array, levels: Iterable[float] | None) -> dict[Hashable, Array]:
-        """Named columns from (n, steps, targets, 1 + Q)."""
-        flat = forecasts.reshape(-1, *forecasts.shape[2:])
-        columns: dict[Hashable, Array] = {}
-        for k, target in enumerate(self.schema_.target):
-            columns[target] = flat[:, k, 0]
-            for q, level in enumerate(levels or ()):
-                columns[f"{target}_q{level:g}"] = flat[:, k, q + 1]
-        return columns
-
-    def _tidy(self, panel: Panel, origins: NDArray[np.int64], forecasts: Array, levels: Sequence[float] | None) -> pd.DataFrame:
-        """One row per (id, cutoff, step, target); series in the order of the frame."""
-        series = np.searchsorted(panel.indptr, origins, side="right") - 1
-        order = np.lexsort((origins, panel.rank[series]))
-        origins, series, forecasts = origins[order], series[order], forecasts[order]
-        n, horizon, n_targets, _ = forecasts.shape
-        each, step = horizon * n_targets, np.arange(1, horizon + 1)
-        ids = {} if panel.form.kind == "single" or panel.ids[0] is None else {"id": panel.ids.take(series.repeat(each)).array}
-        columns = {
-            **ids,
-            "cutoff": panel.times.take(origins.repeat(each)).array,
-            "time": panel.times.take((origins[:, None] + step).ravel().repeat(n_targets)).array,
-            "step": np.tile(step.repeat(n_targets), n),
-            "target": pd.Categorical.from_codes(np.tile(np.arange(n_targets), n * horizon), list(self.schema_.target)),
-            "forecast": forecasts[..., 0].ravel(),
-        }
-        return pd.DataFrame(columns | {f"q{level:g}": forecasts[..., q + 1].ravel() for q, level in enumerate(levels or ())})
-

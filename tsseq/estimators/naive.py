@@ -1,6 +1,6 @@
 """Naive forecasts as regressors over rows: what every model has to beat.
 
-They read the target's context at the head of a row (see `tsseq.data.windows.Layout`) and ignore covariates. As rows
+They read the target's context at the head of a row (see `tsseq.data.rows.Layout`) and ignore covariates. As rows
 shift and stretch, so do these forecasts; they can stand in any `Forecaster`.
 """
 
@@ -94,7 +94,9 @@ class SeasonalNaive(_Naive):
     def _check(self) -> None:
         if not 1 <= self.season_length <= self.layout_.context_length:
             length = self.layout_.context_length
-            raise ConfigError(f"season_length={self.season_length} must be 1 to context_length={length}; raise context_length.")
+            raise ConfigError(
+                f"season_length={self.season_length} must be 1 to context_length={length}; raise context_length."
+            )
 
     def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
         return _filled(context)[:, context.shape[1] - self.season_length + (steps - 1) % self.season_length]

@@ -14,7 +14,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from tsseq.data.windows import Layout, Windows, layout_of
+from tsseq.data.rows import Layout
+from tsseq.data.windows import Windows, layout_of
 from tsseq.errors import ConfigError
 from tsseq.heads import Head, Point
 from tsseq.naming import KnowsOtherNames
@@ -94,7 +95,9 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         training = Training() if self.training is None else self.training
         self.one_output_ = y.ndim == 1
         self.network_, losses = fit_network(network, self.head_, training, X, y, self.layout_)
-        self.history_ = pd.DataFrame({name: pd.Series(values, dtype=float) for name, values in losses.items()}).rename_axis("epoch")
+        self.history_ = pd.DataFrame(
+            {name: pd.Series(values, dtype=float) for name, values in losses.items()}
+        ).rename_axis("epoch")
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

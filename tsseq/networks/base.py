@@ -8,7 +8,7 @@ from typing import ClassVar
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from tsseq.data.windows import Layout
+from tsseq.data.rows import Layout
 from tsseq.naming import KnowsOtherNames
 
 

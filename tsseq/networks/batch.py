@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tsseq.data.windows import Layout
+from tsseq.data.rows import Layout
 
 
 class Channels(NamedTuple):
@@ -47,7 +47,9 @@ class Batch(NamedTuple):
     future: Tensor | None = None
 
 
-def unflatten(row: Tensor, layout: Layout, codes: Tensor, loc: Tensor, scale: Tensor, future: Tensor | None = None) -> Batch:
+def unflatten(
+    row: Tensor, layout: Layout, codes: Tensor, loc: Tensor, scale: Tensor, future: Tensor | None = None
+) -> Batch:
     """Read rows (B, width) laid out as `Layout` says; NaN becomes 0 and is marked as not observed."""
     seen = row.isfinite()
     values = torch.where(seen, row, 0.0)

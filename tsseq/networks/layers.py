@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from tsseq.data.windows import Layout
+from tsseq.data.rows import Layout
 from tsseq.networks.batch import Batch
 
 

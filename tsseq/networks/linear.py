@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tsseq.data.windows import Layout
+from tsseq.data.rows import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 

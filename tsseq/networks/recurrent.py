@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from tsseq.data.windows import Layout
+from tsseq.data.rows import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import coming, history, n_history, segments
@@ -89,7 +89,7 @@ class _RecurrentNet(nn.Module):
         inputs = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
         if self.static is not None:
             inputs = inputs + self.static(batch.values.static)[:, None]
-        _, state = self.encoder(torch.relu(inputs))
+        _, state = self.encoder(inputs)
         steps = self.steps.expand(len(inputs), -1, -1)  # (B, m, hidden)
         if self.known is not None:
             steps = steps + self.known(segments(coming(batch, self.layout), self.ahead, front=False))

@@ -14,7 +14,8 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
-from tsseq.data.windows import Layout, Targets, Windows
+from tsseq.data.rows import Layout
+from tsseq.data.windows import Targets, Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.loader import Loader, Rows
@@ -25,7 +26,9 @@ from tsseq.training.settings import Training
 LEAST_VALIDATION = 10
 
 
-def fit_network(network: Network, head: Head, settings: Training, X: Any, y: Any, layout: Layout) -> tuple[nn.Module, dict[str, list[float]]]:
+def fit_network(
+    network: Network, head: Head, settings: Training, X: Any, y: Any, layout: Layout
+) -> tuple[nn.Module, dict[str, list[float]]]:
     """Train a new module on rows X, y; the random state of the process is as before afterwards.
 
     Returns
@@ -107,7 +110,7 @@ def _split(X: Any, y: Any, share: float) -> tuple[np.ndarray, np.ndarray]:
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:
     callbacks: list[pl.Callback] = [KeepBest()] if validates else []
     if validates and settings.patience is not None:
-        callbacks.append(EarlyStopping("val_loss", patience=settings.patience))
+        callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
     if settings.verbose:
         callbacks.append(OneBar(refresh_rate=10))
     return pl.Trainer(

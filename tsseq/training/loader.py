@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsseq.data.windows import Layout, Store, Targets, Windows, gather_rows
+from tsseq.data.rows import Layout, Store, gather_rows
+from tsseq.data.windows import Targets, Windows
 from tsseq.networks.batch import Batch, unflatten
 
 LEAST_STEPS = 50
@@ -17,7 +18,7 @@ LEAST_BATCH = 16
 
 
 class TorchOps:
-    """`tsseq.data.windows.Ops` on tensors."""
+    """`tsseq.data.rows.Ops` on tensors."""
 
     def windows(self, flat: Tensor, start: Tensor, width: int) -> Tensor:
         """See `Ops`."""
@@ -67,13 +68,27 @@ class Rows:
         future = None if target is None or not training else target.nan_to_num(0.0)
         return unflatten(x, self.layout, codes, loc, scale, future), target
 
+    def weight(self, rows: Tensor) -> Tensor:
+        """(B, 1, C) what an error counts."""
+        if self.store is None:
+            return torch.ones(len(rows), 1, self.layout.n_targets, device=self.device)
+        return self.store.weight[rows].float()[:, None]
+
 
 class Piece(NamedTuple):
-    """One rank's share of a batch; ``weight`` is its size relative to an even share, 0 for a stand-in."""
+    """One rank's share of a batch.
+
+    Attributes
+    ----------
+    batch, target : what the network reads, and what it should forecast.
+    weight : (B, 1, C) what an error counts.
+    share : size relative to an even share; 0 for a stand-in where a rank has no rows.
+    """
 
     batch: Batch
     target: Tensor
-    weight: float
+    weight: Tensor
+    share: float
 
 
 class Loader:
@@ -83,9 +98,12 @@ class Loader:
     seen once, or several times where `plan` asks for more steps than they fill. Without a seed, rows come in order.
     """
 
-    def __init__(self, rows: Rows, index: np.ndarray, batch_size: int, seed: int | None, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, rows: Rows, index: np.ndarray, batch_size: int, seed: int | None, rank: int = 0, world: int = 1
+    ) -> None:
         self.rows, self.index, self.seed, self.rank, self.world = rows, index, seed, rank, world
-        self.batch_size, self.steps = plan(len(index), batch_size) if seed is not None else (batch_size, -(-len(index) // batch_size))
+        n = len(index)
+        self.batch_size, self.steps = (batch_size, -(-n // batch_size)) if seed is None else plan(n, batch_size)
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -98,12 +116,14 @@ class Loader:
             whole = order[first : first + self.batch_size]
             own = whole[self.rank :: self.world]
             chosen = torch.as_tensor(own if len(own) else whole[:1], device=self.rows.device)
-            yield Piece(*self.rows.batch(chosen, self.seed is not None), len(own) * self.world / len(whole))
+            batch, target = self.rows.batch(chosen, self.seed is not None)
+            yield Piece(batch, target, self.rows.weight(chosen), len(own) * self.world / len(whole))
 
     def _order(self) -> np.ndarray:
         if self.seed is None:
             return self.index
-        needed = self.steps * self.batch_size if len(self.index) < self.steps * self.batch_size - self.batch_size else len(self.index)
+        once = self.steps == -(-len(self.index) // self.batch_size)
+        needed = len(self.index) if once else self.steps * self.batch_size
         random = np.random.default_rng([self.seed, self.epoch])
         passes = -(-needed // len(self.index))
         return np.concatenate([random.permutation(self.index) for _ in range(passes)])[:needed]

@@ -36,20 +36,20 @@ class ForecastModule(pl.LightningModule):
 
     def training_step(self, piece: Piece, index: int) -> Tensor:
         """Mean loss of this rank's rows, weighted by their share of the batch."""
-        return self._loss(piece, "train_loss") * piece.weight
+        return self._loss(piece, "train_loss") * piece.share
 
     def validation_step(self, piece: Piece, index: int) -> None:
         """Add to the sums; a stand-in counts nothing."""
-        if piece.weight:
+        if piece.share:
             self._loss(piece, "val_loss")
 
     def _loss(self, piece: Piece, name: str) -> Tensor:
         params = self.network(piece.batch)
         seen = piece.target.isfinite()
         target = piece.target.nan_to_num(0.0).clamp(-CLIP, CLIP)
-        losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale)
+        losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale) * piece.weight
         total, count = torch.where(seen, losses, 0.0).sum(), seen.sum()
-        if piece.weight:
+        if piece.share:
             sums = self.sums[name] = self.sums[name].to(total.device)
             sums += torch.stack([total.detach().double(), count.double()])
         return total / count.clamp(min=1)

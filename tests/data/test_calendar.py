@@ -1,0 +1,256 @@
+"""The next timestamps: plain steps, pandas offsets, sessions of exchanges, clocks that change."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_index_equal
+
+from tsseq import Forecaster, LastValue
+from tsseq.data.calendar import Sessions, rule_for, season_length
+from tsseq.errors import ConfigError, DataError
+
+FREQS = ["15min", "h", "4h", "D", "2D", "B", "W-WED", "2W", "MS", "ME", "2ME", "BME", "QS", "QE", "YS", "YE"]
+
+
+def coming(index, calendar=None, horizon=3):
+    """The timestamps of a forecast from the end of ``index``."""
+    series = pd.Series(np.arange(len(index), dtype=float), index)
+    return Forecaster(LastValue(), horizon, 5, calendar=calendar).fit(series).predict().index
+
+
+def sessions(frame, day, n):
+    model = Forecaster(LastValue(), n, 5, target="close", calendar="XNYS").fit(frame)
+    return model.predict(frame.loc[:day]).index.strftime("%Y-%m-%d").tolist()
+
+
+@pytest.mark.parametrize("unit", ["s", "ns"])
+@pytest.mark.parametrize("freq", FREQS)
+def test_the_forecast_goes_on_as_the_index_does(freq, unit):
+    index = pd.date_range("2024-01-31", periods=43, freq=freq, unit=unit)
+    known, want = index[:40], index[40:]
+    assert_index_equal(coming(known), want)
+    learnt = coming(pd.DatetimeIndex(known, freq=None))
+    assert_index_equal(learnt, pd.DatetimeIndex(want, freq=None))
+    assert learnt.freq is None
+    for calendar in (freq, pd.tseries.frequencies.to_offset(freq)):
+        assert_index_equal(coming(pd.DatetimeIndex(known, freq=None), calendar), want, check_order=True)
+
+
+@pytest.mark.parametrize("freq", ["15min", "h", "D", "W-WED", "M", "2M", "Q-DEC", "Y-DEC"])
+def test_periods_go_on_as_periods(freq):
+    index = pd.period_range("2020-01", periods=43, freq=freq, name="when")
+    assert_index_equal(coming(index[:40]), index[40:])
+    with pytest.raises(DataError, match=rf"missing: {index[20]}"):
+        coming(index[:40].delete(20))
+
+
+@pytest.mark.parametrize(
+    ("index", "want"),
+    [
+        (pd.RangeIndex(20, name="row"), [20, 21, 22]),
+        (pd.RangeIndex(5, 45, 2), [45, 47, 49]),
+        (pd.Index([10 * i for i in range(20)]), [200, 210, 220]),
+        (pd.Index(np.arange(20, dtype=np.int32) - 10), [10, 11, 12]),
+        (pd.Index(np.arange(20, dtype=np.uint16)), [20, 21, 22]),
+    ],
+    ids=["from zero", "step 2", "step 10", "int32 from below zero", "uint16"],
+)
+def test_whole_numbers_go_on_by_their_step(index, want):
+    out = coming(index)
+    assert out.tolist() == want
+    assert out.dtype == index.dtype
+    assert out.name == index.name
+
+
+@pytest.mark.parametrize(
+    ("year", "day", "want"),
+    [
+        ("1999", "1999-11-24", ["1999-11-26", "1999-11-29", "1999-11-30"]),  # Thanksgiving
+        ("1999", "1999-12-23", ["1999-12-27", "1999-12-28"]),  # Christmas was a Saturday
+        ("1999", "1999-12-31", ["2000-01-03", "2000-01-04"]),
+        ("1999", "1999-04-01", ["1999-04-05"]),  # Good Friday
+        ("2018", "2018-12-04", ["2018-12-06", "2018-12-07", "2018-12-10"]),  # a day of mourning
+        ("2018", "2018-12-31", ["2019-01-02", "2019-01-03", "2019-01-04", "2019-01-07"]),
+        ("2018", "2018-07-03", ["2018-07-05", "2018-07-06"]),
+    ],
+)
+def test_holidays_of_new_york_are_no_gaps_and_the_forecast_lands_on_sessions(sp500, year, day, want):
+    assert sessions(sp500.loc[year], day, len(want)) == want
+
+
+def test_weeks_without_trading_are_skipped(sp500):
+    assert sessions(sp500.loc["2001"], "2001-09-10", 2) == ["2001-09-17", "2001-09-18"]
+
+
+def test_every_forecast_over_twenty_years_is_dated_on_the_sessions_that_came(sp500):
+    model = Forecaster(LastValue(), 5, 5, target="close", calendar="XNYS").fit(sp500)
+    out = model.predict_at(sp500, sp500.index[4:-5])
+    for step in range(1, 6):
+        assert out.loc[out["step"] == step, "time"].tolist() == sp500.index[4 + step : len(sp500) - 5 + step].tolist()
+
+
+@pytest.mark.parametrize("tz", ["UTC", "America/New_York"])
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_sessions_keep_the_time_zone_and_the_unit_of_the_index(sp500, tz, unit):
+    index = sp500.loc["2018"].index.as_unit(unit).tz_localize(tz)
+    want = pd.DatetimeIndex(["2019-01-02", "2019-01-03", "2019-01-04"], name="date").as_unit(unit).tz_localize(tz)
+    assert_index_equal(coming(index, "XNYS"), want)
+
+
+def test_each_exchange_of_a_panel_goes_on_by_its_own_calendar():
+    ends = {"XNYS": "2024-07-03", "XLON": "2024-08-23", "XTKS": "2024-08-09"}
+    want = {"XNYS": ["2024-07-05", "2024-07-08"], "XLON": ["2024-08-27", "2024-08-28"], "XTKS": ["2024-08-13", "2024-08-14"]}
+    series = {}
+    for code, end in reversed(ends.items()):
+        own = Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp(end))
+        series[f"{code} index"] = pd.Series(np.arange(len(own), dtype=float), own, name="close")
+    panel = pd.concat(series, names=["id", "day"]).sample(frac=1, random_state=0)
+    calendar = {f"{code} index": code for code in ends}
+    model = Forecaster(LastValue(), 2, 20, calendar=calendar).fit(panel)
+    out = model.predict()
+    for code, days in want.items():
+        assert out.loc[f"{code} index"].index.strftime("%Y-%m-%d").tolist() == days
+    tidy = model.predict_at(panel, pd.Timestamp("2024-05-02"))  # Tokyo: Constitution Day and what follows; London: 6 May
+    assert {name: days.dt.strftime("%m-%d").tolist() for name, days in tidy.groupby("id")["time"]} == {
+        "XLON index": ["05-03", "05-07"],
+        "XNYS index": ["05-03", "05-06"],
+        "XTKS index": ["05-07", "05-08"],
+    }
+    with pytest.raises(DataError, match=r"not on the calendar|gaps"):
+        Forecaster(LastValue(), 2, 20, calendar="XNYS").fit(panel)
+
+
+@pytest.mark.xfail(strict=True, reason="the common index of a yahoo frame puts rows of NaN on one exchange's holidays")
+def test_a_yahoo_frame_over_two_exchanges_takes_a_calendar_for_each():
+    days = {code: Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp("2024-07-03")) for code in ("XNYS", "XTKS")}
+    closes = {code: pd.Series(np.arange(len(own), dtype=float), own) for code, own in days.items()}
+    prices = pd.concat({"Close": pd.DataFrame(closes)}, axis=1, names=["Price", "Ticker"])
+    model = Forecaster(LastValue(), 2, 20, target="Close", calendar={code: code for code in days}).fit(prices)
+    assert model.predict()["Close", "XNYS"].dropna().index.strftime("%m-%d").tolist() == ["07-05", "07-08"]
+
+
+def test_a_custom_business_day_skips_its_own_holidays():
+    offset = pd.offsets.CustomBusinessDay(holidays=["2024-03-08", "2024-03-20"], weekmask="Mon Tue Wed Thu Fri")
+    index = pd.date_range("2024-02-01", "2024-03-19", freq=offset)
+    want = ["2024-03-21", "2024-03-22", "2024-03-25"]
+    assert coming(index, offset).strftime("%Y-%m-%d").tolist() == want
+    assert coming(pd.DatetimeIndex(index, freq=None), offset).strftime("%Y-%m-%d").tolist() == want
+    with pytest.raises(DataError, match=r"1 gaps in the timestamps; missing: 2024-03-12"):
+        coming(index.drop(pd.Timestamp("2024-03-12")), offset)
+
+
+def test_a_calendar_keeps_the_time_of_day():
+    index = pd.date_range("2024-01-31 16:00", periods=20, freq="B")
+    assert_index_equal(coming(index, "B"), pd.date_range("2024-02-28 16:00", periods=3, freq="B"))
+
+
+@pytest.mark.parametrize(("start", "end"), [("2024-03-01", "2024-03-30 22:00"), ("2024-10-01", "2024-10-26 22:00")])
+@pytest.mark.parametrize("freq", ["h", "15min"])
+def test_hours_go_on_through_a_change_of_clocks(start, end, freq):
+    index = pd.date_range(start, end, freq=freq, tz="Europe/Berlin")
+    for known in (index, pd.DatetimeIndex(index, freq=None)):
+        out = coming(known, horizon=30)
+        assert_index_equal(out, pd.date_range(index[-1], periods=31, freq=freq)[1:])
+        assert set(np.diff(out.asi8)) == set(np.diff(index.asi8[:2]))
+
+
+@pytest.mark.parametrize("day", ["2024-03-29", "2024-03-31", "2024-10-25", "2024-10-27"])
+@pytest.mark.parametrize("freq", ["D", "W-SUN", "MS"])
+def test_days_begin_at_midnight_on_both_sides_of_a_change_of_clocks(freq, day):
+    index = pd.date_range(end=day, periods=40, freq=freq, tz="Europe/Berlin")
+    for known in (index, pd.DatetimeIndex(index, freq=None)):
+        out = coming(known, horizon=5)
+        assert_index_equal(out, pd.date_range(index[-1], periods=6, freq=freq)[1:])
+        assert (out == out.normalize()).all()
+
+
+def test_hours_that_include_a_change_of_clocks_are_no_gap():
+    hours = pd.date_range("2024-03-30", "2024-04-02", freq="h", tz="Europe/Berlin")
+    assert_index_equal(coming(pd.DatetimeIndex(hours, freq=None), horizon=2), hours[-1] + pd.to_timedelta([1, 2], "h"))
+
+
+@pytest.mark.xfail(strict=True, reason="ValueError out of pandas: midnight of 2018-11-04 does not exist in Brazil")
+def test_days_go_on_past_a_midnight_that_does_not_exist():
+    index = pd.date_range("2018-10-01", "2018-11-02", freq="D", tz="America/Sao_Paulo")
+    try:
+        out = coming(index)
+    except DataError:
+        return
+    assert out.tz_localize(None).normalize().strftime("%m-%d").tolist() == ["11-03", "11-04", "11-05"]
+
+
+@pytest.mark.xfail(strict=True, reason="ValueError out of pandas: the index bears freq B, the sessions do not conform to it")
+def test_a_calendar_wins_over_the_freq_of_the_index():
+    index = pd.bdate_range("2024-05-28", "2024-06-17")
+    assert index.freq == "B"
+    assert coming(index, "XNYS").strftime("%m-%d").tolist() == ["06-18", "06-20", "06-21"]
+
+
+@pytest.mark.xfail(strict=True, reason="whole years are asked for, and 20 days more than needed")
+def test_the_last_sessions_that_a_calendar_records_can_be_forecast():
+    index = Sessions("XSHG").between(pd.Timestamp("2026-10-12"), pd.Timestamp("2026-12-15"))
+    assert coming(index, "XSHG").strftime("%m-%d").tolist() == ["12-16", "12-17", "12-18"]
+
+
+@pytest.mark.xfail(strict=True, reason="whole years are asked for: Shanghai is recorded from 1990-12-03")
+def test_the_first_sessions_that_a_calendar_records_can_be_read():
+    index = pd.bdate_range("1990-12-19", "1991-01-18").drop(pd.Timestamp("1991-01-01"))
+    assert coming(index, "XSHG").strftime("%m-%d").tolist() == ["01-21", "01-22", "01-23"]
+
+
+def test_beyond_the_recorded_end_of_a_calendar_is_refused():
+    index = Sessions("XSHG").between(pd.Timestamp("2026-10-12"), pd.Timestamp("2026-12-31"))
+    with pytest.raises(DataError, match=r"'XSHG' does not record"):
+        coming(index, "XSHG")
+
+
+def test_one_calendar_serves_series_that_end_on_different_days():
+    days = Sessions("XNYS").between(pd.Timestamp("2024-05-01"), pd.Timestamp("2024-07-03"))
+    series = {name: pd.Series(np.arange(n, dtype=float), days[:n]) for name, n in {"late": len(days), "early": 20}.items()}
+    out = Forecaster(LastValue(), 2, 5, calendar="XNYS").fit(pd.concat(series)).predict()
+    assert out.loc["late"].index.strftime("%m-%d").tolist() == ["07-05", "07-08"]
+    assert out.loc["early"].index.tolist() == days[20:22].tolist()
+
+
+@pytest.mark.parametrize("calendar", ["NYSE", "XNYS"])
+def test_an_exchange_may_be_named_by_its_alias(calendar):
+    days = Sessions("XNYS").between(pd.Timestamp("2024-05-01"), pd.Timestamp("2024-07-03"))
+    assert coming(days, calendar, horizon=1).strftime("%m-%d").tolist() == ["07-05"]
+
+
+def test_a_word_that_is_no_calendar_is_refused():
+    with pytest.raises(ConfigError, match="'M'"):
+        coming(pd.date_range("2024-01-31", periods=20, freq="ME"), "M")
+
+
+@pytest.mark.parametrize(
+    ("freq", "tz", "want"),
+    [
+        ("15min", None, 96),
+        ("h", None, 24),
+        ("h", "Europe/Berlin", 24),
+        ("4h", None, 6),
+        pytest.param("D", None, 7, marks=pytest.mark.xfail(strict=True, reason="the step of 1 day is written '24h'")),
+        ("D", "Europe/Berlin", 7),
+        ("W-WED", None, 1),
+        ("MS", None, 12),
+        ("ME", None, 12),
+        ("QE", None, 4),
+        ("YE", None, 1),
+    ],
+)
+def test_the_season_that_comes_to_mind_is_a_day_a_week_or_a_year(freq, tz, want):
+    index = pd.date_range("2020-01-01", periods=40, freq=freq, tz=tz)
+    assert season_length(rule_for(None, index, index), index) == want
+
+
+@pytest.mark.parametrize(("freq", "want"), [("h", 24), ("D", 7), ("M", 12), ("Q-DEC", 4), ("Y-DEC", 1)])
+def test_periods_have_the_same_seasons(freq, want):
+    index = pd.period_range("2020-01-01", periods=40, freq=freq)
+    assert season_length(rule_for(None, index, index), index) == want
+
+
+def test_sessions_and_whole_numbers_have_no_season(sp500):
+    days = sp500.loc["2018"].index
+    assert season_length(rule_for("XNYS", days, days), days) == 1
+    assert season_length(rule_for(None, pd.RangeIndex(9), pd.RangeIndex(9)), pd.RangeIndex(9)) == 1

@@ -1,0 +1,186 @@
+"""regularize puts every shape of frame on its calendar and changes nothing else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal, assert_index_equal, assert_series_equal
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+
+from tsseq import Forecaster, LastValue, regularize
+from tsseq.data.calendar import Sessions
+from tsseq.errors import DataError, TsseqError
+
+LOST = [3, 4, 9]
+
+
+def days(**more):
+    return pd.date_range("2024-01-01", periods=15, name="day", **more)
+
+
+def series(index=None):
+    index = days(freq="D") if index is None else index
+    return pd.Series(np.arange(len(index), dtype=float), index, name="y")
+
+
+def without(frame, rows=LOST):
+    return frame.drop(index=frame.index[rows])
+
+
+def emptied(frame, rows=LOST):
+    found = frame.astype(float)
+    found.iloc[rows] = np.nan
+    return found
+
+
+def panel():
+    return pd.concat({"b": series(), "a": series() + 100}, names=["id", "day"]).to_frame()
+
+
+INDEXES = {
+    "days": days(freq="D"),
+    "hours": days(freq="h"),
+    "summer time": pd.date_range("2024-03-30 20:00", periods=15, freq="h", tz="Europe/Berlin", name="day"),
+    "weeks": days(freq="W-WED"),
+    "seconds": days(freq="D", unit="s"),
+    "periods": pd.period_range("2024-01", periods=15, freq="M", name="day"),
+    "whole numbers": pd.RangeIndex(5, 35, 2, name="day"),
+}
+
+
+@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+def test_missing_rows_of_a_series_become_nan(index):
+    found = regularize(without(series(index)))
+    assert_series_equal(found, emptied(series(index)), check_freq=False, check_index_type=False)
+    assert found.index.dtype == index.dtype
+
+
+@pytest.mark.parametrize("freq", ["MS", "ME", "QE", "YE", "B", "W-WED"])
+def test_a_calendar_fills_what_has_no_fixed_length(freq):
+    whole = series(days(freq=freq))
+    assert_series_equal(regularize(without(whole), freq), emptied(whole), check_freq=False)
+
+
+def test_sessions_are_filled_and_holidays_are_not(sp500):
+    year = sp500.loc["2018", ["close"]]
+    found = regularize(without(year), "XNYS")
+    assert_frame_equal(found, emptied(year), check_freq=False)
+
+
+def test_a_regular_frame_comes_back_as_it_was(sp500):
+    year = sp500.loc["2018"]
+    assert_frame_equal(regularize(year, "XNYS"), year, check_freq=False)
+    whole = pd.DataFrame({"n": np.arange(15), "word": list("abcdefghijklmno")}, days(freq="D"))
+    assert_frame_equal(regularize(whole), whole, check_freq=False)
+
+
+def test_rows_in_any_order_are_put_in_order():
+    found = regularize(without(series()).sample(frac=1, random_state=0))
+    assert_series_equal(found, emptied(series()), check_freq=False)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["id first", "time first"])
+def test_every_series_of_a_panel_is_filled_between_its_own_ends(turned):
+    frame = without(panel(), [0, 4, 5, 20, 29])
+    found = regularize(frame.swaplevel() if turned else frame)
+    found = found.swaplevel() if turned else found
+    assert found.index.names == ["id", "day"]
+    assert_frame_equal(found, emptied(panel(), [4, 5, 20]).drop([("b", days()[0]), ("a", days()[14])]).sort_index())
+
+
+@pytest.mark.parametrize("roles", [{}, {"id_column": "who", "time_column": "when"}], ids=["ds", "own names"])
+def test_a_long_frame_keeps_its_columns(roles):
+    names = roles.values() if roles else ("unique_id", "ds")
+    whole = panel().reset_index().set_axis([*names, "y"], axis=1)[["y", *names]]
+    found = regularize(without(whole, [4, 5, 20]), **roles)
+    want = whole.assign(y=emptied(whole["y"], [4, 5, 20]))
+    assert_frame_equal(found, pd.concat([want[15:], want[:15]], ignore_index=True))
+
+
+def test_a_long_frame_of_one_series_is_filled():
+    whole = series().reset_index()
+    want = whole.assign(y=emptied(whole["y"]))
+    assert_frame_equal(regularize(without(whole), time_column="day"), want)
+
+
+@pytest.mark.parametrize("ids", [pd.Categorical(["b"] * 15 + ["a"] * 15), [7] * 15 + [3] * 15], ids=["category", "int"])
+def test_the_dtype_of_ids_survives(ids):
+    whole = panel().reset_index(drop=True).assign(unique_id=ids, ds=np.tile(days(), 2))
+    found = regularize(without(whole, [4, 20]))
+    assert found["unique_id"].dtype == whole["unique_id"].dtype
+    assert len(found) == 30
+
+
+def test_a_yahoo_frame_is_filled_over_all_tickers():
+    whole = pd.concat({"Close": panel()["y"].unstack("id")}, axis=1, names=["Price", "Ticker"])
+    assert_frame_equal(regularize(without(whole)), emptied(whole), check_freq=False)
+
+
+def test_each_exchange_fills_its_own_sessions():
+    own = {code: Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp("2024-06-28")) for code in ("XTKS", "XNYS")}
+    whole = pd.concat({code: series(index) for code, index in own.items()}, names=["id", "day"]).to_frame()
+    found = regularize(without(whole, [5, 6, 80]), {code: code for code in own})
+    assert_frame_equal(found, emptied(whole, [5, 6, 80]).sort_index())
+
+
+def test_the_input_is_not_modified():
+    frame, untouched = without(panel()), without(panel())
+    regularize(frame)
+    assert_frame_equal(frame, untouched)
+
+
+def test_what_was_filled_can_be_forecast(sp500):
+    frame = without(sp500.loc["2018", ["close"]], [100])
+    with pytest.raises(DataError, match="regularize"):
+        Forecaster(Ridge(), 2, 5, calendar="XNYS").fit(frame)
+    whole = regularize(frame, "XNYS")
+    with pytest.warns(UserWarning, match=r"2 of 245 training windows"):
+        model = Forecaster(make_pipeline(SimpleImputer(), Ridge()), 2, 5, calendar="XNYS").fit(whole)
+    assert model.predict().index.strftime("%Y-%m-%d").tolist() == ["2019-01-02", "2019-01-03"]
+
+
+def test_what_was_filled_on_sessions_needs_no_calendar_to_go_on(sp500):
+    whole = regularize(sp500.loc["2018", ["close"]], "XNYS")
+    out = Forecaster(LastValue(), 3, 5).fit(whole).predict()
+    assert out.index.strftime("%Y-%m-%d").tolist() == ["2019-01-02", "2019-01-03", "2019-01-04"]
+
+
+def test_rows_off_the_calendar_are_named():
+    with pytest.raises(DataError, match=r"4 timestamps are not on the calendar \(first: 2024-01-06"):
+        regularize(series(), "B")
+    with pytest.raises(DataError, match=r"4 timestamps of 'a' are not on the calendar \(first: 2024-01-06"):
+        regularize(panel(), "B")
+
+
+def test_doubled_rows_are_named():
+    with pytest.raises(DataError, match=r"1 timestamps occur more than once \(first: 2024-01-05"):
+        regularize(pd.concat([series(), series()[4:5]]))
+
+
+def test_days_lost_around_a_change_of_clocks_are_filled_by_a_calendar_of_days():
+    whole = series(pd.date_range("2024-03-25", periods=15, freq="D", tz="Europe/Berlin", name="day"))
+    assert_series_equal(regularize(without(whole), "D"), emptied(whole), check_freq=False)
+
+
+@pytest.mark.xfail(strict=True, reason="the usual step of 24 hours is elapsed time, which leaves midnight when clocks change")
+def test_days_lost_around_a_change_of_clocks_are_filled_without_a_calendar():
+    whole = series(pd.date_range("2024-03-25", periods=15, freq="D", tz="Europe/Berlin", name="day"))
+    assert_series_equal(regularize(without(whole)), emptied(whole), check_freq=False)
+
+
+@pytest.mark.xfail(strict=True, reason="AttributeError and KeyError come through")
+@pytest.mark.parametrize(
+    ("frame", "calendar"),
+    [([1.0, 2.0], None), (panel(), {"a": "D"}), (series(), {"a": "D"})],
+    ids=["a list", "an id without a calendar", "one series and a calendar for others"],
+)
+def test_what_cannot_be_read_is_refused(frame, calendar):
+    with pytest.raises(TsseqError):
+        regularize(frame, calendar)
+
+
+@pytest.mark.parametrize("frame", [series()[:0], panel()[:0]], ids=["series", "panel"])
+def test_a_frame_without_rows_is_refused(frame):
+    with pytest.raises(DataError, match="no rows"):
+        regularize(frame)

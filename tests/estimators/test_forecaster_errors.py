@@ -1,0 +1,378 @@
+"""What cannot be forecast is refused in our words: what was found, what was needed, what to do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from tsseq import Forecaster, LastValue, SeasonalNaive
+from tsseq.errors import ConfigError, DataError, NotEnoughHistory, TsseqError
+
+
+def broken(reason):
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+def days(n=60, start="2024-01-01", **more):
+    return pd.date_range(start, periods=n, name="day", **more)
+
+
+def series(n=60, index=None, name="y"):
+    index = days(n) if index is None else index
+    return pd.Series(np.random.default_rng(3).normal(size=len(index)).cumsum() + 50, index, name=name)
+
+
+def table(n=60):
+    return series(n).to_frame().assign(x=np.sin(np.arange(n)), kind=1.0)
+
+
+def panel(**lengths):
+    return pd.concat({name: series(n) for name, n in (lengths or {"a": 60, "b": 60}).items()}, names=["who"]).to_frame()
+
+
+def long():
+    return panel().reset_index().rename(columns={"who": "unique_id", "day": "ds"})
+
+
+def changed(frame, row, column, value):
+    frame = frame.copy()
+    frame.iloc[row, frame.columns.get_loc(column)] = value
+    return frame
+
+
+def forecaster(**more):
+    return Forecaster(Ridge(), horizon=3, context_length=8, **more)
+
+
+def fit(frame, **more):
+    return forecaster(**more).fit(frame)
+
+
+FRAMES = {
+    "a list": ([1.0, 2.0], {}, r"pandas Series or DataFrame was needed, not list"),
+    "an array": (np.zeros(60), {}, r"pandas Series or DataFrame was needed, not ndarray"),
+    "nothing": (None, {}, r"pandas Series or DataFrame was needed, not NoneType"),
+    "a frame without rows": (table()[:0], {}, r"no rows"),
+    "a frame without columns": (pd.DataFrame(index=days()), {}, r"target="),
+    "a panel without rows": (panel()[:0], {}, r"no rows"),
+    "three levels of rows": (pd.concat({"z": panel()}), {}, r"two levels.*3"),
+    "three levels of columns": (pd.concat({"z": pd.concat({"y": table()}, axis=1)}, axis=1), {}, r"two levels"),
+    "two columns of one name": (pd.concat([table(), table()], axis=1), {"target": "y"}, r"'y' occurs more than once"),
+    "several columns, none named": (table().rename(columns={"y": "z"}), {}, r"target=.*'z', 'x', 'kind'"),
+    "an unknown target": (table(), {"target": "close"}, r"'close' is not in the frame; it has 'y', 'x', 'kind'"),
+    "an unknown covariate": (table(), {"target": "y", "past": ["x", "volume"]}, r"'volume' is not in the frame"),
+    "an unknown static covariate": (table(), {"target": "y", "static": "sector"}, r"'sector' is not in the frame"),
+    "an unknown id column": (long(), {"id_column": "who"}, r"'who' is not in the frame"),
+    "an unknown time column": (long(), {"time_column": "when"}, r"'when' is not in the frame"),
+    "text": (series().astype(str), {}, r"'y' \(str\) is not numeric: 60 values.*'.*' at 2024-01-01"),
+    "one word": (changed(table().astype(object), 7, "y", "n/a"), {"target": "y"}, r"1 values.*'n/a' at 2024-01-08"),
+    "dates as values": (series().to_frame().assign(y=days()), {}, r"'y' \(datetime64.*is not numeric"),
+    "complex numbers": (series() * 1j, {}, r"'y' \(complex128\) is not numeric"),
+    "infinity": (changed(panel(), 70, "y", np.inf), {}, r"'y' has 1 infinite values.*'b' 2024-01-11"),
+    "minus infinity in a covariate": (changed(table(), 9, "x", -np.inf), {"target": "y", "past": "x"}, r"'x' has 1 inf"),
+    "a lost timestamp": (series(index=days().where(days() != "2024-01-05")), {}, r"1 timestamps are missing \(NaT\)"),
+    "a lost timestamp in a long frame": (changed(long(), 4, "ds", pd.NaT), {}, r"1 timestamps are missing \(NaT\)"),
+    "a lost id": (changed(long(), 61, "unique_id", None), {}, r"1 rows have no id \(first: row 61\)"),
+    "text instead of dates": (long().assign(ds="soon"), {}, r"time column 'ds' is no date.*soon"),
+    "an index of text": (series(index=pd.Index(list("abcdefghijklmnopqrst"))), {}, r"timestamps were needed"),
+    "an index of fractions": (series(index=pd.Index(np.arange(20) / 2)), {}, r"timestamps were needed.*float64"),
+    "a static covariate that changes": (table(), {"target": "y", "static": "x"}, r"'x'.*goes from -0\.99\d* to 0\.99"),
+    "a zero under log": (changed(panel(), 65, "y", 0.0), {"log": True}, r"above 0; 1 are not.*'y' is 0 at 2024-01-06"),
+    "a negative under log": (series() - 100, {"log": True}, r"log=True needs values above 0; 60 are not"),
+    "a doubled day": (pd.concat([series(), series()[5:6]]), {}, r"1 timestamps occur more than once.*2024-01-06"),
+    "doubled days of one series": (pd.concat([panel(), panel()[62:64]]), {}, r"2 timestamps occur.*'b' 2024-01-03"),
+    "doubled days of a yahoo frame": (
+        pd.concat({"y": pd.concat([table(), table()[:1]])}, axis=1, names=["Ticker", "Price"]),
+        {"target": "y"},
+        r"1 timestamps occur more than once.*'y' 2024-01-01",
+    ),
+    "local hours when clocks change": (
+        series(index=pd.date_range("2024-10-26", periods=60, freq="h", tz="Europe/Berlin").tz_localize(None)),
+        {},
+        r"2024-10-27 02:00:00.*localize the index with its time zone",
+    ),
+    "a gap": (series().drop(days()[[20, 21]]), {}, r"2 timestamps are missing.*2024-01-21.*tsseq\.regularize"),
+    "a gap in one series": (panel().drop(("b", days()[20])), {}, r"1 gaps.*1 series \(first: 'b'\).*2024-01-21.*regularize"),
+    "a gap under a calendar": (series().drop(days()[20]), {"calendar": "D"}, r"1 gaps.*missing: 2024-01-21"),
+    "a gap in whole numbers": (series(index=pd.Index([*range(30), *range(33, 60)])), {}, r"1 gaps.*missing: 30, 31, 32"),
+    "a gap in periods": (series(index=days().to_period("D")).drop(pd.Period("2024-01-21")), {}, r"missing: 2024-01-21"),
+    "weekends under an exchange": (series(), {"calendar": "XNYS"}, r"not on the calendar: 2024-01-"),
+    "hours under an exchange": (series(index=days(freq="h")), {"calendar": "XNYS"}, r"knows days.*2024-01-01 01:00"),
+    "an irregular index": (series(index=days()[np.arange(60) % 7 != 3]), {}, r"no regular step.*1 days.*2024-01-04"),
+    "two rows": (series(index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"])), {}, r"no step can be learnt from 2 timestamps; pass calendar='D'"),
+    "a short series": (series(10), {}, r"10 rows, fewer than context_length \+ horizon = 11"),
+    "short series": (panel(a=60, b=5, c=10), {}, r"2 series are shorter .* 11 rows \(first: 'b' 5, 'c' 10\)"),
+    "an unknown calendar": (series(), {"calendar": "NYSX"}, r"calendar='NYSX' is neither a pandas offset nor an exchange"),
+    "an empty calendar": (series(), {"calendar": ""}, r"calendar='' is neither"),
+    "a number as a calendar": (series(), {"calendar": 5}, r"calendar=5 is neither"),
+    "a calendar for other ids": (panel(), {"calendar": {"a": "D"}}, r"calendar= has no exchange for 'b'"),
+    "dates before the calendar": (series(index=days(start="1930-06-02")), {"calendar": "XHKG"}, r"does not record 1930"),
+    "one column in two roles": (table(), {"target": "y", "past": "x", "known": "x"}, r"x: a column plays one role"),
+    "a target that is a covariate": (table(), {"target": "y", "static": "y"}, r"y: a column plays one role"),
+    "a set of targets": (table(), {"target": {"y"}}, r"a column name or a list of names"),
+    "an unknown scaling": (series(), {"scaling": "robust"}, r"scaling='robust' is unknown; .*'last', 'standard'"),
+    "an unknown multivariate": (series(), {"multivariate": "yes"}, r"multivariate='yes' must be 'independent' or 'joint'"),
+}
+BROKEN_FRAMES = {
+    "a ticker without prices": (
+        pd.concat({"y": table() * np.nan}, axis=1, names=["Ticker", "Price"]),
+        {"target": "y"},
+        r"",
+        "IndexError: no rows are left",
+    ),
+    "text and numbers in the index": (series(index=pd.Index([1, "a"] * 30)), {}, r"", "TypeError from comparing stamps"),
+    "a name inside two lists": (table(), {"target": [["y"]]}, r"", "TypeError: unhashable type: 'list'"),
+    "an irregular index over a long time": (
+        series(index=pd.DatetimeIndex(np.array([*range(20), 10**15], dtype="M8[us]"))),
+        {},
+        r"no regular step",
+        "MemoryError: every missing microsecond is listed",
+    ),
+    "a gap of a thousand billion numbers": (
+        series(index=pd.Index([*range(20), 10**15])),
+        {},
+        r"1 gaps",
+        "MemoryError: every missing number is listed",
+    ),
+    "a calendar beside whole numbers": (
+        series(index=pd.RangeIndex(60)),
+        {"calendar": "XNYS"},
+        r"XNYS",
+        "calendar= is ignored in silence, which rule_for promises to refuse",
+    ),
+    "an unknown calendar beside periods": (
+        series(index=days().to_period("D")),
+        {"calendar": "NYSX"},
+        r"NYSX",
+        "calendar= is ignored in silence, which rule_for promises to refuse",
+    ),
+    "a calendar alias that pandas will drop": (series(), {"calendar": "d"}, r"'d'", "Pandas4Warning from to_offset"),
+    "fractions as times of a long frame": (
+        long().assign(ds=np.tile(np.arange(60.0), 2)),
+        {},
+        r"",
+        "0.0, 1.0, ... become nanoseconds of 1970",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("frame", "roles", "message"),
+    [pytest.param(*case, id=name) for name, case in FRAMES.items()]
+    + [pytest.param(*case[:3], id=name, marks=broken(case[3])) for name, case in BROKEN_FRAMES.items()],
+)
+def test_fit_refuses_with_the_culprits(frame, roles, message):
+    with pytest.raises(TsseqError, match=message):
+        fit(frame, **roles)
+
+
+def test_weekdays_without_rows_are_answered_with_an_exchange(sp500):
+    with pytest.raises(DataError, match=r"185 weekdays have no row \(first: 1999-01-18 .*pass calendar='XNYS'.*holidays"):
+        fit(sp500, target="close")
+
+
+def test_a_missing_session_is_named(sp500):
+    day = pd.Timestamp("2018-06-05")
+    with pytest.raises(DataError, match=r"1 gaps in the timestamps; missing: 2018-06-05.*tsseq\.regularize"):
+        fit(sp500.loc["2018"].drop(day), target="close", calendar="XNYS")
+
+
+def test_a_day_doubled_in_the_last_of_ten_thousand_series_is_named():
+    index = pd.MultiIndex.from_product([range(10_000), days(6)])
+    frame = pd.DataFrame({"y": np.arange(60_000.0)}, index)
+    with pytest.raises(DataError, match=r"1 timestamps occur more than once \(first: .*9999.* 2024-01-03"):
+        Forecaster(Ridge(), 2, 3).fit(pd.concat([frame, frame[-4:-3]]))
+
+
+def test_a_day_missing_in_the_last_of_ten_thousand_series_is_named():
+    index = pd.MultiIndex.from_product([range(10_000), days(6)])
+    frame = pd.DataFrame({"y": np.arange(60_000.0)}, index)
+    with pytest.raises(DataError, match=r"1 gaps in the timestamps in 1 series \(first: .*9999.*\); missing: 2024-01-03"):
+        Forecaster(Ridge(), 2, 3).fit(frame.drop((9999, days(6)[2])))
+
+
+@pytest.mark.parametrize("name", ["horizon", "context_length"])
+@pytest.mark.parametrize(
+    "value",
+    [0, -1, 2.0, "5", None, [5], np.nan, pytest.param(True, marks=broken("True counts as 1"))],
+)
+def test_sizes_must_be_whole_numbers_of_at_least_one(name, value):
+    with pytest.raises(ConfigError, match=rf"{name}=.* must be a whole number of at least 1"):
+        Forecaster(Ridge(), **({"horizon": 3, "context_length": 8} | {name: value})).fit(series())
+
+
+@pytest.mark.parametrize("size", [np.int64(3), np.int32(3), pytest.param(np.uint8(3), marks=broken("-uint8(3) is 253"))])
+def test_sizes_may_be_whole_numbers_of_numpy(size):
+    assert len(Forecaster(Ridge(), size, np.int64(8)).fit(series()).predict()) == 3
+
+
+def test_y_is_refused_since_the_target_is_a_column():
+    with pytest.raises(ConfigError, match="fit takes no y"):
+        forecaster().fit(series(), series())
+
+
+@pytest.mark.parametrize("call", ["predict", "score", "predict_at", "make_future_frame"])
+def test_nothing_works_before_fit(call):
+    given = {"predict": (), "make_future_frame": (), "score": (series(),), "predict_at": (series(), days()[20])}
+    with pytest.raises(NotFittedError):
+        getattr(forecaster(), call)(*given[call])
+
+
+@broken("regressor_ is set before it is fitted, so predict finds no panel_")
+def test_predict_after_a_fit_that_failed_says_that_nothing_is_fitted():
+    model = forecaster()
+    with pytest.raises(DataError):
+        model.fit(changed(series().to_frame(), 30, "y", np.nan))
+    with pytest.raises(NotFittedError):
+        model.predict()
+
+
+CUTOFFS = {
+    "before the first context": ("2024-01-05", None),
+    "after the end": ("2025-01-01", None),
+    "one known, one not": ([days()[30], pd.Timestamp("2030-01-01")], None),
+    "NaT": ([days()[30], pd.NaT], None),
+    "a word": (["soon"], "TypeError out of pandas"),
+    "a number": ([5], "TypeError out of pandas"),
+    "none": ([], "TypeError out of pandas"),
+    "another time zone": (days()[30:32].tz_localize("UTC"), "TypeError out of pandas"),
+}
+
+
+@pytest.mark.parametrize(
+    "cutoffs",
+    [pytest.param(cutoffs, id=name, marks=[broken(why)] if why else []) for name, (cutoffs, why) in CUTOFFS.items()],
+)
+def test_cutoffs_that_no_series_has_are_refused(cutoffs):
+    with pytest.raises(TsseqError):
+        fit(series()).predict_at(series(), cutoffs)
+
+
+@pytest.mark.parametrize(
+    "cutoff",
+    [
+        days()[30],
+        days().as_unit("s")[30],
+        np.datetime64("2024-01-31"),
+        pytest.param("2024-01-31", marks=broken("a date in text is not found among the timestamps")),
+        pytest.param(days()[30].date(), marks=broken("TypeError out of pandas")),
+    ],
+    ids=["Timestamp", "seconds", "datetime64", "text", "date"],
+)
+def test_a_cutoff_may_be_written_in_any_way_that_pandas_reads(cutoff):
+    fitted = fit(series())
+    want = fitted.predict_at(series(), days()[[30]])
+    pd.testing.assert_frame_equal(fitted.predict_at(series(), cutoff), want)
+    pd.testing.assert_frame_equal(fitted.predict_at(series(), [cutoff]), want)
+
+
+def test_cutoffs_in_any_order_and_doubled_give_each_origin_once():
+    fitted, mixed = fit(series()), days()[[40, 20, 30, 20]]
+    pd.testing.assert_frame_equal(fitted.predict_at(series(), mixed), fitted.predict_at(series(), days()[[20, 30, 40]]))
+
+
+@pytest.mark.parametrize(
+    "steps", [0, -1, pytest.param(2.5, marks=broken("TypeError out of pandas")), pytest.param("3", marks=broken("TypeError"))]
+)
+def test_steps_must_be_a_whole_number_of_at_least_one(steps):
+    with pytest.raises(ConfigError, match="steps="):
+        fit(series()).predict(steps=steps)
+
+
+@pytest.mark.parametrize(
+    "steps", [pytest.param(-1, marks=broken("gives an empty frame")), pytest.param("3", marks=broken("TypeError"))]
+)
+def test_the_steps_of_a_future_frame_must_be_a_whole_number_of_at_least_one(steps):
+    with pytest.raises(ConfigError, match="steps="):
+        fit(table(), target="y", known="x").make_future_frame(steps=steps)
+
+
+def test_a_frame_to_forecast_needs_a_whole_context():
+    with pytest.raises(NotEnoughHistory, match=r"1 series are shorter than context_length = 8 rows \(first: 'b' 7\)"):
+        fit(panel()).predict(panel(a=8, b=7))
+    with pytest.raises(NotEnoughHistory, match=r"the series has 7 rows, fewer than context_length = 8"):
+        fit(series()).predict(series(7))
+
+
+def test_a_frame_to_forecast_needs_the_fitted_columns():
+    with pytest.raises(DataError, match=r"column 'x' is not in the frame; it has 'y'"):
+        fit(table(), target="y", past="x").predict(series())
+    with pytest.raises(DataError, match=r"column 'y' is not in the frame; it has 'other'"):
+        fit(series()).predict(series(name="other"))
+
+
+def test_an_empty_context_is_named():
+    empty = panel().astype(float)
+    empty.loc[("b", slice("2024-02-20", None)), "y"] = np.nan
+    fitted = Forecaster(LastValue(), 3, 8).fit(panel())
+    with pytest.raises(DataError, match=r"1 contexts hold no observed target \(first: the one of 'b' ending 2024-02-29"):
+        fitted.predict(empty)
+
+
+def test_quantiles_of_a_plain_regressor_are_refused():
+    with pytest.raises(ConfigError, match=r"Ridge has no quantiles"):
+        fit(series()).predict(levels=[0.1, 0.9])
+    with pytest.raises(ConfigError, match=r"Ridge has no quantiles"):
+        fit(series()).predict_at(series(), days()[30], levels=[0.5])
+
+
+@broken("the design says that the message names ConformalForecaster")
+def test_the_refusal_of_quantiles_names_the_forecaster_that_has_them():
+    with pytest.raises(ConfigError, match=r"ConformalForecaster"):
+        fit(series()).predict(levels=[0.1, 0.9])
+
+
+def test_a_regressor_of_one_number_is_answered_with_a_wrapper():
+    with pytest.raises(ConfigError, match=r"3 are needed; .*MultiOutputRegressor\(HistGradientBoostingRegressor"):
+        Forecaster(HistGradientBoostingRegressor(), 3, 8).fit(series())
+
+
+def test_a_season_longer_than_the_context_is_refused():
+    with pytest.raises(ConfigError, match=r"season_length=12 must be 1 to context_length=8"):
+        Forecaster(SeasonalNaive(12), 3, 8).fit(series())
+
+
+def test_missing_values_that_a_regressor_refuses_are_answered_with_an_imputer():
+    holes = changed(series().to_frame(), 30, "y", np.nan)
+    with pytest.raises(DataError, match=r"Ridge takes no missing values.*make_pipeline\(SimpleImputer\(\), Ridge\(\)\)"):
+        fit(holes)
+    with pytest.raises(DataError, match=r"Ridge takes no missing values.*make_pipeline\(SimpleImputer\(\), Ridge\(\)\)"):
+        fit(series()).predict(holes[:32])
+    with pytest.raises(DataError, match=r"Pipeline takes no missing values.*SimpleImputer"):
+        Forecaster(make_pipeline(StandardScaler(), Ridge()), 3, 8).fit(holes)
+
+
+@broken("score asks the regressor itself, so scikit-learn's ValueError comes through")
+def test_score_answers_missing_values_as_predict_does():
+    with pytest.raises(DataError, match=r"Ridge takes no missing values"):
+        fit(series()).score(changed(series().to_frame(), 30, "y", np.nan))
+
+
+@broken("scikit-learn's ValueError 'Input y contains NaN' comes through")
+@pytest.mark.parametrize("frame", [changed(series(11).to_frame(), 10, "y", np.nan)], ids=["one window"])
+def test_a_frame_without_one_whole_target_is_refused(frame):
+    with pytest.raises(DataError):
+        fit(frame)
+
+
+def test_a_series_without_any_value_is_refused():
+    with pytest.raises(DataError):
+        fit(series() * np.nan)
+
+
+@broken("TypeError out of scikit-learn's clone")
+@pytest.mark.parametrize("regressor", [None, "ridge", Ridge], ids=["None", "a word", "a class"])
+def test_something_that_is_no_regressor_is_refused(regressor):
+    with pytest.raises(ConfigError):
+        Forecaster(regressor, 3, 8).fit(series())
+
+
+def test_errors_are_both_ours_and_pythons():
+    assert issubclass(DataError, ValueError)
+    assert issubclass(ConfigError, ValueError)
+    assert issubclass(ConfigError, TypeError)
+    assert issubclass(NotEnoughHistory, DataError)

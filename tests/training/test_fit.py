@@ -1,0 +1,281 @@
+"""What a fit promises: it repeats, leaves nothing behind, validates in time, and stops when it should."""
+
+import logging
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from tsseq import (
+    ConfigError,
+    Forecaster,
+    GRUForecaster,
+    LinearForecaster,
+    LSTMForecaster,
+    NeuralRegressor,
+    Normal,
+    Quantiles,
+    Training,
+    TrainingDivergedError,
+    load_sample,
+    make_series,
+)
+from tsseq.networks import LSTM, Linear
+from tsseq.training.fitting import _split
+
+QUICK = Training(max_epochs=2, verbose=False)
+SMALL = {"hidden_size": 8, "segment_length": 6, "training": QUICK}
+WAVE = make_series("seasonal", 300)
+
+
+def weights(model) -> list[np.ndarray]:
+    return [value.numpy() for value in model.regressor_.network_.state_dict().values()]
+
+
+def same(first, second) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+def test_same_seed_gives_the_same_bits():
+    model = LSTMForecaster(3, 24, **SMALL)
+    assert same(clone(model).fit(WAVE), clone(model).fit(WAVE))
+
+
+def test_another_seed_gives_another_model():
+    model = LSTMForecaster(3, 24, **SMALL)
+    assert not same(clone(model).fit(WAVE), clone(model).set_params(training__seed=1).fit(WAVE))
+
+
+def test_no_seed_gives_another_model_every_time():
+    model = LSTMForecaster(3, 24, **SMALL).set_params(training__seed=None)
+    assert not same(clone(model).fit(WAVE), clone(model).fit(WAVE))
+
+
+def test_same_bits_in_another_process():
+    code = (
+        "from tsseq import *\n"
+        "m = LSTMForecaster(3, 24, hidden_size=8, segment_length=6, training=Training(max_epochs=2, verbose=False))\n"
+        "print(repr(m.fit(make_series('seasonal', 300)).predict().iloc[-1, 0].item()))"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert float(found.stdout) == LSTMForecaster(3, 24, **SMALL).fit(WAVE).predict().iloc[-1, 0]
+
+
+def test_global_random_state_is_left_alone():
+    def state():
+        return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
+
+    before = state()
+    GRUForecaster(3, 24, head=Normal(), **SMALL).fit(WAVE).predict(levels=[0.1])
+    assert state() == before
+
+
+def test_nothing_is_printed_or_left_on_disk(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(os.listdir(tempfile.gettempdir()))
+    LSTMForecaster(3, 24, **SMALL).fit(WAVE).predict()
+    ours = {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("tmp")}
+    assert os.listdir(tmp_path) == []
+    assert not ours
+    assert capfd.readouterr() == ("", "")
+
+
+def test_one_progress_bar_is_shown_unless_told_otherwise(capfd):
+    LSTMForecaster(3, 24, **SMALL).set_params(training__verbose=True).fit(WAVE)
+    out, err = capfd.readouterr()
+    shown = out + err
+    assert "Epoch 1" in shown
+    assert not any(word in shown for word in ("GPU", "TPU", "Validation", "Tip", "ckpt", "Trainer"))
+
+
+def test_logging_and_warnings_are_as_before():
+    def state():
+        return [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")], list(warnings.filters)
+
+    LSTMForecaster(3, 24, **SMALL).fit(WAVE)
+    before = state()
+    LSTMForecaster(3, 24, **SMALL).fit(WAVE)
+    assert state() == before
+
+
+def test_history_has_a_loss_per_epoch():
+    history = LSTMForecaster(3, 24, **SMALL).fit(WAVE).history_
+    assert list(history.columns) == ["train_loss", "val_loss"]
+    assert history.index.name == "epoch"
+    assert history.notna().all(axis=None)
+    assert len(history) == 2
+
+
+def test_validation_is_the_end_of_time_and_targets_do_not_cross_its_border():
+    days = pd.date_range("2020", periods=60)
+    frame = pd.concat([pd.DataFrame({"unique_id": i, "ds": days[i:], "y": np.arange(60.0 - i) ** 2}) for i in range(3)])
+    windows = Forecaster(NeuralRegressor(Linear()), 4, 6).windows(frame)
+    train, held_out = _split(windows, windows.targets(), 0.2)
+    times, origin = windows.panel.times, windows.origin
+    assert times[origin[train] + 4].max() <= times[origin[held_out]].min()
+    assert times[origin[held_out]].max() == times[-1 - 4]
+    assert len(set(train) & set(held_out)) == 0
+    assert len(np.unique(times[origin[held_out]])) == round(0.2 * (60 - 4 - 5))
+
+
+def test_too_few_validation_windows_means_none():
+    history = LSTMForecaster(3, 24, **SMALL).fit(WAVE[:100]).history_
+    assert history["val_loss"].isna().all()
+
+
+def test_plain_arrays_hold_out_their_last_rows():
+    train, held_out = _split(np.zeros((200, 3)), np.zeros(200), 0.1)
+    assert (train[-1], held_out[0], len(held_out)) == (179, 180, 20)
+
+
+def test_validation_loss_is_exact():
+    model = LinearForecaster(3, 24, training=Training(max_epochs=1, batch_size=7, verbose=False)).fit(WAVE)
+    windows = model.windows(WAVE)
+    held_out = windows[windows.split(0.1)[1]]
+    error = np.abs(model.regressor_.predict(held_out) - np.asarray(held_out.targets()))
+    assert model.history_["val_loss"].iloc[-1] == pytest.approx(error.mean(), rel=1e-6)
+
+
+def test_the_best_weights_are_kept_and_training_stops_early():
+    noise = make_series("noise", 400)
+    training = Training(max_epochs=30, patience=2, learning_rate=0.05, verbose=False)
+    model = LinearForecaster(3, 24, training=training).fit(noise)
+    losses = model.history_["val_loss"]
+    assert len(losses) == losses.idxmin() + 3
+    windows = model.windows(noise)
+    held_out = windows[windows.split(0.1)[1]]
+    error = np.abs(model.regressor_.predict(held_out) - np.asarray(held_out.targets()))
+    assert error.mean() == pytest.approx(losses.min(), rel=1e-6)
+
+
+def test_max_steps_ends_training():
+    model = LinearForecaster(3, 24, training=Training(max_epochs=50, max_steps=60, verbose=False)).fit(WAVE)
+    assert len(model.history_) == 2
+
+
+@pytest.mark.parametrize("schedule", ["exponential", "cosine", "constant"])
+def test_schedules_count_steps(schedule):
+    import pytorch_lightning as pl
+
+    seen = []
+
+    class Rates(pl.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    from tsseq.training import fitting
+
+    settings = Training(max_epochs=2, schedule=schedule, verbose=False)
+    windows = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE)
+    data = fitting.Data(windows, windows.targets(), windows.layout, settings, 0)
+    module = fitting.ForecastModule(Linear().build(windows.layout, 1), fitting_head(), settings, 0.1, data.steps)
+    with fitting.quiet_lightning():
+        trainer = fitting._trainer(settings, validates=False)
+        trainer.callbacks.append(Rates())
+        trainer.fit(module, datamodule=data)
+    ends = {"exponential": 0.1 * 0.8**2, "cosine": 0.0, "constant": 0.1}
+    assert len(seen) == 2 * data.steps
+    assert seen[-1] == pytest.approx(ends[schedule], abs=1e-4)
+
+
+def fitting_head():
+    from tsseq import Point
+
+    return Point()
+
+
+def test_divergence_is_an_error_that_says_what_to_lower():
+    model = LinearForecaster(3, 24, training=Training(learning_rate=1e30, gradient_clip=None, verbose=False))
+    with pytest.raises(TrainingDivergedError, match=r"epoch \d with learning_rate=1e\+30; lower it"):
+        model.fit(1e3 * WAVE)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"max_epochs": 0}, "max_epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"max_steps": 0}, "max_steps"),
+        ({"schedule": "steps"}, "'exponential', 'cosine', 'constant'"),
+        ({"validation": 1.0}, "share"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(bad, message):
+    with pytest.raises(ConfigError, match=message):
+        LinearForecaster(3, 24, training=Training(verbose=False, **bad)).fit(WAVE)
+
+
+@pytest.mark.parametrize("rows", [137, 138])
+def test_two_processes_fit_and_their_losses_are_exact(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prices = load_sample("sp500")[-rows - 64 :]
+    training = Training(max_epochs=2, validation=0.2, accelerator="cpu", devices=2, batch_size=32, verbose=False)
+    model = LinearForecaster(5, 60, target="close", log=True, calendar="XNYS", training=training).fit(prices)
+    alone = clone(model).set_params(training__devices=1).fit(prices)
+    pd.testing.assert_frame_equal(model.history_, alone.history_, rtol=1e-4)
+    pd.testing.assert_frame_equal(model.predict(), alone.predict(), rtol=1e-6)
+    assert threading.active_count() >= 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_network_can_be_compiled_or_run_in_bfloat16():
+    training = Training(max_epochs=1, max_steps=3, precision="bf16-mixed", verbose=False)
+    model = LinearForecaster(3, 24, training=training, head=Quantiles([0.1, 0.9])).fit(WAVE)
+    assert model.predict(levels=[0.1, 0.9]).notna().all(axis=None)
+
+
+def test_a_large_rough_context_does_not_stop_training():
+    jumpy = WAVE.copy()
+    jumpy.iloc[150] = 1e12
+    model = LSTMForecaster(3, 24, **SMALL).fit(jumpy)
+    assert np.isfinite(model.predict()).all(axis=None)
+
+
+def test_missing_targets_are_masked():
+    holes = WAVE.copy()
+    holes.iloc[np.random.default_rng(0).integers(0, 300, 60)] = np.nan
+    model = LSTMForecaster(3, 24, **SMALL).fit(holes)
+    assert np.isfinite(model.predict()).all(axis=None)
+    assert np.isfinite(model.history_["train_loss"]).all()
+
+
+def test_a_constant_series_is_forecast_as_that_constant():
+    flat = make_series("constant", 100, level=1234.5)
+    assert (LSTMForecaster(3, 24, **SMALL).fit(flat).predict() == 1234.5).all(axis=None)
+
+
+def test_a_high_level_does_not_blur_small_changes():
+    wave = make_series("seasonal", 400)
+    model = GRUForecaster(6, 24, training=Training(max_epochs=3, verbose=False))
+    low, high = clone(model).fit(wave).predict(), clone(model).fit(wave + 1e8).predict()
+    np.testing.assert_allclose(high - 1e8, low, atol=1e-3)
+
+
+def test_normal_quantiles_cover_gaussian_noise():
+    noise = make_series("noise", 6000)
+    head, training = Normal(), Training(max_epochs=5, verbose=False)
+    model = LinearForecaster(4, 12, head=head, training=training, scaling="standard").fit(noise[:4000])
+    test = noise[4000:]
+    found = model.predict_at(test, test.index[11:-4], levels=[0.1, 0.9])
+    actual = test.reindex(found["time"]).to_numpy()
+    covered = ((actual >= found["q0.1"]) & (actual <= found["q0.9"])).mean()
+    assert 0.75 <= covered <= 0.85
+
+
+def test_a_network_learns_a_season():
+    model = LSTMForecaster(12, 48, training=Training(max_epochs=6, verbose=False)).fit(WAVE[:250])
+    assert model.score(WAVE[200:]) > 0.7
+
+
+def test_lstm_is_the_network_of_a_regressor_without_one():
+    found = NeuralRegressor(training=QUICK).fit(np.zeros((20, 3)), np.zeros(20))
+    assert type(found.network_) is type(LSTM().build(found.layout_, 1))

@@ -1,0 +1,115 @@
+"""Rows: how the numbers of a window lie on one line, and how they are gathered.
+
+Everything here but `NumpyOps` is arithmetic that NumPy arrays and tensors share, so that rows are gathered in one way
+wherever the numbers are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of a row, which is channel-major: targets and past over the context, known over context and horizon, static.
+
+    ``missing`` tells networks that rows may have missing values, so that they read what was observed as well.
+
+    >>> Layout(context_length=3, horizon=2, n_known=1).width
+    8
+    """
+
+    context_length: int
+    horizon: int
+    n_targets: int = 1
+    n_past: int = 0
+    n_known: int = 0
+    n_static: int = 0
+    missing: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns of X."""
+        history = self.context_length * (self.n_targets + self.n_past)
+        return history + (self.context_length + self.horizon) * self.n_known + self.n_static
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of y, ordered (horizon, target)."""
+        return self.horizon * self.n_targets
+
+
+class Ops(Protocol):
+    """The two operations in which NumPy and torch differ when rows are gathered."""
+
+    def windows(self, flat: Any, start: Any, width: int) -> Any:
+        """(len(start), width) stretches of ``flat``."""
+
+    def join(self, blocks: list[Any]) -> Any:
+        """Blocks side by side along the last axis."""
+
+
+class NumpyOps:
+    """`Ops` on NumPy arrays."""
+
+    def windows(self, flat: Array, start: Index, width: int) -> Array:
+        """See `Ops`."""
+        taken: Array = np.lib.stride_tricks.sliding_window_view(flat, width)[start]
+        return taken
+
+    def join(self, blocks: list[Array]) -> Array:
+        """See `Ops`."""
+        return np.concatenate(blocks, axis=-1)
+
+
+class Store(NamedTuple):
+    """The arrays that rows are gathered from; NumPy here, tensors on a device while training.
+
+    Attributes
+    ----------
+    flat : every channel's values one after another: targets, covariates (already standardised), static.
+    target : (n, n_targets) position in ``flat`` of the first context value.
+    row : (n,) row of the first context value.
+    series : (n,) series of the window.
+    loc, scale : (n, n_targets); a scale of 0 is 1 here, for dividing.
+    weight : (n, n_targets) what an error counts in training.
+    """
+
+    flat: Any
+    target: Any
+    row: Any
+    series: Any
+    loc: Any
+    scale: Any
+    weight: Any
+
+
+def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows: Any, ops: Ops) -> tuple[Any, Any]:
+    """Gather X (n, width) and y (n, horizon * n_targets) for ``rows``: the one place that reads values for a model.
+
+    ``sizes`` are the panel's rows, target channels and series. Everything but ``ops`` is arithmetic that NumPy
+    arrays and tensors share.
+    """
+    total, n_target_channels, n_series = sizes
+    length, both = layout.context_length, layout.context_length + layout.horizon
+    blocks, futures = [], []
+    for k in range(layout.n_targets):
+        values = ops.windows(store.flat, store.target[rows, k], both)
+        values = (values - store.loc[rows, k][:, None]) / store.scale[rows, k][:, None]  # (n, L + H)
+        blocks.append(values[:, :length])
+        futures.append(values[:, length:])
+    for channel in range(layout.n_past + layout.n_known):
+        width = length if channel < layout.n_past else both
+        blocks.append(ops.windows(store.flat, store.row[rows] + (n_target_channels + channel) * total, width))
+    static = (n_target_channels + layout.n_past + layout.n_known) * total
+    for column in range(layout.n_static):
+        blocks.append(ops.windows(store.flat, store.series[rows] + static + column * n_series, 1))
+    future = ops.join([block[..., None] for block in futures])  # (n, H, n_targets)
+    return ops.join(blocks), future.reshape(len(future), layout.n_outputs)
