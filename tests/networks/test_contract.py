@@ -115,7 +115,7 @@ def test_state_dict_round_trip(network):
 def test_eight_windows_can_be_learnt_by_heart(network):
     layout = Layout(12, 3)
     row, truth = rows(layout, 8), torch.randn(8, 3, 1, 1, generator=torch.Generator().manual_seed(0))
-    module = built(network.set_params(dropout=0.0) if "dropout" in network.get_params() else network, layout, 1)
+    module = built(clone(network).set_params(dropout=0.0) if "dropout" in network.get_params() else network, layout, 1)
     optimizer = torch.optim.Adam(module.parameters(), lr=0.02)
     for _ in range(300):
         optimizer.zero_grad()

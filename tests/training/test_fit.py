@@ -31,9 +31,13 @@ from tsseq import (
 from tsseq.networks import LSTM, Linear
 from tsseq.training.fitting import _split
 
-QUICK = Training(max_epochs=2, verbose=False)
-SMALL = {"hidden_size": 8, "segment_length": 6, "training": QUICK}
 WAVE = make_series("seasonal", 300)
+
+
+def small(kind=LSTMForecaster, **training):
+    """A small forecaster with settings of its own."""
+    settings = Training(**{"max_epochs": 2, "verbose": False, **training})
+    return kind(3, 24, hidden_size=8, segment_length=6, training=settings)
 
 
 def weights(model) -> list[np.ndarray]:
@@ -45,17 +49,17 @@ def same(first, second) -> bool:
 
 
 def test_same_seed_gives_the_same_bits():
-    model = LSTMForecaster(3, 24, **SMALL)
+    model = small()
     assert same(clone(model).fit(WAVE), clone(model).fit(WAVE))
 
 
 def test_another_seed_gives_another_model():
-    model = LSTMForecaster(3, 24, **SMALL)
+    model = small()
     assert not same(clone(model).fit(WAVE), clone(model).set_params(training__seed=1).fit(WAVE))
 
 
 def test_no_seed_gives_another_model_every_time():
-    model = LSTMForecaster(3, 24, **SMALL).set_params(training__seed=None)
+    model = small(seed=None)
     assert not same(clone(model).fit(WAVE), clone(model).fit(WAVE))
 
 
@@ -67,7 +71,7 @@ def test_same_bits_in_another_process():
     )
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert float(found.stdout) == LSTMForecaster(3, 24, **SMALL).fit(WAVE).predict().iloc[-1, 0]
+    assert float(found.stdout) == small().fit(WAVE).predict().iloc[-1, 0]
 
 
 def test_global_random_state_is_left_alone():
@@ -75,14 +79,14 @@ def test_global_random_state_is_left_alone():
         return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
 
     before = state()
-    GRUForecaster(3, 24, head=Normal(), **SMALL).fit(WAVE).predict(levels=[0.1])
+    small(GRUForecaster).set_params(head=Normal()).fit(WAVE).predict(levels=[0.1])
     assert state() == before
 
 
 def test_nothing_is_printed_or_left_on_disk(capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = set(os.listdir(tempfile.gettempdir()))
-    LSTMForecaster(3, 24, **SMALL).fit(WAVE).predict()
+    small().fit(WAVE).predict()
     ours = {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("tmp")}
     assert os.listdir(tmp_path) == []
     assert not ours
@@ -90,7 +94,7 @@ def test_nothing_is_printed_or_left_on_disk(capfd, tmp_path, monkeypatch):
 
 
 def test_one_progress_bar_is_shown_unless_told_otherwise(capfd):
-    LSTMForecaster(3, 24, **SMALL).set_params(training__verbose=True).fit(WAVE)
+    small(verbose=True).fit(WAVE)
     out, err = capfd.readouterr()
     shown = out + err
     assert "Epoch 1" in shown
@@ -101,14 +105,14 @@ def test_logging_and_warnings_are_as_before():
     def state():
         return [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")], list(warnings.filters)
 
-    LSTMForecaster(3, 24, **SMALL).fit(WAVE)
+    small().fit(WAVE)
     before = state()
-    LSTMForecaster(3, 24, **SMALL).fit(WAVE)
+    small().fit(WAVE)
     assert state() == before
 
 
 def test_history_has_a_loss_per_epoch():
-    history = LSTMForecaster(3, 24, **SMALL).fit(WAVE).history_
+    history = small().fit(WAVE).history_
     assert list(history.columns) == ["train_loss", "val_loss"]
     assert history.index.name == "epoch"
     assert history.notna().all(axis=None)
@@ -128,7 +132,7 @@ def test_validation_is_the_end_of_time_and_targets_do_not_cross_its_border():
 
 
 def test_too_few_validation_windows_means_none():
-    history = LSTMForecaster(3, 24, **SMALL).fit(WAVE[:100]).history_
+    history = small().fit(WAVE[:100]).history_
     assert history["val_loss"].isna().all()
 
 
@@ -236,21 +240,21 @@ def test_a_network_can_be_compiled_or_run_in_bfloat16():
 def test_a_large_rough_context_does_not_stop_training():
     jumpy = WAVE.copy()
     jumpy.iloc[150] = 1e12
-    model = LSTMForecaster(3, 24, **SMALL).fit(jumpy)
+    model = small().fit(jumpy)
     assert np.isfinite(model.predict()).all(axis=None)
 
 
 def test_missing_targets_are_masked():
     holes = WAVE.copy()
     holes.iloc[np.random.default_rng(0).integers(0, 300, 60)] = np.nan
-    model = LSTMForecaster(3, 24, **SMALL).fit(holes)
+    model = small().fit(holes)
     assert np.isfinite(model.predict()).all(axis=None)
     assert np.isfinite(model.history_["train_loss"]).all()
 
 
 def test_a_constant_series_is_forecast_as_that_constant():
     flat = make_series("constant", 100, level=1234.5)
-    assert (LSTMForecaster(3, 24, **SMALL).fit(flat).predict() == 1234.5).all(axis=None)
+    assert (small().fit(flat).predict() == 1234.5).all(axis=None)
 
 
 def test_a_high_level_does_not_blur_small_changes():
@@ -277,5 +281,5 @@ def test_a_network_learns_a_season():
 
 
 def test_lstm_is_the_network_of_a_regressor_without_one():
-    found = NeuralRegressor(training=QUICK).fit(np.zeros((20, 3)), np.zeros(20))
+    found = NeuralRegressor(training=Training(max_epochs=1, verbose=False)).fit(np.zeros((20, 3)), np.zeros(20))
     assert type(found.network_) is type(LSTM().build(found.layout_, 1))
