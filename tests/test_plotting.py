@@ -49,7 +49,11 @@ def test_without_quantiles_there_is_no_band():
 def test_axes_and_lines_are_labelled():
     axes = plot_forecast(HISTORY, FORECAST)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("day", "close")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["history", "forecast", "quantiles 0.1 to 0.9"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "history",
+        "forecast",
+        "quantiles 0.1 to 0.9",
+    ]
 
 
 def test_it_draws_on_the_axes_that_it_is_given():
@@ -58,7 +62,8 @@ def test_it_draws_on_the_axes_that_it_is_given():
 
 
 @pytest.mark.parametrize(
-    "index", [pd.RangeIndex(12), pd.period_range("2024-01", periods=12, freq="M"), pd.date_range("2024", periods=12, tz="UTC")]
+    "index",
+    [pd.RangeIndex(12), pd.period_range("2024-01", periods=12, freq="M"), pd.date_range("2024", periods=12, tz="UTC")],
 )
 def test_a_series_on_any_index_can_be_drawn(index):
     series = pd.Series(np.arange(10.0), index[:10])

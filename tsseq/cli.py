@@ -12,7 +12,12 @@ import typer
 
 from tsseq.errors import ConfigError, DataError, TsseqError
 
-app = typer.Typer(help="Time-series forecasting with sequence models.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Time-series forecasting with sequence models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 MODELS = ("lstm", "gru", "rnn", "linear", "ridge")
 Source = Annotated[Path, typer.Argument(help="A CSV or parquet file with a header.")]
@@ -49,7 +54,7 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
     _show(result)
     stats = pd.DataFrame({"long/flat by lstm, net": book.stats(), "buy and hold": _held(book)})
     typer.echo(
-        f"\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:\n{stats.round(3).to_string()}"
+        f"\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:\n{stats.round(3).to_string(na_rep='')}"
     )
     typer.echo(f"\nReport: {tsseq.report(result, book, report)}")
 
@@ -115,8 +120,12 @@ def info() -> None:
     """Show versions and devices."""
     import torch
 
-    names = ("tsseq", "torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy", "exchange-calendars")
-    typer.echo(f"python {platform.python_version()} on {platform.system()} {platform.machine()}")
+    import tsseq
+
+    names = ("torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy", "exchange-calendars")
+    typer.echo(
+        f"tsseq {tsseq.__version__}\npython {platform.python_version()} on {platform.system()} {platform.machine()}"
+    )
     for name in names:
         typer.echo(f"{name} {importlib.metadata.version(name)}")
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -17,7 +17,7 @@ def mae(actual: ArrayLike, forecast: ArrayLike) -> float:
     >>> mae([1.0, 2.0], [2.0, 4.0])
     1.5
     """
-    return float(np.nanmean(np.abs(_errors(actual, forecast))))
+    return _mean(np.abs(_errors(actual, forecast)))
 
 
 def rmse(actual: ArrayLike, forecast: ArrayLike) -> float:
@@ -26,7 +26,7 @@ def rmse(actual: ArrayLike, forecast: ArrayLike) -> float:
     >>> rmse([0.0, 0.0], [3.0, 4.0]) ** 2
     12.5
     """
-    return float(np.sqrt(np.nanmean(_errors(actual, forecast) ** 2)))
+    return float(np.sqrt(_mean(_errors(actual, forecast) ** 2)))
 
 
 def smape(actual: ArrayLike, forecast: ArrayLike) -> float:
@@ -36,7 +36,7 @@ def smape(actual: ArrayLike, forecast: ArrayLike) -> float:
     100.0
     """
     error, size = np.abs(_errors(actual, forecast)), np.abs(np.asarray(actual)) + np.abs(np.asarray(forecast))
-    return float(np.nanmean(200 * error / np.where(size == 0, 1.0, size)))
+    return _mean(200 * error / np.where(size == 0, 1.0, size))
 
 
 def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike) -> float:
@@ -49,7 +49,7 @@ def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike) -> float:
     >>> mase([1.0, 2.0], [2.0, 4.0], scale=0.5)
     3.0
     """
-    return float(np.nanmean(np.abs(_errors(actual, forecast)) / np.asarray(scale)))
+    return _mean(np.abs(_errors(actual, forecast)) / np.asarray(scale))
 
 
 def naive_scale(values: ArrayLike, season_length: int = 1) -> float:
@@ -60,8 +60,7 @@ def naive_scale(values: ArrayLike, season_length: int = 1) -> float:
     """
     series = np.asarray(values, dtype=np.float64)
     changes = np.abs(series[season_length:] - series[:-season_length])
-    changes = changes[np.isfinite(changes)]
-    return float(changes.mean()) if len(changes) else float("nan")
+    return _mean(changes)
 
 
 def pinball(actual: ArrayLike, quantile: ArrayLike, level: float) -> float:
@@ -71,7 +70,7 @@ def pinball(actual: ArrayLike, quantile: ArrayLike, level: float) -> float:
     0.9
     """
     error = _errors(actual, quantile)
-    return float(np.nanmean(np.maximum(level * error, (level - 1) * error)))
+    return _mean(np.maximum(level * error, (level - 1) * error))
 
 
 def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
@@ -82,9 +81,15 @@ def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
     """
     value, low, high = (np.asarray(part, dtype=np.float64) for part in (actual, lower, upper))
     known = np.isfinite(value + low + high)
-    return float(((value >= low) & (value <= high))[known].mean())
+    return _mean(np.where(known, (value >= low) & (value <= high), np.nan))
 
 
 def _errors(actual: ArrayLike, forecast: ArrayLike) -> Array:
     errors: Array = np.asarray(actual, dtype=np.float64) - np.asarray(forecast, dtype=np.float64)
     return errors
+
+
+def _mean(values: Array) -> float:
+    """Mean of what is not missing; NaN if nothing is there."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")

@@ -99,7 +99,11 @@ def test_sessions_keep_the_time_zone_and_the_unit_of_the_index(sp500, tz, unit):
 
 def test_each_exchange_of_a_panel_goes_on_by_its_own_calendar():
     ends = {"XNYS": "2024-07-03", "XLON": "2024-08-23", "XTKS": "2024-08-09"}
-    want = {"XNYS": ["2024-07-05", "2024-07-08"], "XLON": ["2024-08-27", "2024-08-28"], "XTKS": ["2024-08-13", "2024-08-14"]}
+    want = {
+        "XNYS": ["2024-07-05", "2024-07-08"],
+        "XLON": ["2024-08-27", "2024-08-28"],
+        "XTKS": ["2024-08-13", "2024-08-14"],
+    }
     series = {}
     for code, end in reversed(ends.items()):
         own = Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp(end))
@@ -110,7 +114,9 @@ def test_each_exchange_of_a_panel_goes_on_by_its_own_calendar():
     out = model.predict()
     for code, days in want.items():
         assert out.loc[f"{code} index"].index.strftime("%Y-%m-%d").tolist() == days
-    tidy = model.predict_at(panel, pd.Timestamp("2024-05-02"))  # Tokyo: Constitution Day and what follows; London: 6 May
+    tidy = model.predict_at(
+        panel, pd.Timestamp("2024-05-02")
+    )  # Tokyo: Constitution Day and what follows; London: 6 May
     assert {name: days.dt.strftime("%m-%d").tolist() for name, days in tidy.groupby("id")["time"]} == {
         "XLON index": ["05-03", "05-07"],
         "XNYS index": ["05-03", "05-06"],
@@ -122,7 +128,10 @@ def test_each_exchange_of_a_panel_goes_on_by_its_own_calendar():
 
 @pytest.mark.xfail(strict=True, reason="the common index of a yahoo frame puts rows of NaN on one exchange's holidays")
 def test_a_yahoo_frame_over_two_exchanges_takes_a_calendar_for_each():
-    days = {code: Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp("2024-07-03")) for code in ("XNYS", "XTKS")}
+    days = {
+        code: Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp("2024-07-03"))
+        for code in ("XNYS", "XTKS")
+    }
     closes = {code: pd.Series(np.arange(len(own), dtype=float), own) for code, own in days.items()}
     prices = pd.concat({"Close": pd.DataFrame(closes)}, axis=1, names=["Price", "Ticker"])
     model = Forecaster(LastValue(), 2, 20, target="Close", calendar={code: code for code in days}).fit(prices)
@@ -179,7 +188,9 @@ def test_days_go_on_past_a_midnight_that_does_not_exist():
     assert out.tz_localize(None).normalize().strftime("%m-%d").tolist() == ["11-03", "11-04", "11-05"]
 
 
-@pytest.mark.xfail(strict=True, reason="ValueError out of pandas: the index bears freq B, the sessions do not conform to it")
+@pytest.mark.xfail(
+    strict=True, reason="ValueError out of pandas: the index bears freq B, the sessions do not conform to it"
+)
 def test_a_calendar_wins_over_the_freq_of_the_index():
     index = pd.bdate_range("2024-05-28", "2024-06-17")
     assert index.freq == "B"
@@ -206,7 +217,9 @@ def test_beyond_the_recorded_end_of_a_calendar_is_refused():
 
 def test_one_calendar_serves_series_that_end_on_different_days():
     days = Sessions("XNYS").between(pd.Timestamp("2024-05-01"), pd.Timestamp("2024-07-03"))
-    series = {name: pd.Series(np.arange(n, dtype=float), days[:n]) for name, n in {"late": len(days), "early": 20}.items()}
+    series = {
+        name: pd.Series(np.arange(n, dtype=float), days[:n]) for name, n in {"late": len(days), "early": 20}.items()
+    }
     out = Forecaster(LastValue(), 2, 5, calendar="XNYS").fit(pd.concat(series)).predict()
     assert out.loc["late"].index.strftime("%m-%d").tolist() == ["07-05", "07-08"]
     assert out.loc["early"].index.tolist() == days[20:22].tolist()

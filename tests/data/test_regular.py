@@ -118,7 +118,10 @@ def test_a_yahoo_frame_is_filled_over_all_tickers():
 
 
 def test_each_exchange_fills_its_own_sessions():
-    own = {code: Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp("2024-06-28")) for code in ("XTKS", "XNYS")}
+    own = {
+        code: Sessions(code).between(pd.Timestamp("2024-04-01"), pd.Timestamp("2024-06-28"))
+        for code in ("XTKS", "XNYS")
+    }
     whole = pd.concat({code: series(index) for code, index in own.items()}, names=["id", "day"]).to_frame()
     found = regularize(without(whole, [5, 6, 80]), {code: code for code in own})
     assert_frame_equal(found, emptied(whole, [5, 6, 80]).sort_index())
@@ -163,7 +166,9 @@ def test_days_lost_around_a_change_of_clocks_are_filled_by_a_calendar_of_days():
     assert_series_equal(regularize(without(whole), "D"), emptied(whole), check_freq=False)
 
 
-@pytest.mark.xfail(strict=True, reason="the usual step of 24 hours is elapsed time, which leaves midnight when clocks change")
+@pytest.mark.xfail(
+    strict=True, reason="the usual step of 24 hours is elapsed time, which leaves midnight when clocks change"
+)
 def test_days_lost_around_a_change_of_clocks_are_filled_without_a_calendar():
     whole = series(pd.date_range("2024-03-25", periods=15, freq="D", tz="Europe/Berlin", name="day"))
     assert_series_equal(regularize(without(whole)), emptied(whole), check_freq=False)

@@ -31,7 +31,9 @@ def frame_of(lengths, seed=0, holes=0.0):
 
 
 def windows_of(frame, context_length=3, horizon=2, *, scaling="none", multivariate="independent", **roles):
-    model = Forecaster(LastValue(), horizon, context_length, scaling=scaling, multivariate=multivariate, **roles or ROLES)
+    model = Forecaster(
+        LastValue(), horizon, context_length, scaling=scaling, multivariate=multivariate, **roles or ROLES
+    )
     return model.windows(frame)
 
 
@@ -55,7 +57,9 @@ def rows_by_hand(frame, context_length, horizon, groups, roles):
                 future = slice(first + context_length, first + context_length + horizon)
                 row = [own[target].to_numpy()[context] for target in targets]
                 row += [scaled[past].loc[name].to_numpy()[context] for past in roles.get("past", [])]
-                row += [scaled[known].loc[name].to_numpy()[context.start : future.stop] for known in roles.get("known", [])]
+                row += [
+                    scaled[known].loc[name].to_numpy()[context.start : future.stop] for known in roles.get("known", [])
+                ]
                 row += [scaled[static].loc[name].to_numpy()[:1] for static in roles.get("static", [])]
                 X.append(np.concatenate(row))
                 y.append(own[targets].to_numpy()[future].ravel())  # (horizon, target)
@@ -72,12 +76,12 @@ def rows_by_hand(frame, context_length, horizon, groups, roles):
     holes=st.sampled_from([0.0, 0.3]),
     seed=st.integers(0, 1000),
 )
-def test_every_window_equals_a_slice_of_its_own_series(extra, context_length, horizon, used, n_targets, joint, holes, seed):
+def test_every_window_equals_a_slice_of_its_own_series(
+    extra, context_length, horizon, used, n_targets, joint, holes, seed
+):
     frame = frame_of([context_length + horizon + more for more in extra], seed, holes)
     roles = {"target": ROLES["target"][:n_targets]} | {role: ROLES[role][:n] for role, n in used.items() if n}
-    windows = windows_of(
-        frame, context_length, horizon, multivariate="joint" if joint else "independent", **roles
-    )
+    windows = windows_of(frame, context_length, horizon, multivariate="joint" if joint else "independent", **roles)
     groups = [roles["target"]] if joint else [[target] for target in roles["target"]]
     X, y = rows_by_hand(frame, context_length, horizon, groups, roles)
     assert len(windows) == sum(more + 1 for more in extra) * len(groups)
@@ -89,14 +93,20 @@ def test_every_window_equals_a_slice_of_its_own_series(extra, context_length, ho
     np.testing.assert_array_equal(targets.reshape(y.shape)[moves], y[moves])
 
 
-@given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5), context_length=st.integers(1, 6), horizon=st.integers(1, 4))
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    context_length=st.integers(1, 6),
+    horizon=st.integers(1, 4),
+)
 def test_the_number_of_windows_is_what_the_lengths_allow(lengths, context_length, horizon):
     frame, needed = frame_of(lengths), context_length + horizon
     short = [(name, n) for name, n in zip("abcdefgh", lengths) if n < needed]
     if max(lengths) < 3:
         return  # no step can be learnt
     if short:
-        with pytest.raises(NotEnoughHistory, match=rf"^{len(short)} series .* = {needed} rows \(first: '{short[0][0]}' {short[0][1]}"):
+        with pytest.raises(
+            NotEnoughHistory, match=rf"^{len(short)} series .* = {needed} rows \(first: '{short[0][0]}' {short[0][1]}"
+        ):
             windows_of(frame, context_length, horizon)
     else:
         windows = windows_of(frame, context_length, horizon, target="t0")
@@ -104,8 +114,12 @@ def test_the_number_of_windows_is_what_the_lengths_allow(lengths, context_length
         assert np.bincount(windows.series).tolist() == [n - needed + 1 for n in lengths]
 
 
-@pytest.mark.xfail(strict=True, reason="the last value is subtracted from a context that never moves, whatever the scaling")
-@pytest.mark.parametrize("values", [[5.0, 5.0, 5.0, 6.0, 7.0], [np.nan, np.nan, 5.0, 6.0, 7.0]], ids=["flat", "one value"])
+@pytest.mark.xfail(
+    strict=True, reason="the last value is subtracted from a context that never moves, whatever the scaling"
+)
+@pytest.mark.parametrize(
+    "values", [[5.0, 5.0, 5.0, 6.0, 7.0], [np.nan, np.nan, 5.0, 6.0, 7.0]], ids=["flat", "one value"]
+)
 def test_unscaled_rows_hold_the_values_of_the_frame(values):
     windows = windows_of(pd.Series(values, pd.RangeIndex(5)), 3, 2, target="y")
     X, y = windows.gather(np.arange(1))
@@ -211,7 +225,9 @@ def test_codes_number_the_series_and_their_targets_from_one():
 )
 def test_no_training_window_sees_beyond_the_first_origin_of_validation(lengths, starts, share, horizon):
     series = {
-        name: pd.Series(np.arange(n, dtype=float), pd.date_range("2024-01-01", periods=n) + pd.Timedelta(days=start), name="y")
+        name: pd.Series(
+            np.arange(n, dtype=float), pd.date_range("2024-01-01", periods=n) + pd.Timedelta(days=start), name="y"
+        )
         for name, n, start in zip("abcd", lengths, starts)
     }
     windows = windows_of(pd.concat(series, names=["id", "day"]), 3, horizon, target="y")

@@ -73,7 +73,11 @@ FRAMES = {
     "dates as values": (series().to_frame().assign(y=days()), {}, r"'y' \(datetime64.*is not numeric"),
     "complex numbers": (series() * 1j, {}, r"'y' \(complex128\) is not numeric"),
     "infinity": (changed(panel(), 70, "y", np.inf), {}, r"'y' has 1 infinite values.*'b' 2024-01-11"),
-    "minus infinity in a covariate": (changed(table(), 9, "x", -np.inf), {"target": "y", "past": "x"}, r"'x' has 1 inf"),
+    "minus infinity in a covariate": (
+        changed(table(), 9, "x", -np.inf),
+        {"target": "y", "past": "x"},
+        r"'x' has 1 inf",
+    ),
     "a lost timestamp": (series(index=days().where(days() != "2024-01-05")), {}, r"1 timestamps are missing \(NaT\)"),
     "a lost timestamp in a long frame": (changed(long(), 4, "ds", pd.NaT), {}, r"1 timestamps are missing \(NaT\)"),
     "a lost id": (changed(long(), 61, "unique_id", None), {}, r"1 rows have no id \(first: row 61\)"),
@@ -96,26 +100,50 @@ FRAMES = {
         r"2024-10-27 02:00:00.*localize the index with its time zone",
     ),
     "a gap": (series().drop(days()[[20, 21]]), {}, r"2 timestamps are missing.*2024-01-21.*tsseq\.regularize"),
-    "a gap in one series": (panel().drop(("b", days()[20])), {}, r"1 gaps.*1 series \(first: 'b'\).*2024-01-21.*regularize"),
+    "a gap in one series": (
+        panel().drop(("b", days()[20])),
+        {},
+        r"1 gaps.*1 series \(first: 'b'\).*2024-01-21.*regularize",
+    ),
     "a gap under a calendar": (series().drop(days()[20]), {"calendar": "D"}, r"1 gaps.*missing: 2024-01-21"),
-    "a gap in whole numbers": (series(index=pd.Index([*range(30), *range(33, 60)])), {}, r"1 gaps.*missing: 30, 31, 32"),
+    "a gap in whole numbers": (
+        series(index=pd.Index([*range(30), *range(33, 60)])),
+        {},
+        r"1 gaps.*missing: 30, 31, 32",
+    ),
     "a gap in periods": (series(index=days().to_period("D")).drop(pd.Period("2024-01-21")), {}, r"missing: 2024-01-21"),
     "weekends under an exchange": (series(), {"calendar": "XNYS"}, r"not on the calendar: 2024-01-"),
     "hours under an exchange": (series(index=days(freq="h")), {"calendar": "XNYS"}, r"knows days.*2024-01-01 01:00"),
     "an irregular index": (series(index=days()[np.arange(60) % 7 != 3]), {}, r"no regular step.*1 days.*2024-01-04"),
-    "two rows": (series(index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"])), {}, r"no step can be learnt from 2 timestamps; pass calendar='D'"),
+    "two rows": (
+        series(index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"])),
+        {},
+        r"no step can be learnt from 2 timestamps; pass calendar='D'",
+    ),
     "a short series": (series(10), {}, r"10 rows, fewer than context_length \+ horizon = 11"),
     "short series": (panel(a=60, b=5, c=10), {}, r"2 series are shorter .* 11 rows \(first: 'b' 5, 'c' 10\)"),
-    "an unknown calendar": (series(), {"calendar": "NYSX"}, r"calendar='NYSX' is neither a pandas offset nor an exchange"),
+    "an unknown calendar": (
+        series(),
+        {"calendar": "NYSX"},
+        r"calendar='NYSX' is neither a pandas offset nor an exchange",
+    ),
     "an empty calendar": (series(), {"calendar": ""}, r"calendar='' is neither"),
     "a number as a calendar": (series(), {"calendar": 5}, r"calendar=5 is neither"),
     "a calendar for other ids": (panel(), {"calendar": {"a": "D"}}, r"calendar= has no exchange for 'b'"),
-    "dates before the calendar": (series(index=days(start="1930-06-02")), {"calendar": "XHKG"}, r"does not record 1930"),
+    "dates before the calendar": (
+        series(index=days(start="1930-06-02")),
+        {"calendar": "XHKG"},
+        r"does not record 1930",
+    ),
     "one column in two roles": (table(), {"target": "y", "past": "x", "known": "x"}, r"x: a column plays one role"),
     "a target that is a covariate": (table(), {"target": "y", "static": "y"}, r"y: a column plays one role"),
     "a set of targets": (table(), {"target": {"y"}}, r"a column name or a list of names"),
     "an unknown scaling": (series(), {"scaling": "robust"}, r"scaling='robust' is unknown; .*'last', 'standard'"),
-    "an unknown multivariate": (series(), {"multivariate": "yes"}, r"multivariate='yes' must be 'independent' or 'joint'"),
+    "an unknown multivariate": (
+        series(),
+        {"multivariate": "yes"},
+        r"multivariate='yes' must be 'independent' or 'joint'",
+    ),
 }
 BROKEN_FRAMES = {
     "a ticker without prices": (
@@ -124,7 +152,12 @@ BROKEN_FRAMES = {
         r"",
         "IndexError: no rows are left",
     ),
-    "text and numbers in the index": (series(index=pd.Index([1, "a"] * 30)), {}, r"", "TypeError from comparing stamps"),
+    "text and numbers in the index": (
+        series(index=pd.Index([1, "a"] * 30)),
+        {},
+        r"",
+        "TypeError from comparing stamps",
+    ),
     "a name inside two lists": (table(), {"target": [["y"]]}, r"", "TypeError: unhashable type: 'list'"),
     "an irregular index over a long time": (
         series(index=pd.DatetimeIndex(np.array([*range(20), 10**15], dtype="M8[us]"))),
@@ -171,7 +204,9 @@ def test_fit_refuses_with_the_culprits(frame, roles, message):
 
 
 def test_weekdays_without_rows_are_answered_with_an_exchange(sp500):
-    with pytest.raises(DataError, match=r"185 weekdays have no row \(first: 1999-01-18 .*pass calendar='XNYS'.*holidays"):
+    with pytest.raises(
+        DataError, match=r"185 weekdays have no row \(first: 1999-01-18 .*pass calendar='XNYS'.*holidays"
+    ):
         fit(sp500, target="close")
 
 
@@ -191,7 +226,9 @@ def test_a_day_doubled_in_the_last_of_ten_thousand_series_is_named():
 def test_a_day_missing_in_the_last_of_ten_thousand_series_is_named():
     index = pd.MultiIndex.from_product([range(10_000), days(6)])
     frame = pd.DataFrame({"y": np.arange(60_000.0)}, index)
-    with pytest.raises(DataError, match=r"1 gaps in the timestamps in 1 series \(first: .*9999.*\); missing: 2024-01-03"):
+    with pytest.raises(
+        DataError, match=r"1 gaps in the timestamps in 1 series \(first: .*9999.*\); missing: 2024-01-03"
+    ):
         Forecaster(Ridge(), 2, 3).fit(frame.drop((9999, days(6)[2])))
 
 
@@ -205,7 +242,9 @@ def test_sizes_must_be_whole_numbers_of_at_least_one(name, value):
         Forecaster(Ridge(), **({"horizon": 3, "context_length": 8} | {name: value})).fit(series())
 
 
-@pytest.mark.parametrize("size", [np.int64(3), np.int32(3), pytest.param(np.uint8(3), marks=broken("-uint8(3) is 253"))])
+@pytest.mark.parametrize(
+    "size", [np.int64(3), np.int32(3), pytest.param(np.uint8(3), marks=broken("-uint8(3) is 253"))]
+)
 def test_sizes_may_be_whole_numbers_of_numpy(size):
     assert len(Forecaster(Ridge(), size, np.int64(8)).fit(series()).predict()) == 3
 
@@ -276,7 +315,8 @@ def test_cutoffs_in_any_order_and_doubled_give_each_origin_once():
 
 
 @pytest.mark.parametrize(
-    "steps", [0, -1, pytest.param(2.5, marks=broken("TypeError out of pandas")), pytest.param("3", marks=broken("TypeError"))]
+    "steps",
+    [0, -1, pytest.param(2.5, marks=broken("TypeError out of pandas")), pytest.param("3", marks=broken("TypeError"))],
 )
 def test_steps_must_be_a_whole_number_of_at_least_one(steps):
     with pytest.raises(ConfigError, match="steps="):
@@ -309,7 +349,9 @@ def test_an_empty_context_is_named():
     empty = panel().astype(float)
     empty.loc[("b", slice("2024-02-20", None)), "y"] = np.nan
     fitted = Forecaster(LastValue(), 3, 8).fit(panel())
-    with pytest.raises(DataError, match=r"1 contexts hold no observed target \(first: the one of 'b' ending 2024-02-29"):
+    with pytest.raises(
+        DataError, match=r"1 contexts hold no observed target \(first: the one of 'b' ending 2024-02-29"
+    ):
         fitted.predict(empty)
 
 
@@ -338,9 +380,13 @@ def test_a_season_longer_than_the_context_is_refused():
 
 def test_missing_values_that_a_regressor_refuses_are_answered_with_an_imputer():
     holes = changed(series().to_frame(), 30, "y", np.nan)
-    with pytest.raises(DataError, match=r"Ridge takes no missing values.*make_pipeline\(SimpleImputer\(\), Ridge\(\)\)"):
+    with pytest.raises(
+        DataError, match=r"Ridge takes no missing values.*make_pipeline\(SimpleImputer\(\), Ridge\(\)\)"
+    ):
         fit(holes)
-    with pytest.raises(DataError, match=r"Ridge takes no missing values.*make_pipeline\(SimpleImputer\(\), Ridge\(\)\)"):
+    with pytest.raises(
+        DataError, match=r"Ridge takes no missing values.*make_pipeline\(SimpleImputer\(\), Ridge\(\)\)"
+    ):
         fit(series()).predict(holes[:32])
     with pytest.raises(DataError, match=r"Pipeline takes no missing values.*SimpleImputer"):
         Forecaster(make_pipeline(StandardScaler(), Ridge()), 3, 8).fit(holes)

@@ -248,7 +248,9 @@ ID_TYPES = {
     ("ids", "dtype"),
     [
         pytest.param(
-            *case, id=name, marks=[pytest.mark.xfail(strict=True, reason="pandas infers str")] if name == "object" else []
+            *case,
+            id=name,
+            marks=[pytest.mark.xfail(strict=True, reason="pandas infers str")] if name == "object" else [],
         )
         for name, case in ID_TYPES.items()
     ],

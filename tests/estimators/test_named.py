@@ -16,7 +16,12 @@ FORECASTERS = [getattr(tsseq, name) for name in tsseq.__all__ if name.endswith("
 every_forecaster = pytest.mark.parametrize("kind", FORECASTERS)
 PRICES = load_sample("sp500")[-400:]
 ROLES = {"target": "close", "log": True, "calendar": "XNYS", "training": QUICK}
-COVARIATES = {"none": {}, "past": {"past": ["open", "volume"]}, "known": {"known": "weekday"}, "all": {"past": "open", "known": "weekday"}}
+COVARIATES = {
+    "none": {},
+    "past": {"past": ["open", "volume"]},
+    "known": {"known": "weekday"},
+    "all": {"past": "open", "known": "weekday"},
+}
 CUTOFF = PRICES.index[350]
 
 
@@ -107,7 +112,10 @@ def test_clone_parameters_and_pickle(kind):
 def test_input_order_changes_no_bit(kind):
     days = pd.date_range("2020", periods=60)
     rng = np.random.default_rng(0)
-    parts = {name: pd.DataFrame({"unique_id": name, "ds": days, "y": rng.normal(size=60).cumsum(), "x": rng.normal(size=60)}) for name in "bca"}
+    parts = {
+        name: pd.DataFrame({"unique_id": name, "ds": days, "y": rng.normal(size=60).cumsum(), "x": rng.normal(size=60)})
+        for name in "bca"
+    }
     plain = pd.concat(parts.values())
     model = kind(3, 12, past="x", training=QUICK)
     truth = clone(model).fit(plain).predict().set_index(["unique_id", "ds"])["y"]
@@ -129,7 +137,9 @@ def test_series_at_different_levels_keep_their_own():
     days = pd.date_range("2020", periods=80)
     levels = {"10": 1e6, "A": -50.0, "2": 0.0, "1": 1e3}
     rng = np.random.default_rng(0)
-    frame = pd.concat([pd.DataFrame({"unique_id": i, "ds": days, "y": level + rng.normal(size=80)}) for i, level in levels.items()])
+    frame = pd.concat(
+        [pd.DataFrame({"unique_id": i, "ds": days, "y": level + rng.normal(size=80)}) for i, level in levels.items()]
+    )
     found = named.GRUForecaster(3, 12, training=QUICK).fit(frame).predict()
     assert found["unique_id"].unique().tolist() == list(levels)
     assert ((found["y"] - found["unique_id"].map(levels)).abs() < 6).all()

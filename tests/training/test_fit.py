@@ -103,7 +103,9 @@ def test_one_progress_bar_is_shown_unless_told_otherwise(capfd):
 
 def test_logging_and_warnings_are_as_before():
     def state():
-        return [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")], list(warnings.filters)
+        return [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")], list(
+            warnings.filters
+        )
 
     small().fit(WAVE)
     before = state()

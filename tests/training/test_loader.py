@@ -16,7 +16,9 @@ def panel_frame() -> pd.DataFrame:
     days = pd.date_range("2020", periods=40)
     parts = []
     for name, size in (("b", 1.0), ("a", 50.0)):
-        part = pd.DataFrame({"unique_id": name, "ds": days, "y": size * rng.normal(size=40).cumsum(), "other": rng.normal(size=40)})
+        part = pd.DataFrame(
+            {"unique_id": name, "ds": days, "y": size * rng.normal(size=40).cumsum(), "other": rng.normal(size=40)}
+        )
         parts.append(part.assign(x=rng.normal(size=40), k=rng.normal(size=40), s=size))
     frame = pd.concat(parts, ignore_index=True)
     frame.loc[[5, 60], "y"] = np.nan
@@ -93,6 +95,8 @@ def test_shares_average_to_one_over_ranks():
     assert np.mean(shares, axis=0).tolist() == [1.0, 1.0, 1.0]
 
 
-@pytest.mark.parametrize(("n", "batch", "expected"), [(10**6, 256, (256, 3907)), (3000, 256, (60, 50)), (10, 4, (4, 50))])
+@pytest.mark.parametrize(
+    ("n", "batch", "expected"), [(10**6, 256, (256, 3907)), (3000, 256, (60, 50)), (10, 4, (4, 50))]
+)
 def test_plan(n, batch, expected):
     assert plan(n, batch) == expected

@@ -80,7 +80,7 @@ def drawdowns(book: Book) -> Any:
     """Loss since the highest equity so far."""
     parts = {name: part for name, part in _three(book).items() if name != "before costs"}
     traces = [_over_time(drawdown(returns), name, line) for name, (returns, line) in parts.items()]
-    traces[0].fill = "tozeroy"
+    traces[0].update(fill="tozeroy", fillcolor=_faded(_COLOURS[0]))
     figure = _figure(traces, 260, "drawdown")
     return figure.update_yaxes(tickformat=".0%")
 

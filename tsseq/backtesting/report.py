@@ -254,6 +254,7 @@ def _caveats(result: BacktestResult, book: Book | None) -> Iterator[str]:
         yield f"{unscored:,} forecasts are not scored: their value is unknown, or a model has not forecast it."
     yield "Settings that were chosen after a look at these cutoffs make the scores too good."
     if book is not None:
+        yield "A strategy can beat buying and holding by luck: the verdict is on the forecasts, not on its return."
         if book.turnover.sum() > 0 and book.costs_paid.sum() == 0:
             yield "No costs were charged."
         yield (

@@ -10,7 +10,7 @@ import pandas as pd
 from tsseq import metrics
 from tsseq.backtesting.compare import Alternative, diebold_mariano
 from tsseq.data.panel import Panel
-from tsseq.errors import ConfigError
+from tsseq.errors import ConfigError, DataError
 
 NAIVE = ("last_value", "drift", "mean", "seasonal_naive")
 
@@ -89,6 +89,8 @@ class BacktestResult:
                 f"benchmark={benchmark!r} is not in the backtest; it has {', '.join(map(str, losses.columns))}."
             )
         overlap = -(-self.horizon // self.step)
+        if len(losses) <= overlap:
+            raise DataError(f"{len(losses)} cutoffs are too few to compare: forecasts overlap over {overlap} of them.")
         rows = {
             name: diebold_mariano(losses[name], losses[benchmark], overlap, alternative)._asdict()
             for name in losses.columns
@@ -100,6 +102,8 @@ class BacktestResult:
         """Forecasts of values that are known and that every model has forecast."""
         known = self.forecasts[self.forecasts["actual"].notna()]
         models = self.forecasts["model"].nunique()
+        if known.empty:
+            raise DataError("no forecast can be scored: what happened after the cutoffs is not in the frame.")
         shared = known.groupby(self.keys, observed=True)["forecast"].transform("count") == models
         return known[shared]
 

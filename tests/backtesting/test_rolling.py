@@ -1,0 +1,199 @@
+"""Backtests: honest cutoffs, fits that know only the past, naive forecasts always there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tsseq
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from tsseq import (
+    ConfigError,
+    DataError,
+    Forecaster,
+    LastValue,
+    NotEnoughHistory,
+    load_sample,
+    make_series,
+    regularize,
+    rolling_forecasts,
+)
+
+PRICES = load_sample("sp500")[-600:]
+MODEL = Forecaster(Ridge(), 5, 20, target="close", log=True, calendar="XNYS")
+
+
+def panel() -> pd.DataFrame:
+    """Three series over the same days, one of which begins late and one of which ends early."""
+    parts = {}
+    for i, (name, begin, end) in enumerate([("late", 60, 120), ("whole", 0, 120), ("gone", 0, 100)]):
+        days = pd.date_range("2020", periods=120)[begin:end]
+        parts[name] = pd.DataFrame({"y": np.random.default_rng(i).normal(size=end - begin).cumsum() + 100}, index=days)
+    return pd.concat(parts, names=["name", "day"])
+
+
+def test_cutoffs_are_counted_back_from_the_last_whole_horizon():
+    result = tsseq.backtest(MODEL, PRICES, n_cutoffs=3, step=10)
+    cutoffs = result.forecasts["cutoff"].unique()
+    assert list(cutoffs) == list(PRICES.index[[-26, -16, -6]])
+    assert result.forecasts["actual"].notna().all()
+    assert (result.step, result.horizon) == (10, 5)
+
+
+def test_forecasts_are_tidy_and_carry_what_happened():
+    result = tsseq.backtest({"ridge": MODEL}, PRICES, n_cutoffs=4)
+    table = result.forecasts
+    assert list(table.columns) == ["model", "cutoff", "time", "step", "target", "actual", "forecast"]
+    assert table["model"].unique().tolist() == ["last_value", "drift", "mean", "ridge"]
+    assert not table.duplicated(["model", "cutoff", "step"]).any()
+    np.testing.assert_array_equal(table["actual"], PRICES["close"].reindex(table["time"]))
+    last = table[table["model"] == "last_value"]
+    np.testing.assert_array_equal(last["forecast"], PRICES["close"].reindex(last["cutoff"]))
+
+
+def test_each_forecast_is_the_one_that_a_user_would_have_made_that_day():
+    cutoffs = PRICES.index[[500, 507]]
+    found = rolling_forecasts(MODEL, PRICES, cutoffs, refit=True)
+    for cutoff in cutoffs:
+        by_hand = clone(MODEL).fit(PRICES.loc[:cutoff]).predict()
+        own = found[found["cutoff"] == cutoff]
+        assert own["time"].tolist() == by_hand.index.tolist()
+        np.testing.assert_array_equal(own["forecast"], by_hand["close"])
+
+
+def test_a_sliding_window_fits_on_its_last_rows():
+    cutoff = PRICES.index[500]
+    found = rolling_forecasts(MODEL, PRICES, [cutoff], refit=True, window=200)
+    by_hand = clone(MODEL).fit(PRICES.loc[:cutoff][-200:]).predict()
+    np.testing.assert_array_equal(found["forecast"], by_hand["close"])
+
+
+@pytest.mark.parametrize(("refit", "fits"), [(False, 1), (True, 7), (3, 3)])
+def test_refit_says_how_often_models_are_fitted(refit, fits):
+    result = tsseq.backtest({"ridge": MODEL}, PRICES, n_cutoffs=7, refit=refit)
+    own = result.fits[result.fits["model"] == "ridge"]
+    assert len(own) == fits
+    assert (own["fitted_until"] == own["first_cutoff"]).all()
+    assert own["n_cutoffs"].sum() == 7
+
+
+def test_a_model_fitted_before_the_first_cutoff_is_used_as_it_is():
+    before = clone(MODEL).fit(PRICES[:300])
+    result = tsseq.backtest({"ridge": before}, PRICES, n_cutoffs=3)
+    own = result.fits.set_index("model").loc["ridge"]
+    assert (own["fitted"], own["fitted_until"]) == ("before", PRICES.index[299])
+    expected = before.predict_at(PRICES, result.forecasts["cutoff"].unique())["forecast"]
+    np.testing.assert_array_equal(result.forecasts.query("model == 'ridge'")["forecast"], expected)
+
+
+def test_a_model_fitted_on_the_test_period_is_fitted_anew_and_scores_the_same():
+    fitted = clone(MODEL).fit(PRICES)
+    fresh = tsseq.backtest({"ridge": MODEL}, PRICES, n_cutoffs=10)
+    result = tsseq.backtest({"ridge": fitted}, PRICES, n_cutoffs=10)
+    pd.testing.assert_frame_equal(result.scores, fresh.scores, check_exact=True)
+    assert fitted.fitted_until_ == PRICES.index[-1]
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("poison", [np.nan, 1e30, 7.0])
+def test_what_comes_after_the_last_cutoff_changes_no_bit(refit, poison):
+    cutoffs = PRICES.index[[400, 450]]
+    truth = tsseq.backtest({"ridge": MODEL}, PRICES, cutoffs, refit=refit).forecasts
+    bad = PRICES.copy()
+    bad.loc[bad.index > cutoffs[-1]] = poison
+    found = tsseq.backtest({"ridge": MODEL}, bad, cutoffs, refit=refit).forecasts
+    pd.testing.assert_series_equal(found["forecast"], truth["forecast"], check_exact=True)
+
+
+def test_several_workers_give_the_same_forecasts():
+    one, two = (tsseq.backtest({"ridge": MODEL}, PRICES, n_cutoffs=4, refit=True, n_jobs=jobs) for jobs in (None, 2))
+    pd.testing.assert_frame_equal(one.forecasts, two.forecasts, check_exact=True)
+
+
+def test_series_take_part_where_they_have_a_context():
+    model = Forecaster(Ridge(), 3, 10, target="y")
+    cutoffs = pd.date_range("2020", periods=120)[[50, 80, 110]]
+    result = tsseq.backtest({"ridge": model}, panel(), cutoffs)
+    pairs = set(zip(result.forecasts["id"], result.forecasts["cutoff"]))
+    assert {(name, cutoffs.get_loc(time)) for name, time in pairs} == {
+        ("whole", 0),
+        ("gone", 0),
+        ("late", 1),
+        ("whole", 1),
+        ("gone", 1),
+        ("late", 2),
+        ("whole", 2),
+    }
+    assert list(result.by("id").index.get_level_values(0).unique()) == ["gone", "late", "whole"]
+
+
+def test_scores_count_only_forecasts_that_all_models_have():
+    models = {"short": Forecaster(Ridge(), 3, 10, target="y"), "long": Forecaster(Ridge(), 3, 30, target="y")}
+    cutoffs = pd.date_range("2020", periods=120)[[80, 110]]
+    result = tsseq.backtest(models, panel(), cutoffs)
+    common = result.common()
+    assert set(zip(common["id"], common["cutoff"])) == {
+        ("whole", cutoffs[0]),
+        ("whole", cutoffs[1]),
+        ("gone", cutoffs[0]),
+        ("late", cutoffs[1]),
+    }
+    assert common.groupby("model", observed=True).size().nunique() == 1
+
+
+def test_the_seasonal_naive_takes_part_where_the_season_is_known():
+    air = load_sample("airline")
+    result = tsseq.backtest({"ridge": Forecaster(Ridge(), 6, 24, log=True)}, air, n_cutoffs=20, step=1)
+    scores = result.scores
+    assert scores.index.tolist() == ["last_value", "drift", "mean", "seasonal_naive", "ridge"]
+    assert scores.loc["ridge", "skill"] > scores.loc["seasonal_naive", "skill"] > 0.2
+    assert result.compare().loc["ridge", "p_value"] < 0.05
+
+
+def test_quantiles_are_scored():
+    model = tsseq.LinearForecaster(3, 12, head=tsseq.Normal(), training=tsseq.Training(max_epochs=2, verbose=False))
+    result = tsseq.backtest({"linear": model}, make_series("ar1", 300), n_cutoffs=20, levels=[0.1, 0.9])
+    scores = result.scores
+    assert scores.loc["last_value", ["pinball", "coverage"]].isna().all()
+    assert 0.4 < scores.loc["linear", "coverage"] <= 1
+    assert scores.loc["linear", "pinball"] < scores.loc["linear", "MAE"] / 2
+
+
+def test_weekends_filled_by_regularize_are_missing_values_not_zeros():
+    holes = regularize(make_series("ar1", 300).drop(pd.date_range("2000-05-01", periods=4)))
+    result = tsseq.backtest(Forecaster(LastValue(), 2, 10), holes, n_cutoffs=200, step=1)
+    assert result.forecasts["actual"].isna().any()
+    assert result.scores.notna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("models", "arguments", "message"),
+    [
+        ({}, {}, "no models"),
+        ({"last_value": MODEL}, {}, "rename 'last_value'"),
+        ({"a": MODEL, "b": clone(MODEL).set_params(horizon=3)}, {}, "'b' has horizon=3"),
+        (MODEL, {"n_cutoffs": 3, "cutoffs": PRICES.index[-9:-8]}, "not both"),
+        (MODEL, {"n_cutoffs": 0}, "must be at least 1"),
+        (MODEL, {"refit": -1}, "refit=-1"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(models, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        tsseq.backtest(models, PRICES, **arguments)
+
+
+def test_too_many_cutoffs_say_how_many_fit():
+    with pytest.raises(NotEnoughHistory, match=r"600 timestamps leave room for 115 cutoffs 5 apart, not 200"):
+        tsseq.backtest(MODEL, PRICES, n_cutoffs=200)
+
+
+def test_nothing_to_score_is_an_error():
+    with pytest.raises(DataError, match="not in the frame"):
+        tsseq.backtest(MODEL, PRICES, PRICES.index[-1:]).scores  # noqa: B018
+
+
+def test_inputs_are_left_alone():
+    before = PRICES.copy()
+    model = clone(MODEL)
+    tsseq.backtest({"ridge": model}, PRICES, n_cutoffs=3)
+    pd.testing.assert_frame_equal(PRICES, before)
+    assert not hasattr(model, "regressor_")
