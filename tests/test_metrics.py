@@ -131,7 +131,6 @@ def test_lengths_that_differ_are_refused():
         mae([1.0, 2.0], [1.0, 2.0, 3.0])
 
 
-@pytest.mark.xfail(strict=True, reason="RuntimeWarning: Mean of empty slice")
 @pytest.mark.parametrize(
     "call",
     [

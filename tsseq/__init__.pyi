@@ -1,5 +1,6 @@
 """Public names, for editors and type checkers; `tsseq.__init__` imports them lazily."""
 
+from tsseq.backtesting.report import report as report
 from tsseq.backtesting.rolling import backtest as backtest
 from tsseq.backtesting.rolling import rolling_forecasts as rolling_forecasts
 from tsseq.backtesting.signals import to_weights as to_weights
@@ -8,38 +9,20 @@ from tsseq.backtesting.simulate import simulate as simulate
 from tsseq.data.regular import regularize as regularize
 from tsseq.data.samples import load_sample as load_sample
 from tsseq.data.samples import make_series as make_series
-from tsseq.errors import (
-    ConfigError as ConfigError,
-)
-from tsseq.errors import (
-    DataError as DataError,
-)
-from tsseq.errors import (
-    NotEnoughHistory as NotEnoughHistory,
-)
-from tsseq.errors import (
-    TrainingDivergedError as TrainingDivergedError,
-)
-from tsseq.errors import (
-    TsseqError as TsseqError,
-)
+from tsseq.errors import ConfigError as ConfigError
+from tsseq.errors import DataError as DataError
+from tsseq.errors import NotEnoughHistory as NotEnoughHistory
+from tsseq.errors import TrainingDivergedError as TrainingDivergedError
+from tsseq.errors import TsseqError as TsseqError
 from tsseq.estimators.forecaster import Forecaster as Forecaster
 from tsseq.estimators.naive import Drift as Drift
 from tsseq.estimators.naive import LastValue as LastValue
 from tsseq.estimators.naive import Mean as Mean
 from tsseq.estimators.naive import SeasonalNaive as SeasonalNaive
-from tsseq.estimators.named import (
-    GRUForecaster as GRUForecaster,
-)
-from tsseq.estimators.named import (
-    LinearForecaster as LinearForecaster,
-)
-from tsseq.estimators.named import (
-    LSTMForecaster as LSTMForecaster,
-)
-from tsseq.estimators.named import (
-    RNNForecaster as RNNForecaster,
-)
+from tsseq.estimators.named import GRUForecaster as GRUForecaster
+from tsseq.estimators.named import LSTMForecaster as LSTMForecaster
+from tsseq.estimators.named import LinearForecaster as LinearForecaster
+from tsseq.estimators.named import RNNForecaster as RNNForecaster
 from tsseq.estimators.regressor import NeuralRegressor as NeuralRegressor
 from tsseq.heads import Normal as Normal
 from tsseq.heads import Point as Point
@@ -49,6 +32,7 @@ from tsseq.networks import GRU as GRU
 from tsseq.networks import LSTM as LSTM
 from tsseq.networks import RNN as RNN
 from tsseq.networks import Linear as Linear
+from tsseq.plotting import plot_forecast as plot_forecast
 from tsseq.training.settings import Training as Training
 
 __version__: str

@@ -23,8 +23,8 @@ def mae(actual: ArrayLike, forecast: ArrayLike) -> float:
 def rmse(actual: ArrayLike, forecast: ArrayLike) -> float:
     """Root mean squared error, in units of the data.
 
-    >>> rmse([0.0, 0.0], [3.0, 4.0]) ** 2
-    12.5
+    >>> rmse([0.0, 0.0], [1.0, -1.0])
+    1.0
     """
     return float(np.sqrt(_mean(_errors(actual, forecast) ** 2)))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 
@@ -16,7 +16,10 @@ DAYS = pd.date_range("2024-01-01", periods=20, name="day")
 
 def frame_of(**lengths):
     numbers = np.arange(20.0)
-    series = {name: pd.DataFrame({"y": numbers[:n], "x": -numbers[:n], "s": float(n)}, DAYS[:n]) for name, n in lengths.items()}
+    series = {
+        name: pd.DataFrame({"y": numbers[:n], "x": -numbers[:n], "s": float(n)}, DAYS[:n])
+        for name, n in lengths.items()
+    }
     return pd.concat(series, names=["id", "day"])
 
 
@@ -39,6 +42,7 @@ def test_series_lie_one_after_another_in_the_order_of_their_ids():
     assert panel.times.tolist() == [*DAYS[:8], *DAYS[:3], *DAYS[:5]]
 
 
+@settings(max_examples=30)
 @given(order=st.permutations(range(16)))
 def test_rows_in_any_order_give_the_same_panel(order):
     panel, other = panel_of(), panel_of(frame_of(c=5, a=8, b=3).iloc[order])
@@ -95,7 +99,11 @@ def test_a_series_without_rows_cannot_be_extended():
         panel_of(late).before(DAYS[4]).extend(1)
 
 
-@pytest.mark.parametrize("write", [lambda frame: frame, lambda frame: frame.swaplevel(), lambda frame: frame.reset_index()], ids=["id first", "time first", "long"])
+@pytest.mark.parametrize(
+    "write",
+    [lambda frame: frame, lambda frame: frame.swaplevel(), lambda frame: frame.reset_index()],
+    ids=["id first", "time first", "long"],
+)
 def test_a_panel_laid_out_again_is_the_frame_that_it_came_from(write):
     frame = write(frame_of(c=5, a=8, b=3))
     roles = {"id_column": "id", "time_column": "day"} if "id" in frame else {}
@@ -112,7 +120,9 @@ def test_a_single_series_laid_out_again_is_the_series():
 
 @pytest.mark.parametrize("outer_price", [True, False])
 def test_a_yahoo_frame_laid_out_again_is_the_frame(outer_price):
-    frame = pd.concat({"y": frame_of(c=20, a=20)["y"].unstack("id"), "x": frame_of(c=20, a=20)["x"].unstack("id")}, axis=1)
+    frame = pd.concat(
+        {"y": frame_of(c=20, a=20)["y"].unstack("id"), "x": frame_of(c=20, a=20)["x"].unstack("id")}, axis=1
+    )
     frame = frame.rename_axis(columns=["Price", "Ticker"])
     frame = frame if outer_price else frame.swaplevel(axis=1).sort_index(axis=1)[["a", "c"]]
     panel = Panel.from_frame(frame, Schema.of(target=["y", "x"]))
@@ -121,8 +131,12 @@ def test_a_yahoo_frame_laid_out_again_is_the_frame(outer_price):
 
 
 def test_values_of_every_numeric_type_are_read():
-    frame = pd.DataFrame({"y": np.arange(20), "int": np.arange(20, dtype="uint8"), "float": np.arange(20, dtype="float32")}, DAYS)
-    frame = frame.assign(nullable=pd.array([None, *range(19)], "Int64"), flag=np.arange(20) > 9, maybe=pd.array([None, *[True] * 19]))
+    frame = pd.DataFrame(
+        {"y": np.arange(20), "int": np.arange(20, dtype="uint8"), "float": np.arange(20, dtype="float32")}, DAYS
+    )
+    frame = frame.assign(
+        nullable=pd.array([None, *range(19)], "Int64"), flag=np.arange(20) > 9, maybe=pd.array([None, *[True] * 19])
+    )
     frame["object"] = pd.Series([None, *range(19)], DAYS, dtype=object)
     panel = Panel.from_frame(frame, Schema.of("y", past=list(frame.columns[1:])))
     assert panel.values.dtype == np.float64
