@@ -16,14 +16,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import tsseq
 from sklearn.linear_model import Ridge
+
+import tsseq
 from tsseq import Forecaster, GRUForecaster, LastValue, LSTMForecaster, SeasonalNaive, Training
 
 HERE = Path(__file__).parent
 BORDERS = {"etth1": (8640, 11520, 14400)}
 FILES = {"etth1": "ltsf/ETTh1.csv.gz"}
-PUBLISHED = {"etth1": {"PatchTST (L=96)": (0.414, 0.419), "iTransformer": (0.386, 0.405), "SegRNN": (0.368, 0.395), "GRU, plain": (1.135, 0.844)}}
+PUBLISHED = {
+    "etth1": {
+        "PatchTST (L=96)": (0.414, 0.419),
+        "iTransformer": (0.386, 0.405),
+        "SegRNN": (0.368, 0.395),
+        "GRU, plain": (1.135, 0.844),
+    }
+}
 CONTEXT, HORIZON = 96, 96
 
 
@@ -52,7 +60,11 @@ def long_term(name: str, folder: Path, seeds: int, only_model: str | None) -> li
     share = (valid_end - HORIZON - train_end + 1) / origins
     rows = []
     jobs = [(label, model, None) for label, model in baselines(target=list(frame)).items()]
-    jobs += [(label, model, seed) for seed in range(seeds) for label, model in models(share, seed, target=list(frame)).items()]
+    jobs += [
+        (label, model, seed)
+        for seed in range(seeds)
+        for label, model in models(share, seed, target=list(frame)).items()
+    ]
     for label, model, seed in jobs:
         if only_model and only_model not in label:
             continue
@@ -65,8 +77,19 @@ def long_term(name: str, folder: Path, seeds: int, only_model: str | None) -> li
         forecast = found["forecast"].to_numpy().reshape(windows, HORIZON, -1)
         actual = np.stack([test.to_numpy()[CONTEXT + i : CONTEXT + i + HORIZON] for i in range(windows)])
         error = (forecast - actual) / unit.to_numpy()
-        rows.append({"data": name, "model": label, "seed": seed, "mse": float((error**2).mean()), "mae": float(np.abs(error).mean()),
-                     "windows": windows, "fit_seconds": wall, "fit_cpu_seconds": cpu, "epochs": len(model.history_) if seed is not None else None})
+        rows.append(
+            {
+                "data": name,
+                "model": label,
+                "seed": seed,
+                "mse": float((error**2).mean()),
+                "mae": float(np.abs(error).mean()),
+                "windows": windows,
+                "fit_seconds": wall,
+                "fit_cpu_seconds": cpu,
+                "epochs": len(model.history_) if seed is not None else None,
+            }
+        )
         print(json.dumps(rows[-1]), flush=True)
     return rows
 
@@ -78,10 +101,15 @@ def sp500(seeds: int) -> list[dict]:
     roles = {"target": "close", "log": True, "calendar": "XNYS"}
     naive = None
     rows = []
-    jobs = [("LastValue", Forecaster(LastValue(), 5, 60, **roles), None), ("Ridge", Forecaster(Ridge(), 5, 60, **roles), None)]
+    jobs = [
+        ("LastValue", Forecaster(LastValue(), 5, 60, **roles), None),
+        ("Ridge", Forecaster(Ridge(), 5, 60, **roles), None),
+    ]
     for seed in range(seeds):
         training = Training(seed=seed, verbose=False)
-        jobs += [(cls.__name__, cls(5, 60, training=training, **roles), seed) for cls in (GRUForecaster, LSTMForecaster)]
+        jobs += [
+            (cls.__name__, cls(5, 60, training=training, **roles), seed) for cls in (GRUForecaster, LSTMForecaster)
+        ]
     for label, model, seed in jobs:
         wall, cpu = time.perf_counter(), time.process_time()
         model.fit(prices[:border])
@@ -90,23 +118,48 @@ def sp500(seeds: int) -> list[dict]:
         close = prices["close"].reindex(found["time"]).to_numpy()
         mae = float(np.abs(found["forecast"] - close).mean())
         naive = mae if naive is None else naive
-        rows.append({"data": "sp500", "model": label, "seed": seed, "mae": mae, "ratio": mae / naive, "fit_seconds": wall, "fit_cpu_seconds": cpu})
+        rows.append(
+            {
+                "data": "sp500",
+                "model": label,
+                "seed": seed,
+                "mae": mae,
+                "ratio": mae / naive,
+                "fit_seconds": wall,
+                "fit_cpu_seconds": cpu,
+            }
+        )
         print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
 def table(rows: list[dict]) -> str:
     frame = pd.DataFrame(rows)
-    lines = ["# Accuracy", "", "Written by `python benchmarks/accuracy.py`; the figures of every run are in `accuracy.json`.", ""]
+    lines = [
+        "# Accuracy",
+        "",
+        "Written by `python benchmarks/accuracy.py`; the figures of every run are in `accuracy.json`.",
+        "",
+    ]
     for name, part in frame.groupby("data", sort=False):
         ours = part.groupby("model", sort=False).mean(numeric_only=True)
         runs = part.groupby("model", sort=False).size()
         if name == "sp500":
-            lines += ["## sp500, log prices, 60 -> 5", "", "| model | MAE | relative to last value | fit, CPU s | runs |", "|---|---|---|---|---|"]
-            lines += [f"| {m} | {r.mae:.3f} | {r.ratio:.4f} | {r.fit_cpu_seconds:.1f} | {runs[m]} |" for m, r in ours.iterrows()]
+            lines += [
+                "## sp500, log prices, 60 -> 5",
+                "",
+                "| model | MAE | relative to last value | fit, CPU s | runs |",
+                "|---|---|---|---|---|",
+            ]
+            lines += [
+                f"| {m} | {r.mae:.3f} | {r.ratio:.4f} | {r.fit_cpu_seconds:.1f} | {runs[m]} |"
+                for m, r in ours.iterrows()
+            ]
         else:
             lines += [f"## {name}, 96 -> 96", "", "| model | MSE | MAE | fit, CPU s | runs |", "|---|---|---|---|---|"]
-            lines += [f"| {m} | {r.mse:.4f} | {r.mae:.4f} | {r.fit_cpu_seconds:.1f} | {runs[m]} |" for m, r in ours.iterrows()]
+            lines += [
+                f"| {m} | {r.mse:.4f} | {r.mae:.4f} | {r.fit_cpu_seconds:.1f} | {runs[m]} |" for m, r in ours.iterrows()
+            ]
             lines += [f"| {m} (published) | {mse:.3f} | {mae:.3f} | | |" for m, (mse, mae) in PUBLISHED[name].items()]
         lines += [""]
     return "\n".join(lines)
@@ -126,6 +179,8 @@ if __name__ == "__main__":
         results += sp500(given.seeds) if data == "sp500" else long_term(data, given.data, given.seeds, given.model)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if not given.dry:
-        (HERE / "accuracy.json").write_text(json.dumps({"torch": torch.__version__, "threads": 1, "peak_mb": peak, "runs": results}, indent=1) + "\n")
+        (HERE / "accuracy.json").write_text(
+            json.dumps({"torch": torch.__version__, "threads": 1, "peak_mb": peak, "runs": results}, indent=1) + "\n"
+        )
         (HERE / "ACCURACY.md").write_text(table(results))
     print(table(results))

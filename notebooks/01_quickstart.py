@@ -15,8 +15,9 @@
 # have earned.
 
 # %%
-import tsseq
 from sklearn.linear_model import Ridge
+
+import tsseq
 from tsseq import Costs, Forecaster, LSTMForecaster, Quantiles, Training
 
 prices = tsseq.load_sample("sp500")

@@ -22,4 +22,4 @@ def walks():
     """Four daily random walks at levels far apart, one column each; ids that sort unlike they are written."""
     noise = np.random.default_rng(7).normal(size=(80, 4)).cumsum(axis=0)
     days = pd.date_range("2024-01-01", periods=80, freq="D", name="day")
-    return pd.DataFrame(noise + [10, 100, 1000, 10000], days, ["10", "A", "2", "1"])
+    return pd.DataFrame(noise + np.array([10, 100, 1000, 10000]), days, ["10", "A", "2", "1"])

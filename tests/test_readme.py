@@ -12,7 +12,9 @@ README = Path(__file__).parent.parent / "README.md"
 def test_the_ten_lines_run(tmp_path):
     code = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL).group(1)
     assert 10 <= len([line for line in code.splitlines() if line]) <= 12
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "close_q0.1" in done.stdout
     assert "2019-01-08" in done.stdout

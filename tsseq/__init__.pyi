@@ -20,8 +20,8 @@ from tsseq.estimators.naive import LastValue as LastValue
 from tsseq.estimators.naive import Mean as Mean
 from tsseq.estimators.naive import SeasonalNaive as SeasonalNaive
 from tsseq.estimators.named import GRUForecaster as GRUForecaster
-from tsseq.estimators.named import LSTMForecaster as LSTMForecaster
 from tsseq.estimators.named import LinearForecaster as LinearForecaster
+from tsseq.estimators.named import LSTMForecaster as LSTMForecaster
 from tsseq.estimators.named import RNNForecaster as RNNForecaster
 from tsseq.estimators.regressor import NeuralRegressor as NeuralRegressor
 from tsseq.heads import Normal as Normal

@@ -112,9 +112,8 @@ class Quantiles(Head):
         trained = np.array(self.trained)
         asked = np.asarray(levels, dtype=float)
         if (asked < trained[0]).any() or (asked > trained[-1]).any():
-            raise ConfigError(
-                f"levels={list(levels)} go beyond the trained ones, {trained.tolist()}; train them with head=Quantiles(...)."
-            )
+            found = f"levels={list(levels)} go beyond the trained ones, {trained.tolist()}"
+            raise ConfigError(f"{found}; train them with head=Quantiles(...).")
         above = np.clip(np.searchsorted(trained, asked), 1, max(len(trained) - 1, 1))
         if len(trained) == 1:
             return self._values(params).expand(*params.shape[:-1], len(asked))

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-import tsseq
 from scipy import stats
 from sklearn.linear_model import LinearRegression, Ridge
+
+import tsseq
 from tsseq import ConfigError, DataError, Forecaster, make_series
 from tsseq.backtesting.compare import diebold_mariano
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-import tsseq
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
+
+import tsseq
 from tsseq import (
     ConfigError,
     DataError,
@@ -188,7 +189,7 @@ def test_too_many_cutoffs_say_how_many_fit():
 
 def test_nothing_to_score_is_an_error():
     with pytest.raises(DataError, match="not in the frame"):
-        tsseq.backtest(MODEL, PRICES, PRICES.index[-1:]).scores  # noqa: B018
+        tsseq.backtest(MODEL, PRICES, PRICES.index[-1:]).scores
 
 
 def test_inputs_are_left_alone():

@@ -74,7 +74,7 @@ def test_locations_and_scales_by_hand():
     scale = {kind: found.affine.scale.ravel() for kind, found in windows.items()}
     contexts = [[1.0, 4, 2], [4.0, 2, 8], [4.0, 2, 8, 6]]
     np.testing.assert_allclose(loc["last"], [2, 8, 6])
-    changes = [2 - 4, 8 - 2, 6 - 8] + [4 - 1, 8 - 4, 6 - 2, 5 - 6]  # over one row, over two
+    changes = [2 - 4, 8 - 2, 6 - 8, 4 - 1, 8 - 4, 6 - 2, 5 - 6]  # three over one row, four over two
     np.testing.assert_allclose(scale["last"], np.sqrt(np.mean(np.square(changes))))
     np.testing.assert_allclose(loc["standard"], [np.mean(context) for context in contexts])
     np.testing.assert_allclose(scale["standard"], [np.std(context) for context in contexts])

@@ -162,7 +162,7 @@ def test_a_season_must_be_a_whole_number(season_length):
 def test_rows_must_have_the_width_of_those_seen_in_fit(naive):
     with pytest.raises(NotFittedError):
         clone(naive).predict(np.zeros((1, 4)))
-    with pytest.raises(ValueError, match="5 features, but .* expecting 4"):
+    with pytest.raises(ValueError, match=r"5 features, but .* expecting 4"):
         clone(naive).fit(np.zeros((1, 4)), np.zeros((1, 2))).predict(np.zeros((1, 5)))
     with pytest.raises(ValueError, match="infinity"):
         clone(naive).fit(np.zeros((1, 4)), np.zeros((1, 2))).predict([[1.0, 2, 3, np.inf]])

@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-import tsseq
 from sklearn.base import clone
+
+import tsseq
 from tsseq import Forecaster, NeuralRegressor, Quantiles, Training, load_sample, make_series
 from tsseq.estimators import named
 

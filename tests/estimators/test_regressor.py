@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
+
 from tsseq import ConfigError, Forecaster, NeuralRegressor, Normal, Point, Quantiles, Training, make_series
 from tsseq.data.rows import Layout
 from tsseq.networks import GRU, LSTM, Linear

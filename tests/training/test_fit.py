@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+
 from tsseq import (
     ConfigError,
     Forecaster,

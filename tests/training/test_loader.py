@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
 from tsseq import Forecaster, LastValue, make_series
 from tsseq.data.rows import Layout
 from tsseq.training.loader import Loader, Rows, plan

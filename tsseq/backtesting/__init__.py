@@ -1,0 +1,1 @@
+"""Did the forecasts hold, and would they have made money?"""

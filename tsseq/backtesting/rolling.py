@@ -98,8 +98,8 @@ def _naive_forecasters(first: Forecaster, panel: Panel) -> dict[str, Forecaster]
     named: dict[str, Any] = {"last_value": LastValue(), "drift": Drift(), "mean": Mean()}
     if 1 < season <= first.context_length:
         named["seasonal_naive"] = SeasonalNaive(season)
-    shared = {"target": list(panel.schema.target), "calendar": first.calendar}
-    columns = {"id_column": first.id_column, "time_column": first.time_column}
+    shared: dict[str, Any] = {"target": list(panel.schema.target), "calendar": first.calendar}
+    columns: dict[str, Any] = {"id_column": first.id_column, "time_column": first.time_column}
     return {
         name: Forecaster(naive, first.horizon, first.context_length, **shared, **columns)
         for name, naive in named.items()

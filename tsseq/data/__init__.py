@@ -1,0 +1,1 @@
+"""Frames become windows: NumPy and pandas only."""

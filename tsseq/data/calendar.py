@@ -198,9 +198,8 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
     gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
     advice = "pass calendar=... if the step is another, or fill the rows with tsseq.regularize"
-    raise DataError(
-        f"the index has no regular step: by its usual step of {step}, {len(gaps)} timestamps are missing {_first(gaps)}; {advice}."
-    )
+    found = f"by its usual step of {step}, {len(gaps)} timestamps are missing {_first(gaps)}"
+    raise DataError(f"the index has no regular step: {found}; {advice}.")
 
 
 def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:
@@ -238,7 +237,8 @@ def _gap_message(rule: Rule, times: pd.Index, rows: NDArray[np.int64], ids: pd.I
     missing = rule.between(before, after).difference(pd.Index([before, after]))
     where = f" in {n_series} series (first: {ids[0]!r})" if ids[0] is not None else ""
     if len(missing) == 0:
-        return f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}. Pass the right calendar=..."
+        found = f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}"
+        return f"{found}. Pass the right calendar=..."
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
     return (
         f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from tsseq.data.frames import Form, Table, put_together, take_apart
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
 
-Frame = pd.Series | pd.DataFrame
+Frame: TypeAlias = pd.Series | pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Panel:
         order, indptr, ids, rank = ordering(table)
         table = table if order is None else _reordered(table, order)
         names = [*schema.dynamic, *schema.static]
-        values = np.column_stack([_numbers(table, name) for name in names])
+        values = np.column_stack([numbers(table, name) for name in names])
         dynamic = len(schema.dynamic)
         static = _constant(values[:, dynamic:], indptr, ids, schema.static)
         rules = _rules(calendar, table.times, indptr, ids)
@@ -102,6 +102,12 @@ class Panel:
         from_end = np.repeat(self.indptr[1:], self.lengths) - np.arange(len(self.times))
         return self.select(from_end <= n)
 
+    def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
+        """The same panel with other values in ``rows`` (an index or a mask) of ``columns``."""
+        changed = self.values.copy()
+        changed[rows, columns] = values
+        return replace(self, values=changed)
+
     def extend(self, n: int) -> Panel:
         """Add ``n`` future rows to every series: the next timestamps, all values missing."""
         lengths = self.lengths
@@ -138,26 +144,6 @@ class Panel:
         order = np.lexsort((rows, self.rank[series]))
         ordered = {name: column[order] for name, column in columns.items()}
         return put_together(self.form, self.ids.take(series[order]), self.times.take(rows[order]), ordered)
-
-
-def read_known(future: Frame, panel: Panel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n, n_known) known covariates of ``rows`` (n,) of ``panel`` as ``future`` gives them; NaN where it does not.
-
-    Rows are matched by id and time, never by position.
-    """
-    names = panel.schema.known
-    table = take_apart(future, replace(panel.schema, target=()), panel.form)
-    replace(panel.schema, target=names, past=(), known=(), static=()).resolve(table.columns.columns)
-    given = table.times if table.ids is None else pd.MultiIndex.from_arrays([table.ids, table.times])
-    if not given.is_unique:
-        raise DataError(f"the future frame has rows that occur more than once (first: {given[given.duplicated()][0]}).")
-    wanted = panel.times.take(rows)
-    if table.ids is not None:
-        wanted = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row[rows]), wanted])
-    source = given.get_indexer(wanted)
-    values = np.column_stack([_numbers(table, name) for name in names])[source]
-    values[source < 0] = np.nan
-    return values
 
 
 def ordering(table: Table) -> tuple[NDArray[np.int64] | None, NDArray[np.int64], pd.Index, NDArray[np.int64]]:
@@ -216,7 +202,7 @@ def _reordered(table: Table, order: NDArray[np.int64]) -> Table:
     return Table(table.form, ids, table.times.take(order), table.columns.take(order).reset_index(drop=True))
 
 
-def _numbers(table: Table, name: Hashable) -> NDArray[np.float64]:
+def numbers(table: Table, name: Hashable) -> NDArray[np.float64]:
     """A column as float64, or an error that shows the first value which is no number."""
     column = table.columns[name]
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):

@@ -87,9 +87,8 @@ def _grid(rule: Rule, own: pd.Index, name: Hashable) -> pd.Index:
     off = own.difference(grid)
     if len(off):
         where = "" if name is None else f" of {name!r}"
-        raise DataError(
-            f"{len(off)} timestamps{where} are not on the calendar (first: {off[0]}). Pass another calendar=..., or drop them."
-        )
+        found = f"{len(off)} timestamps{where} are not on the calendar (first: {off[0]})"
+        raise DataError(f"{found}. Pass another calendar=..., or drop them.")
     return grid
 
 
@@ -104,4 +103,7 @@ def _together(
         return columns.set_axis(pd.MultiIndex.from_arrays(levels if table.form.id_level == 0 else levels[::-1]))
     id_name, time_name = table.form.names
     keys = {time_name: times.array} if id_name is None else {id_name: ids.array, time_name: times.array}
-    return columns.reset_index(drop=True).assign(**keys)[list(frame.columns)]
+    found = columns.reset_index(drop=True)
+    for name, values in keys.items():
+        found[name] = values
+    return found[list(frame.columns)]

@@ -18,7 +18,7 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes of a row, which is channel-major: targets and past over the context, known over context and horizon, static.
+    """Sizes of a row, channel by channel: targets and past over the context, known over context and horizon, static.
 
     ``missing`` tells networks that rows may have missing values, so that they read what was observed as well.
 

@@ -129,8 +129,8 @@ class Windows:
     def trainable(self) -> NDArray[np.bool_]:
         """(n,) windows that can teach something: the context moves, and some target is observed."""
         observed = np.concatenate([np.isfinite(y).any(axis=1) for _, y in self.chunks()] or [np.empty(0, bool)])
-        moves: NDArray[np.bool_] = (self.affine.scale > 0).any(axis=1)
-        return observed & moves & np.isfinite(self.affine.loc).all(axis=1)
+        moves = (self.affine.scale > 0).any(axis=1) & np.isfinite(self.affine.loc).all(axis=1)
+        return np.asarray(observed & moves)
 
     def split(self, share: float) -> tuple[Index, Index]:
         """Positions of training windows and of the last ``share`` of origin times, over all series.
@@ -199,9 +199,11 @@ def check_context(panel: Panel, context_length: int) -> None:
 
 def _short_message(panel: Panel, short: Index, needed: int, what: str) -> str:
     if panel.ids[0] is None:
-        return f"the series has {panel.lengths[0]} rows, fewer than {what} = {needed}. Pass more rows or lower context_length."
+        found = f"the series has {panel.lengths[0]} rows, fewer than {what} = {needed}"
+        return f"{found}. Pass more rows or lower context_length."
     named = ", ".join(f"{panel.ids[s]!r} {panel.lengths[s]}" for s in short[:5])
-    return f"{len(short)} series are shorter than {what} = {needed} rows (first: {named}). Drop them or lower context_length."
+    found = f"{len(short)} series are shorter than {what} = {needed} rows (first: {named})"
+    return f"{found}. Drop them or lower context_length."
 
 
 def _affine(windows: Windows, channel: Index) -> tuple[Array, Array]:

@@ -1,0 +1,1 @@
+"""Regressors over rows, and forecasters over frames."""

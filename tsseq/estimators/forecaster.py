@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.calendar import Calendar
-from tsseq.data.panel import Frame, Panel, read_known
+from tsseq.data.future import check_known, with_known
+from tsseq.data.panel import Frame, Panel
 from tsseq.data.rows import Layout
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
@@ -175,13 +176,14 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         self._check_steps(steps, levels)
         n_blocks = -(-steps // self.horizon)
         coming = panel.tail(self.context_length).extend(n_blocks * self.horizon)
-        coming = self._with_known(coming, n_blocks * self.horizon, future)
+        coming = with_known(coming, n_blocks * self.horizon, future)
         origins = coming.indptr[1:] - n_blocks * self.horizon - 1
         found = []
         for block in range(n_blocks):
             at = origins + block * self.horizon
             found.append(forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, at), levels))
-            coming = self._appended(coming, at, found[-1][..., 0])
+            own = slice(0, len(coming.schema.target))
+            coming = coming.with_values(at[:, None] + np.arange(1, self.horizon + 1), own, found[-1][..., 0])
         forecasts = np.concatenate(found, axis=1)[:, :steps]  # (S, steps, targets, 1 + Q)
         rows = (origins[:, None] + np.arange(1, steps + 1)).ravel()
         return coming.to_frame(rows, columns(forecasts, coming.schema.target, levels))
@@ -202,7 +204,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         """
         panel = self._history(frame)
         cutoffs = pd.Index([cutoffs] if np.ndim(cutoffs) == 0 else cutoffs)
-        panel = self._blind_after(panel, cutoffs.max())
+        unknown = slice(0, len(panel.schema.target + panel.schema.past))
+        panel = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
         position = np.arange(len(panel.times)) - panel.indptr[panel.series_of_row]
         rows = np.flatnonzero(panel.times.isin(cutoffs) & (position >= self.context_length - 1))
         lost = cutoffs.difference(panel.times.take(rows))
@@ -212,7 +215,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             )
         origins = rows + self.horizon * panel.series_of_row[rows]
         coming = panel.extend(self.horizon)
-        self._check_known(coming, (origins[:, None] + np.arange(1, self.horizon + 1)).ravel(), "predict_at")
+        check_known(coming, (origins[:, None] + np.arange(1, self.horizon + 1)).ravel(), "predict_at")
         forecasts = forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, origins), levels)
         return tidy(coming, origins, forecasts, levels)
 
@@ -230,7 +233,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         return float(1 - np.nanmean(np.abs(actual - found)) / np.nanmean(np.abs(actual - naive)))
 
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
-        """The rows to come, with the known covariates left empty: fill them in and give them to ``predict(future=)``."""
+        """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``."""
         panel = self._history(frame)
         steps = -(-(self.horizon if steps is None else steps) // self.horizon) * self.horizon
         coming = panel.tail(1).extend(steps)
@@ -280,46 +283,3 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             raise ConfigError(
                 f"quantiles end at horizon={self.horizon}: beyond it they would be too narrow. Raise horizon."
             )
-
-    def _with_known(self, coming: Panel, steps: int, future: Frame | None) -> Panel:
-        """Write the known covariates of ``future`` into the last ``steps`` rows of every series."""
-        names = coming.schema.known
-        if not names:
-            if future is not None:
-                raise ConfigError("future= holds known covariates; name them with known= first.")
-            return coming
-        rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
-        values = coming.values.copy()
-        if future is not None:
-            values[rows, -len(names) :] = read_known(future, coming, rows)
-        filled = replace(coming, values=values)
-        self._check_known(filled, rows, "predict(future=...)")
-        return filled
-
-    def _check_known(self, panel: Panel, rows: NDArray[np.int64], where: str) -> None:
-        """Known covariates must be there in the future ``rows``."""
-        names = panel.schema.known
-        if not names:
-            return
-        empty = np.argwhere(np.isnan(panel.values[rows][:, -len(names) :]))
-        if len(empty):
-            row, column = rows[empty[0, 0]], names[empty[0, 1]]
-            series = panel.ids[np.searchsorted(panel.indptr, row, side="right") - 1]
-            place = f"{panel.times[row]}" if series is None else f"{series!r} {panel.times[row]}"
-            advice = "make_future_frame() gives the frame to fill"
-            raise DataError(
-                f"{where} needs the known covariates of {len(rows)} coming rows; {len(empty)} values are missing (first: {column!r} at {place}); {advice}."
-            )
-
-    def _blind_after(self, panel: Panel, cutoff: Any) -> Panel:
-        """Targets and past covariates dated after ``cutoff`` become missing."""
-        values = panel.values.copy()
-        values[np.asarray(panel.times > cutoff), : len(panel.schema.target + panel.schema.past)] = np.nan
-        return replace(panel, values=values)
-
-    def _appended(self, panel: Panel, origins: NDArray[np.int64], forecasts: Array) -> Panel:
-        """Write forecasts (S, horizon, targets) into the rows after ``origins``, as if they had been observed."""
-        values = panel.values.copy()
-        rows = origins[:, None] + np.arange(1, self.horizon + 1)
-        values[rows, : forecasts.shape[2]] = forecasts
-        return replace(panel, values=values)

@@ -85,18 +85,22 @@ class _Recurrent(_Named):
         self.training = training
 
 
+def _documented(network: type[Network]) -> str:
+    return f"{network.__doc__}\n{(_Recurrent.__doc__ or '').partition(chr(10))[2]}"
+
+
 class RNNForecaster(_Recurrent):
-    __doc__ = _Recurrent.__doc__
+    __doc__ = _documented(RNN)
     network = RNN
 
 
 class LSTMForecaster(_Recurrent):
-    __doc__ = _Recurrent.__doc__
+    __doc__ = _documented(LSTM)
     network = LSTM
 
 
 class GRUForecaster(_Recurrent):
-    __doc__ = _Recurrent.__doc__
+    __doc__ = _documented(GRU)
     network = GRU
 
 

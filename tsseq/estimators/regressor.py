@@ -50,8 +50,9 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
     >>> from tsseq import NeuralRegressor, Training
     >>> from tsseq.networks import Linear
     >>> X = np.random.default_rng(0).normal(size=(300, 4))
-    >>> model = NeuralRegressor(Linear(), training=Training(learning_rate=0.01, verbose=False)).fit(X, X @ [1.0, 2.0, 0.0, -1.0])
-    >>> round(model.score(X, X @ [1.0, 2.0, 0.0, -1.0]), 2)
+    >>> y = X @ [1.0, 2.0, 0.0, -1.0]
+    >>> model = NeuralRegressor(Linear(), training=Training(verbose=False)).fit(X, y)
+    >>> round(model.score(X, y), 1)
     1.0
     """
 

@@ -29,7 +29,7 @@ class _Recurrent(Network):
     segment_length : rows per segment, at most the context; None runs the cell over single rows.
     """
 
-    cell: ClassVar[type[nn.RNNBase]]
+    cell: ClassVar[Any]
 
     def __init__(
         self,
@@ -51,18 +51,19 @@ class _Recurrent(Network):
 
 
 class RNN(_Recurrent):
-    """Elman's network with tanh units (Elman 1990). See the parameters of `LSTM`."""
+    """Simple recurrent network with tanh units (Elman 1990)."""
 
     cell = nn.RNN
 
 
 class LSTM(_Recurrent):
-    __doc__ = f"Long short-term memory (Hochreiter and Schmidhuber 1997).\n\n    {_Recurrent.__doc__}"
+    """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
+
     cell = nn.LSTM
 
 
 class GRU(_Recurrent):
-    """Gated recurrent unit (Cho et al. 2014). See the parameters of `LSTM`."""
+    """Gated recurrent unit (Cho et al. 2014)."""
 
     cell = nn.GRU
 

@@ -1,0 +1,1 @@
+"""Optimisation: the only place that imports Lightning."""

@@ -18,7 +18,7 @@ from tsseq.data.rows import Layout
 from tsseq.data.windows import Targets, Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
-from tsseq.training.loader import Loader, Rows
+from tsseq.training.loader import Loader, Rows, plan
 from tsseq.training.module import ForecastModule, KeepBest, OneBar
 from tsseq.training.quiet import keep_freed_memory, quiet_lightning
 from tsseq.training.settings import Training
@@ -38,7 +38,7 @@ def fit_network(
     settings.check()
     if settings.keep_memory:
         keep_freed_memory()
-    seed = int(np.random.SeedSequence().entropy % 2**31) if settings.seed is None else settings.seed
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if settings.seed is None else settings.seed
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), quiet_lightning():
         torch.manual_seed(seed)
         data = Data(X, y, layout, settings, seed)
@@ -59,10 +59,11 @@ class Data(pl.LightningDataModule):
         super().__init__()
         self.X, self.y, self.layout, self.settings, self.seed = X, y, layout, settings, seed
         self.train, self.held_out = _split(X, y, settings.validation)
-        self.steps = len(Loader(None, self.train, settings.batch_size, seed))
+        self.steps = plan(len(self.train), settings.batch_size)[1]
 
     def setup(self, stage: str) -> None:
         """Put the rows on this rank's device."""
+        assert self.trainer is not None
         self.rows = Rows(self.X, self.y, self.layout, self.trainer.strategy.root_device)
 
     def train_dataloader(self) -> Loader:
@@ -75,6 +76,7 @@ class Data(pl.LightningDataModule):
 
     def _loader(self, index: np.ndarray, seed: int | None) -> Loader:
         trainer = self.trainer
+        assert trainer is not None
         return Loader(self.rows, index, self.settings.batch_size, seed, trainer.global_rank, trainer.world_size)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -120,7 +122,7 @@ def _trainer(settings: Training, validates: bool) -> pl.Trainer:
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy=_strategy(settings),
-        precision=settings.precision,
+        precision=settings.precision,  # type: ignore[arg-type]
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
         enable_progress_bar=settings.verbose,
@@ -133,7 +135,7 @@ def _trainer(settings: Training, validates: bool) -> pl.Trainer:
 
 
 def _strategy(settings: Training) -> Any:
-    """Several processes start by fork on CPUs, by spawn or as a notebook needs it on GPUs; under torchrun as it says."""
+    """Several processes start by fork on CPUs, by spawn or as notebooks need it on GPUs; as torchrun says under it."""
     several = settings.devices not in (1, "1", "auto") and settings.strategy == "auto"
     if not several or torch.distributed.is_torchelastic_launched():
         return settings.strategy

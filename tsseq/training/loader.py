@@ -41,9 +41,10 @@ class Rows:
 
     def __init__(self, X: Any, y: Any, layout: Layout, device: torch.device) -> None:
         self.layout, self.device, self.n = layout, device, len(X)
-        self.sizes = X.sizes if isinstance(X, Windows) else None
+        self.sizes = X.sizes if isinstance(X, Windows) else (0, 0, 0)
         self.store: Store | None = None
-        self.table, self.given = None, None
+        self.table: Any = None
+        self.given: Tensor | None = None
         if isinstance(X, Windows):
             self.store = Store(*(torch.as_tensor(part, device=device) for part in X.store))
             self.codes = torch.as_tensor(X.codes, device=device)
@@ -86,7 +87,7 @@ class Piece(NamedTuple):
     """
 
     batch: Batch
-    target: Tensor
+    target: Any
     weight: Tensor
     share: float
 
@@ -94,8 +95,8 @@ class Piece(NamedTuple):
 class Loader:
     """Batches of some rows, in the same number on every rank.
 
-    Training rows are shuffled anew in every epoch, from ``seed`` and the epoch alone, and divided between ranks; each is
-    seen once, or several times where `plan` asks for more steps than they fill. Without a seed, rows come in order.
+    Training rows are shuffled anew in every epoch, from ``seed`` and the epoch alone, and divided between ranks; each
+    is seen once, or several times where `plan` asks for more steps than they fill. Without a seed, rows come in order.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class ForecastModule(pl.LightningModule):
         self.losses[name].append(total / count if count else math.nan)
         return self.losses[name][-1]
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW, and a schedule that counts steps."""
         settings = self.settings
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=settings.weight_decay)
@@ -106,16 +106,17 @@ class KeepBest(pl.Callback):
     """Keep the weights of the best validation loss in memory, and put them back at the end."""
 
     def __init__(self) -> None:
-        self.loss, self.weights = math.inf, None
+        self.loss = math.inf
+        self.weights: dict[str, Tensor] | None = None
 
-    def on_validation_end(self, trainer: pl.Trainer, module: ForecastModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
         """Copy the weights if this epoch is the best."""
         loss = module.losses["val_loss"][-1]
         if loss < self.loss:
             self.loss = loss
             self.weights = {name: value.detach().clone() for name, value in module.network.state_dict().items()}
 
-    def on_train_end(self, trainer: pl.Trainer, module: ForecastModule) -> None:
+    def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
         """Put the best weights back."""
         if self.weights is not None:
             module.network.load_state_dict(self.weights)

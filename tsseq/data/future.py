@@ -1,0 +1,63 @@
+"""Known covariates of the rows to come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsseq.data.frames import take_apart
+from tsseq.data.panel import Frame, Panel, numbers
+from tsseq.errors import ConfigError, DataError
+
+
+def with_known(coming: Panel, steps: int, future: Frame | None) -> Panel:
+    """Write the known covariates of ``future`` into the last ``steps`` rows of every series of ``coming``."""
+    names = coming.schema.known
+    if not names:
+        if future is not None:
+            raise ConfigError("future= holds known covariates; name them with known= first.")
+        return coming
+    rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
+    if future is not None:
+        columns = slice(-len(names), None)
+        coming = coming.with_values(rows, columns, read_known(future, coming, rows))
+    check_known(coming, rows, "predict(future=...)")
+    return coming
+
+
+def read_known(future: Frame, panel: Panel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n, n_known) known covariates of ``rows`` (n,) of ``panel`` as ``future`` gives them; NaN where it does not.
+
+    Rows are matched by id and time, never by position.
+    """
+    names = panel.schema.known
+    table = take_apart(future, replace(panel.schema, target=()), panel.form)
+    replace(panel.schema, target=names, past=(), known=(), static=()).resolve(table.columns.columns)
+    given = table.times if table.ids is None else pd.MultiIndex.from_arrays([table.ids, table.times])
+    if not given.is_unique:
+        raise DataError(f"the future frame has rows that occur more than once (first: {given[given.duplicated()][0]}).")
+    wanted = panel.times.take(rows)
+    if table.ids is not None:
+        wanted = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row[rows]), wanted])
+    source = given.get_indexer(wanted)
+    values = np.column_stack([numbers(table, name) for name in names])[source]
+    values[source < 0] = np.nan
+    return values
+
+
+def check_known(panel: Panel, rows: NDArray[np.int64], where: str) -> None:
+    """Known covariates must be there in the future ``rows``; a DataError names the first that is not."""
+    names = panel.schema.known
+    if not names:
+        return
+    empty = np.argwhere(np.isnan(panel.values[rows][:, -len(names) :]))
+    if len(empty):
+        row, column = rows[empty[0, 0]], names[empty[0, 1]]
+        series = panel.ids[np.searchsorted(panel.indptr, row, side="right") - 1]
+        place = f"{panel.times[row]}" if series is None else f"{series!r} {panel.times[row]}"
+        found = f"{len(empty)} values are missing (first: {column!r} at {place})"
+        needed = f"{where} needs the known covariates of {len(rows)} coming rows"
+        raise DataError(f"{needed}; {found}; make_future_frame() gives the frame to fill.")
