@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tsseq.errors import ConfigError, DataError
+
 Array = NDArray[np.float64]
 
 
@@ -58,6 +60,8 @@ def naive_scale(values: ArrayLike, season_length: int = 1) -> float:
     >>> naive_scale([1.0, 2.0, 4.0])
     1.5
     """
+    if season_length < 1:
+        raise ConfigError(f"season_length={season_length} must be at least 1.")
     series = np.asarray(values, dtype=np.float64)
     changes = np.abs(series[season_length:] - series[:-season_length])
     return _mean(changes)
@@ -69,6 +73,8 @@ def pinball(actual: ArrayLike, quantile: ArrayLike, level: float) -> float:
     >>> pinball([1.0], [0.0], level=0.9)
     0.9
     """
+    if not 0 <= level <= 1:
+        raise ConfigError(f"level={level} must lie in 0..1.")
     error = _errors(actual, quantile)
     return _mean(np.maximum(level * error, (level - 1) * error))
 
@@ -85,7 +91,10 @@ def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
 
 
 def _errors(actual: ArrayLike, forecast: ArrayLike) -> Array:
-    errors: Array = np.asarray(actual, dtype=np.float64) - np.asarray(forecast, dtype=np.float64)
+    truth, found = np.asarray(actual, dtype=np.float64), np.asarray(forecast, dtype=np.float64)
+    if truth.shape != found.shape:
+        raise DataError(f"actual has the shape {truth.shape}, forecast {found.shape}; they must be the same.")
+    errors: Array = truth - found
     return errors
 
 

@@ -166,15 +166,11 @@ def test_days_lost_around_a_change_of_clocks_are_filled_by_a_calendar_of_days():
     assert_series_equal(regularize(without(whole), "D"), emptied(whole), check_freq=False)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the usual step of 24 hours is elapsed time, which leaves midnight when clocks change"
-)
 def test_days_lost_around_a_change_of_clocks_are_filled_without_a_calendar():
     whole = series(pd.date_range("2024-03-25", periods=15, freq="D", tz="Europe/Berlin", name="day"))
     assert_series_equal(regularize(without(whole)), emptied(whole), check_freq=False)
 
 
-@pytest.mark.xfail(strict=True, reason="AttributeError and KeyError come through")
 @pytest.mark.parametrize(
     ("frame", "calendar"),
     [([1.0, 2.0], None), (panel(), {"a": "D"}), (series(), {"a": "D"})],

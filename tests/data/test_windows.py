@@ -114,9 +114,6 @@ def test_the_number_of_windows_is_what_the_lengths_allow(lengths, context_length
         assert np.bincount(windows.series).tolist() == [n - needed + 1 for n in lengths]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the last value is subtracted from a context that never moves, whatever the scaling"
-)
 @pytest.mark.parametrize(
     "values", [[5.0, 5.0, 5.0, 6.0, 7.0], [np.nan, np.nan, 5.0, 6.0, 7.0]], ids=["flat", "one value"]
 )
@@ -181,7 +178,6 @@ def test_selecting_twice_is_selecting_once():
     np.testing.assert_array_equal(np.asarray(windows[3:12][::2]), np.asarray(windows)[3:12][::2])
 
 
-@pytest.mark.xfail(strict=True, reason="np.concatenate of nothing in Targets.__array__")
 def test_no_windows_have_no_targets():
     windows = windows_of(frame_of([9, 7]))
     assert np.asarray(windows[:0]).shape == (0, windows.layout.width)

@@ -115,12 +115,6 @@ class TestFutureValues:
         assert len(future) == 12
         assert len(model.predict(steps=4, future=future.fillna(0.0))) == 8
 
-    @pytest.mark.xfail(strict=True, reason="predict(steps=4) asks for 6 rows, the next multiple of the horizon")
-    def test_as_many_future_rows_as_steps_are_enough(self):
-        model = forecaster(target="sales", known="promo").fit(shop())
-        out = model.predict(steps=4, future=planned(4))
-        assert_frame_equal(out, model.predict(steps=6, future=planned(6)).groupby("id", sort=False).head(4))
-
     def test_history_given_to_predict_takes_the_place_of_the_fitted_one(self):
         model = forecaster(LinearRegression(), target="sales", known="promo").fit(shop())
         shifted = shop().assign(sales=lambda frame: frame["sales"] + 1000)
@@ -308,7 +302,6 @@ class TestScore:
         assert model.score(holes) == pytest.approx(want, rel=1e-9)
         assert model.score(cut) != pytest.approx(want, rel=1e-9)
 
-    @pytest.mark.xfail(strict=True, reason="contexts that never move are scored by the regressor, in units of the data")
     @pytest.mark.parametrize("scaling", ["last", "standard"])
     def test_it_scores_what_predict_forecasts_where_a_context_never_moves(self, scaling):
         values = one()
@@ -324,7 +317,6 @@ class TestScore:
         else:  # the units of the data play no role
             assert model.score(frame) == pytest.approx(forecaster(scaling=scaling).fit(frame / 1e4).score(frame / 1e4))
 
-    @pytest.mark.xfail(strict=True, reason="0 / 0 with a RuntimeWarning")
     def test_a_series_that_never_moves_has_no_skill_and_no_warning(self):
         constant = one() * 0 + 5
         assert not forecaster(LastValue()).fit(constant).score(constant) > 0
@@ -500,10 +492,19 @@ class TestScikitLearn:
             model.fit(shop()).predict(), forecaster(target="sales").fit(shop()).predict(), check_exact=True
         )
 
-    @pytest.mark.xfail(strict=True, reason="fit looks for the column that the first fit has found")
     def test_fitting_again_finds_the_target_again(self):
         model = forecaster().fit(one().rename("first"))
         assert model.fit(one().rename("second")).predict().columns.tolist() == ["second"]
+
+    @pytest.mark.parametrize(
+        "changed", [{"horizon": 2}, {"horizon": 4}, {"context_length": 5}, {"context_length": 9}], ids=str
+    )
+    def test_parameters_set_after_fit_wait_for_the_next_fit(self, changed):
+        model = forecaster(trees(), target="sales").fit(shop())
+        want, at = model.predict(), model.predict_at(shop(), DAYS[[7, 30]])
+        model.set_params(**changed)
+        assert_frame_equal(model.predict(), want, check_exact=True)
+        assert_frame_equal(model.predict_at(shop(), DAYS[[7, 30]]), at, check_exact=True)
 
     def test_the_global_random_state_is_left_alone(self):
         before = np.random.get_state()[1].copy()  # noqa: NPY002
@@ -521,6 +522,18 @@ def test_windows_are_what_the_regressor_is_fitted_on():
     want = Ridge().fit(windows, windows.targets())
     np.testing.assert_array_equal(model.fit(shop()).regressor_.coef_, want.coef_)
     assert windows.shape == (100, 8 + 8 + 11)
+
+
+@pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
+def test_the_whole_way_from_frame_to_forecast_by_hand(log):
+    values = np.log(one().to_numpy()) if log else one().to_numpy()
+    rows = np.lib.stride_tricks.sliding_window_view(values, 8 + 3)
+    changes = np.concatenate([values[h:] - values[:-h] for h in (1, 2, 3)])
+    scale = np.sqrt(np.mean(changes**2))
+    X, y = (rows[:, :8] - rows[:, 7:8]) / scale, (rows[:, 8:] - rows[:, 7:8]) / scale
+    by_hand = Ridge().fit(X, y).predict((values[-8:] - values[-1])[None] / scale)[0] * scale + values[-1]
+    out = forecaster(log=log).fit(one()).predict()
+    np.testing.assert_allclose(out["y"], np.exp(by_hand) if log else by_hand, rtol=1e-9)
 
 
 def test_static_covariates_tell_series_apart():

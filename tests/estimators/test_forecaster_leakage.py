@@ -104,7 +104,6 @@ def test_forecasts_at_the_first_of_two_cutoffs_do_not_depend_on_what_lies_betwee
     assert not np.allclose(found.loc[~first, "forecast"], want.loc[~first, "forecast"])
 
 
-@pytest.mark.xfail(strict=True, reason="log=True looks at every row up to the last cutoff")
 def test_a_price_of_zero_after_a_cutoff_changes_nothing_at_it_under_log():
     model, frame = fitted({"log": True}), frame_of()
     zero = frame.copy()

@@ -103,7 +103,9 @@ class BacktestResult:
         known = self.forecasts[self.forecasts["actual"].notna()]
         models = self.forecasts["model"].nunique()
         if known.empty:
-            raise DataError("no forecast can be scored: what happened after the cutoffs is not in the frame.")
+            raise DataError(
+                "no forecast has a known actual value: what happened after the cutoffs is not in the frame."
+            )
         shared = known.groupby(self.keys, observed=True)["forecast"].transform("count") == models
         return known[shared]
 

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from tsseq.backtesting.result import NAIVE, BacktestResult, naive_scales
-from tsseq.data.calendar import season_length
+from tsseq.data.calendar import season_length, stamps_like
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.estimators.forecaster import Forecaster
@@ -71,7 +71,7 @@ def rolling_forecasts(
 ) -> pd.DataFrame:
     """Forecasts of one model at past cutoffs, without naive ones or scores; see `backtest` for the parameters."""
     panel = model.read(frame)
-    stamps = pd.Index(cutoffs).sort_values()
+    stamps = stamps_like(panel.times, cutoffs).sort_values()
     parts = [_run_fold("", model, panel, fold, window, None)[0] for fold in _folds(model, stamps, refit)]
     return _with_actual(pd.concat(parts, ignore_index=True), panel).drop(columns="model")
 
@@ -114,7 +114,7 @@ def _cutoffs(panel: Panel, first: Forecaster, cutoffs: Any, n_cutoffs: int | Non
     if cutoffs is not None:
         if n_cutoffs is not None or step is not None:
             raise ConfigError("give cutoffs, or n_cutoffs and step, not both.")
-        return pd.Index(cutoffs).sort_values()
+        return stamps_like(panel.times, cutoffs).sort_values()
     n_cutoffs, step = 20 if n_cutoffs is None else n_cutoffs, first.horizon if step is None else step
     if n_cutoffs < 1 or step < 1:
         raise ConfigError(f"n_cutoffs={n_cutoffs} and step={step} must be at least 1.")

@@ -6,6 +6,7 @@ which come next. Nothing else in tsseq does arithmetic with time.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 from tsseq.errors import ConfigError, DataError
 
 Calendar: TypeAlias = str | pd.DateOffset | Mapping[Hashable, str] | None
+
+
+LONGEST_CLOSURE = 90
+MOST_LISTED = 20
 
 
 class Rule(Protocol):
@@ -84,12 +89,20 @@ class Offsets(_Grid):
 
     def between(self, first: Any, last: Any) -> pd.Index:
         """See `Rule`."""
-        return pd.date_range(first, last, freq=self.offset, unit=first.unit)
+        return self._range(start=first, end=last, unit=first.unit)
 
     def after(self, last: Any, n: int) -> pd.Index:
         """See `Rule`."""
-        stamps = pd.date_range(last, periods=n + 1, freq=self.offset, unit=last.unit)
+        stamps = self._range(start=last, periods=n + 1, unit=last.unit)
         return stamps[stamps > last][:n]
+
+    def _range(self, **given: Any) -> pd.DatetimeIndex:
+        try:
+            return pd.date_range(freq=self.offset, **given)
+        except ValueError as error:
+            raise DataError(
+                f"timestamps cannot go on from {given['start']} by {self.offset.freqstr}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -106,9 +119,11 @@ class Sessions(_Grid):
 
     def after(self, last: Any, n: int) -> pd.Index:
         """See `Rule`."""
-        end = last + pd.Timedelta(days=2 * n + 20)
-        found = self.between(last, end)
-        return found[found > last][:n]
+        found = self.between(last, last + pd.Timedelta(days=2 * n + LONGEST_CLOSURE))
+        found = found[found > last][:n]
+        if len(found) < n:
+            raise DataError(f"calendar {self.code!r} does not record the {n} sessions after {last.date()}.")
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -117,14 +132,16 @@ def _sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
     import exchange_calendars
 
     try:
-        found = exchange_calendars.get_calendar(code, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+        kind = type(exchange_calendars.get_calendar(code))
     except exchange_calendars.errors.InvalidCalendarName as error:
-        raise ConfigError(
-            f"calendar={code!r} is neither a pandas offset nor an exchange code such as 'XNYS'."
-        ) from error
-    except ValueError as error:
-        raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}: {error}") from error
-    return found.sessions
+        known = "neither a pandas offset nor an exchange code such as 'XNYS'"
+        raise ConfigError(f"calendar={code!r} is {known}.") from error
+    first, last = kind.bound_min(), kind.bound_max()
+    start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
+    start, end = start if first is None else max(start, first), end if last is None else min(end, last)
+    if start > end:
+        raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
+    return exchange_calendars.get_calendar(code, start=start, end=end).sessions
 
 
 def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> Rule:
@@ -141,20 +158,32 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> Rule:
     ConfigError : the calendar is unknown, or does not go with this kind of index.
     DataError : the index has no regular step; the message says what was found and what to pass.
     """
-    if isinstance(times, pd.PeriodIndex):
-        return Steps(times.freq)
     if not isinstance(times, pd.DatetimeIndex):
-        return Steps(_integer_step(times, longest))
+        if calendar is not None:
+            raise ConfigError(f"calendar={calendar!r} goes with dates; the index holds {times.dtype}.")
+        return Steps(times.freq if isinstance(times, pd.PeriodIndex) else _integer_step(longest))
     if calendar is None:
-        return _as_rule(_inferred(longest), times)
+        return as_rule(_inferred(longest), times)
     if isinstance(calendar, pd.DateOffset):
-        return _as_rule(calendar, times)
+        return as_rule(calendar, times)
     if not isinstance(calendar, str):
         raise ConfigError(f"calendar={calendar!r} is neither a pandas offset nor an exchange code such as 'XNYS'.")
     try:
-        return _as_rule(pd.tseries.frequencies.to_offset(calendar), times)
-    except ValueError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # aliases that pandas will drop
+            offset = pd.tseries.frequencies.to_offset(calendar)
+    except (ValueError, Warning):
         return _exchange(calendar, times)
+    return as_rule(offset, times)
+
+
+def calendar_of(name: Hashable, calendar: Calendar) -> Calendar:
+    """The calendar of one series: its own where they are given by id."""
+    if not isinstance(calendar, Mapping):
+        return calendar
+    if name not in calendar:
+        raise ConfigError(f"calendar= has no exchange for {name!r}; it has {', '.join(map(repr, calendar))}.")
+    return calendar[name]
 
 
 def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
@@ -165,7 +194,7 @@ def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
     return Sessions(code)
 
 
-def _as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> Rule:
+def as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> Rule:
     """Fixed lengths are compared as elapsed time; days only without a time zone, where all last 24 hours."""
     whole_days = isinstance(offset, pd.offsets.Day) or (isinstance(offset, pd.offsets.Week) and offset.weekday is None)
     if isinstance(offset, pd.offsets.Tick) or (whole_days and times.tz is None):
@@ -174,9 +203,7 @@ def _as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> Rule:
     return Offsets(offset)
 
 
-def _integer_step(times: pd.Index, longest: pd.Index) -> int:
-    if not pd.api.types.is_integer_dtype(times.dtype):
-        raise DataError(f"timestamps were needed (dates, periods or whole numbers); the index holds {times.dtype}.")
+def _integer_step(longest: pd.Index) -> int:
     steps = np.diff(longest.to_numpy())
     return int(np.median(steps)) if len(steps) else 1
 
@@ -196,10 +223,12 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
         advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
-    gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
+    found = f"the index has no regular step: by its usual step of {step}, "
     advice = "pass calendar=... if the step is another, or fill the rows with tsseq.regularize"
-    found = f"by its usual step of {step}, {len(gaps)} timestamps are missing {_first(gaps)}"
-    raise DataError(f"the index has no regular step: {found}; {advice}.")
+    if (stamps[-1] - stamps[0]) / step > MOST_LISTED * len(stamps):
+        raise DataError(f"{found}nearly all timestamps are missing; {advice}.")
+    gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
+    raise DataError(f"{found}{len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
 
 
 def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:
@@ -234,7 +263,8 @@ def check_regular(rule: Rule, times: pd.Index, first_row: NDArray[np.int64], ids
 
 def _gap_message(rule: Rule, times: pd.Index, rows: NDArray[np.int64], ids: pd.Index, n_series: int) -> str:
     before, after = times[rows[0] - 1], times[rows[0]]
-    missing = rule.between(before, after).difference(pd.Index([before, after]))
+    missing = rule.after(before, 6)
+    missing = missing[missing < after]
     where = f" in {n_series} series (first: {ids[0]!r})" if ids[0] is not None else ""
     if len(missing) == 0:
         found = f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}"
@@ -252,8 +282,28 @@ def season_length(rule: Rule, times: pd.Index) -> int:
     """Rows in the season that comes to mind first: 24 hours, 7 days, 12 months, 4 quarters; 1 where none does."""
     if isinstance(rule, Sessions) or not isinstance(times, (pd.DatetimeIndex, pd.PeriodIndex)):
         return 1
-    step = rule.offset if isinstance(rule, Offsets) else pd.tseries.frequencies.to_offset(getattr(rule, "step", None))
-    if isinstance(step, pd.Timedelta | pd.offsets.Tick) and pd.Timedelta(step) < pd.Timedelta(days=1):
-        return int(pd.Timedelta(days=1) / pd.Timedelta(step))
+    step = rule.offset if isinstance(rule, Offsets) else getattr(rule, "step", None)
+    if isinstance(step, (pd.Timedelta, pd.offsets.Tick)):
+        day = pd.Timedelta(days=1)
+        return int(day / pd.Timedelta(step)) if pd.Timedelta(step) < day else 7 if pd.Timedelta(step) == day else 1
     name = step.freqstr.split("-")[0]
     return SEASONS.get(name, 1)
+
+
+def stamps_like(times: pd.Index, given: Any) -> pd.Index:
+    """Timestamps of the kind of ``times`` from what a user writes: one or several dates, texts, periods or numbers."""
+    given = [given] if isinstance(given, str) or not hasattr(given, "__len__") else given
+    if len(given) == 0:
+        raise DataError("no timestamps were given.")
+    try:
+        if isinstance(times, pd.PeriodIndex):
+            found = pd.PeriodIndex(given, freq=times.freq)
+        elif isinstance(times, pd.DatetimeIndex):
+            found = pd.DatetimeIndex(given)
+            found = found.tz_localize(times.tz) if isinstance(given[0], str) and times.tz is not None else found
+        else:
+            found = pd.Index(given)
+        times[:1].append(found).max()  # fails where they cannot be compared
+    except (TypeError, ValueError) as error:
+        raise DataError(f"timestamps like {times[-1]} were needed, not {given[0]!r}: {error}") from error
+    return found

@@ -27,7 +27,7 @@ class Form:
     names : names of the id and of the time (index levels or columns).
     id_level : which of the two levels holds the id; for "wide" a level of the columns.
     column_names : names of the two column levels of a wide frame.
-    freq : the frequency that a single DatetimeIndex carried.
+    freq : the frequency that a DatetimeIndex carried.
     """
 
     kind: Kind
@@ -61,7 +61,8 @@ def take_apart(frame: pd.Series | pd.DataFrame, schema: Schema, form: Form | Non
     A known ``form`` settles what a frame without target columns leaves open (which level holds the tickers).
     """
     if isinstance(frame, pd.Series):
-        frame = frame.to_frame("y" if frame.name is None else frame.name)
+        name = frame.name[0] if isinstance(frame.name, tuple) else frame.name
+        frame = frame.to_frame("y" if name is None else name)
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"a pandas Series or DataFrame was needed, not {type(frame).__name__}.")
     if len(frame) == 0:
@@ -74,7 +75,7 @@ def take_apart(frame: pd.Series | pd.DataFrame, schema: Schema, form: Form | Non
         return _from_panel(frame)
     if schema.time_column is not None or schema.id_column is not None or {"unique_id", "ds"} <= set(frame.columns):
         return _from_long(frame, schema)
-    form = Form("single", (None, frame.index.name), freq=getattr(frame.index, "freq", None))
+    form = Form("single", (None, frame.index.name), freq=_freq(frame.index))
     return Table(form, None, frame.index, frame.reset_index(drop=True))
 
 
@@ -95,9 +96,9 @@ def _from_long(frame: pd.DataFrame, schema: Schema) -> Table:
     if missing:
         raise DataError(f"column {', '.join(missing)} is not in the frame; it has {list(frame.columns)}.")
     times = pd.Index(frame[time_column])
-    if not (_is_time(times) or pd.api.types.is_integer_dtype(times.dtype)):
+    if times.dtype == object or pd.api.types.is_string_dtype(times.dtype):
         times = _parsed(times)
-    ids = None if id_column is None else pd.Index(frame[id_column])
+    ids = None if id_column is None else pd.Index(frame[id_column], dtype=frame[id_column].dtype)
     dropped = [name for name in (id_column, time_column) if name is not None]
     return Table(Form("long", (id_column, time_column)), ids, times, frame.drop(columns=dropped).reset_index(drop=True))
 
@@ -106,15 +107,20 @@ def _from_wide(frame: pd.DataFrame, schema: Schema, form: Form | None) -> Table:
     if frame.columns.nlevels != 2 or not frame.columns.is_unique:
         raise DataError("columns of two levels (price and ticker), each pair once, were needed.")
     level = _ticker_level(frame.columns, schema) if form is None else form.id_level
+    freq = _freq(frame.index)
+    if not frame.index.is_monotonic_increasing:
+        frame = frame.sort_index(kind="stable")
     tickers = frame.columns.get_level_values(level).unique()
     blocks = []
     for ticker in tickers:
         block = frame.xs(ticker, axis=1, level=level)
         begun = np.maximum.accumulate(block.notna().to_numpy().any(axis=1))
+        if not begun.any():
+            raise DataError(f"{ticker!r} has no value at all; drop its columns.")
         blocks.append(block[begun])
     lengths = [len(block) for block in blocks]
     times = pd.Index(np.concatenate([np.flatnonzero(frame.index.isin(block.index)) for block in blocks]))
-    form = Form("wide", (tickers.name, frame.index.name), level, tuple(frame.columns.names))
+    form = Form("wide", (tickers.name, frame.index.name), level, tuple(frame.columns.names), freq)
     columns = pd.concat(blocks, ignore_index=True)
     return Table(form, tickers.repeat(lengths), frame.index.take(times), columns)
 
@@ -157,7 +163,7 @@ def put_together(
     if form.kind == "single":
         return pd.DataFrame(dict(columns), index=_with_freq(times.rename(time_name), form.freq))
     if form.kind == "long":
-        keys = {} if id_name is None else {id_name: ids.array}
+        keys = {} if id_name is None else {id_name: pd.Series(ids, dtype=ids.dtype)}
         return pd.DataFrame({**keys, time_name: times.array, **columns})
     levels = [ids.rename(id_name), times.rename(time_name)]
     if form.kind == "panel":
@@ -167,14 +173,21 @@ def put_together(
     rows = pd.DataFrame(dict(columns), index=levels[1])
     tickers = ids.unique()
     blocks = {ticker: rows[ids == ticker] for ticker in tickers}
-    wide = pd.concat(blocks, axis=1).sort_index()  # columns (ticker, price)
+    wide = pd.concat(blocks, axis=1, sort=True)  # columns (ticker, price)
     order = [(name, ticker) for name in columns for ticker in tickers]
-    if form.id_level == 0:
-        return wide.rename_axis(columns=form.column_names)
-    return wide.swaplevel(axis=1)[order].rename_axis(columns=form.column_names)
+    wide = wide if form.id_level == 0 else wide.swaplevel(axis=1)[order]
+    return wide.set_axis(_with_freq(wide.index, form.freq)).rename_axis(columns=form.column_names)
 
 
 def _with_freq(times: pd.Index, freq: Any) -> pd.Index:
     if freq is None or not isinstance(times, pd.DatetimeIndex):
         return times
-    return pd.DatetimeIndex(times, freq=freq)
+    try:
+        return pd.DatetimeIndex(times, freq=freq)
+    except ValueError:  # a calendar knows better than the freq that the index carried
+        return times
+
+
+def _freq(index: pd.Index) -> Any:
+    freq = getattr(index, "freq", None)
+    return freq if freq is None or freq.n > 0 else None

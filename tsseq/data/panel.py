@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import Calendar, Rule, check_regular, rule_for
+from tsseq.data.calendar import Calendar, Rule, calendar_of, check_regular, rule_for
 from tsseq.data.frames import Form, Table, put_together, take_apart
 from tsseq.data.schema import Schema
-from tsseq.errors import ConfigError, DataError
+from tsseq.errors import DataError
 
 Frame: TypeAlias = pd.Series | pd.DataFrame
 
@@ -62,8 +62,10 @@ class Panel:
         dynamic = len(schema.dynamic)
         static = _constant(values[:, dynamic:], indptr, ids, schema.static)
         rules = _rules(calendar, table.times, indptr, ids)
-        values = values[:, :dynamic]
-        return cls(values, static, indptr, table.times, ids, rank, schema, table.form, rules)
+        panel = cls(values[:, :dynamic], static, indptr, table.times, ids, rank, schema, table.form, rules)
+        panel = _without_strangers(panel)
+        panel.check_regular()
+        return panel
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,6 +79,15 @@ class Panel:
     def series_of_row(self) -> NDArray[np.int64]:
         """(T,) the series that each row belongs to."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    def check_regular(self) -> None:
+        """Raise a DataError that names the first missing timestamp, if there is one."""
+        if len(self.rules) == 1:
+            return check_regular(self.rules[0], self.times, self.indptr[:-1], self.ids)
+        for series, rule in enumerate(self.rules):
+            own = self.times[self.indptr[series] : self.indptr[series + 1]]
+            check_regular(rule, own, np.zeros(1, dtype=np.int64), self.ids[series : series + 1])
+        return None
 
     def select(self, keep: NDArray[np.bool_]) -> Panel:
         """Only the rows where ``keep`` (T,) is true; series stay, even when empty."""
@@ -148,6 +159,8 @@ class Panel:
 
 def ordering(table: Table) -> tuple[NDArray[np.int64] | None, NDArray[np.int64], pd.Index, NDArray[np.int64]]:
     """-> (row order or None when sorted, indptr, sorted ids, rank of each series in the frame)."""
+    if not isinstance(table.times, (pd.DatetimeIndex, pd.PeriodIndex)) and table.times.dtype.kind not in "iu":
+        raise DataError(f"timestamps were needed (dates, periods or whole numbers), not {table.times.dtype}.")
     stamps = table.times.asi8 if hasattr(table.times, "asi8") else table.times.to_numpy()
     if table.times.hasnans:
         raise DataError(f"{int(table.times.isna().sum())} timestamps are missing (NaT).")
@@ -171,7 +184,6 @@ def _codes(ids: pd.Index | None, n: int) -> tuple[NDArray[np.int64], pd.Index, N
         raise DataError(f"{int(ids.isna().sum())} rows have no id (first: row {int(np.argmax(ids.isna()))}).")
     heads = np.concatenate([[0], np.flatnonzero(np.asarray(ids[1:] != ids[:-1])) + 1])
     found, unique = pd.factorize(ids.take(heads))
-    unique = pd.Index(unique)
     try:
         by_name = unique.argsort()
     except TypeError:
@@ -250,15 +262,17 @@ def _rules(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: 
     """One rule for all series, or one each when ``calendar`` is a dict of exchange codes by id."""
     longest = int(np.argmax(np.diff(indptr)))
     if not isinstance(calendar, Mapping):
-        rule = rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]])
-        check_regular(rule, times, indptr[:-1], ids)
-        return (rule,)
-    unknown = [repr(name) for name in ids if name not in calendar]
-    if unknown:
-        raise ConfigError(f"calendar= has no exchange for {', '.join(unknown[:5])}.")
-    rules = []
-    for series, name in enumerate(ids):
-        own = times[indptr[series] : indptr[series + 1]]
-        rules.append(rule_for(calendar[name], own, own))
-        check_regular(rules[-1], own, np.zeros(1, dtype=np.int64), ids[series : series + 1])
-    return tuple(rules)
+        return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
+    parts = [times[start:end] for start, end in zip(indptr[:-1], indptr[1:])]
+    return tuple(rule_for(calendar_of(name, calendar), own, own) for name, own in zip(ids, parts))
+
+
+def _without_strangers(panel: Panel) -> Panel:
+    """Leave out rows without any value that are no sessions: a frame over several exchanges has them on holidays."""
+    if panel.form.kind != "wide" or len(panel.rules) == 1:
+        return panel
+    keep = np.isfinite(panel.values).any(axis=1)
+    for rule, start, end in zip(panel.rules, panel.indptr[:-1], panel.indptr[1:]):
+        own = panel.times[start:end]
+        keep[start:end] |= own.isin(rule.between(own[0], own[-1]))
+    return panel.select(keep)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import Calendar, Rule, Steps, rule_for, usual_step
+from tsseq.data.calendar import Calendar, Rule, as_rule, calendar_of, rule_for, usual_step
 from tsseq.data.frames import Form, Table, take_apart
 from tsseq.data.panel import Frame, ordering
 from tsseq.data.schema import Schema
@@ -52,6 +52,8 @@ def regularize(
     if isinstance(frame, pd.Series):
         filled = regularize(frame.to_frame("y"), calendar)
         return filled.iloc[:, 0].rename(frame.name)
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"a pandas Series or DataFrame was needed, not {type(frame).__name__}.")
     table = _apart(frame, Schema.of(id_column=id_column, time_column=time_column))
     order, indptr, ids, _ = ordering(table)
     order = np.arange(len(table.times)) if order is None else order
@@ -59,7 +61,7 @@ def regularize(
     grids, sources = [], []
     for series, name in enumerate(ids):
         own = times[indptr[series] : indptr[series + 1]]
-        chosen = calendar[name] if isinstance(calendar, Mapping) else calendar
+        chosen = calendar_of(name, calendar)
         grids.append(_grid(_rule(chosen, own), own, name))
         positions = grids[-1].get_indexer(own)
         source = np.full(len(grids[-1]), -1)
@@ -77,8 +79,12 @@ def _apart(frame: pd.DataFrame, schema: Schema) -> Table:
 
 
 def _rule(calendar: Calendar, own: pd.Index) -> Rule:
-    if calendar is None and isinstance(own, pd.DatetimeIndex) and len(own) > 1 and pd.infer_freq(own[:]) is None:
-        return Steps(usual_step(own))
+    if calendar is None and isinstance(own, pd.DatetimeIndex) and len(own) > 2 and pd.infer_freq(own) is None:
+        step = usual_step(own.tz_localize(None))
+        days = step // pd.Timedelta(days=1)
+        return as_rule(
+            pd.offsets.Day(days) if step == pd.Timedelta(days=days) else pd.tseries.frequencies.to_offset(step), own
+        )
     return rule_for(calendar, own, own)
 
 

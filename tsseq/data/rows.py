@@ -78,7 +78,7 @@ class Store(NamedTuple):
     target : (n, n_targets) position in ``flat`` of the first context value.
     row : (n,) row of the first context value.
     series : (n,) series of the window.
-    loc, scale : (n, n_targets); a scale of 0 is 1 here, for dividing.
+    loc, scale : (n, n_targets).
     weight : (n, n_targets) what an error counts in training.
     """
 

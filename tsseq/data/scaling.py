@@ -27,18 +27,31 @@ class Affine:
 
     Attributes
     ----------
-    loc, scale : (n, n_targets) float64; a scale of 0 marks a context that never moves: it is forecast as its
-        location, whatever a model says.
+    loc, scale : (n, n_targets) float64; the scale is above 0.
+    still : (n, n_targets) the constant of a context that never moves: it is what is forecast, whatever a model says.
+        NaN elsewhere; None when every context moves.
     """
 
     loc: Array
     scale: Array
+    still: Array | None = None
 
     def undo(self, scaled: Array) -> Array:
         """Back to the data's units: ``scaled`` (n, horizon, n_targets, ...) -> the same shape."""
         missing = (1,) * (scaled.ndim - 3)
-        loc = self.loc.reshape(len(self.loc), 1, -1, *missing)
-        return scaled * self.scale.reshape(loc.shape) + loc
+        shape = (len(self.loc), 1, self.loc.shape[1], *missing)
+        values = scaled * self.scale.reshape(shape) + self.loc.reshape(shape)
+        if self.still is None or self.moves.all():
+            return values
+        return np.where(self.moves.reshape(shape), values, self.still.reshape(shape))
+
+    @property
+    def moves(self) -> NDArray[np.bool_]:
+        """(n, n_targets) whether a context has more than one value."""
+        return np.ones(self.loc.shape, dtype=bool) if self.still is None else np.isnan(self.still)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Affine:
+        return Affine(self.loc[rows], self.scale[rows], None if self.still is None else self.still[rows])
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ class Scaling:
         if kind not in get_args(Kind):
             raise ConfigError(f"scaling={kind!r} is unknown; it is one of {', '.join(map(repr, get_args(Kind)))}.")
         n_targets = len(panel.schema.target)
-        targets = logged(panel, log)
+        targets = logged(panel, log, None)
         scale = change_over_horizon(targets, panel.series_of_row, len(panel), horizon)
         centre, spread = _standard(panel.values[:, n_targets:])
         static = _standard(panel.static)
@@ -85,11 +98,16 @@ class Scaling:
         return np.asarray(self.ids.get_indexer(ids), dtype=np.int64) + 1
 
 
-def logged(panel: Panel, log: bool) -> Array:
-    """(T, n_targets) targets, or their logarithms; a value that has none is an error that names it."""
+def logged(panel: Panel, log: bool, read: NDArray[np.bool_] | None) -> Array:
+    """(T, n_targets) targets, or their logarithms.
+
+    A value that has none is an error that names it, if its row is ``read`` (T,), or that is None; else it is missing.
+    """
     targets = panel.values[:, : len(panel.schema.target)]
     if not log:
         return targets
+    if read is not None:
+        targets = np.where(read[:, None] | (targets > 0), targets, np.nan)
     bad = np.argwhere(targets <= 0)
     if len(bad):
         row, column = bad[0]
@@ -105,6 +123,8 @@ def change_over_horizon(targets: Array, series: NDArray[np.int64], n_series: int
     Targets divided by it, after the last value is subtracted, have unit variance. At most 24 steps, spread evenly
     over the horizon, are measured.
     """
+    unit = _size(targets)
+    targets = targets / unit
     squares, counts = np.zeros((2, n_series, targets.shape[1]))
     for step in np.unique(np.linspace(1, horizon, min(horizon, STEPS_MEASURED)).astype(int)):
         change = targets[step:] - targets[:-step]
@@ -114,12 +134,20 @@ def change_over_horizon(targets: Array, series: NDArray[np.int64], n_series: int
             own = series[step:][seen]
             squares[:, column] += np.bincount(own, change[seen, column] ** 2, minlength=n_series)
             counts[:, column] += np.bincount(own, minlength=n_series)
-    scale: Array = np.sqrt(squares / np.maximum(counts, 1))
+    scale: Array = np.sqrt(squares / np.maximum(counts, 1)) * unit
     return scale
+
+
+def _size(values: Array) -> Array:
+    """Largest absolute value of each column, 1 where there is none: squares in this unit neither over- nor underflow."""
+    largest = np.fmax.reduce(np.abs(values), axis=0, initial=0.0)
+    return np.where(largest > 0, largest, 1.0)
 
 
 def _weight(targets: Array, panel: Panel, scale: Array) -> Array:
     """(S, n_targets) scale over standard deviation, divided by its mean; 1 where a series never moves."""
+    unit = _size(targets)
+    targets, scale = targets / unit, scale / unit
     seen = np.isfinite(targets)
     filled = np.where(seen, targets, 0.0)
     first = panel.indptr[:-1]

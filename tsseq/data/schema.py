@@ -86,6 +86,9 @@ def _names(given: Names) -> tuple[Hashable, ...]:
     if given is None:
         return ()
     if isinstance(given, (list, tuple, pd.Index)):
+        unhashable = [name for name in given if not isinstance(name, Hashable)]
+        if unhashable:
+            raise ConfigError(f"a list of column names was needed; {unhashable[0]!r} is none.")
         return tuple(given)
     if isinstance(given, Hashable):
         return (given,)

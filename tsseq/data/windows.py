@@ -47,9 +47,10 @@ class Windows:
         if origins is None:
             origins = _origins(panel, layout)
         channels = np.arange(n_targets if layout.n_targets == 1 else 1)
+        targets = logged(panel, scaling.log, _contexts(origins, layout.context_length, len(panel.times)))
         covariates = (panel.values[:, n_targets:] - scaling.centre) / scaling.spread
         static = (panel.static - scaling.static_centre) / scaling.static_spread
-        flat = np.concatenate([block.ravel(order="F") for block in (logged(panel, scaling.log), covariates, static)])
+        flat = np.concatenate([block.ravel(order="F") for block in (targets, covariates, static)])
         return cls(panel, layout, scaling, flat, np.tile(origins, len(channels)), channels.repeat(len(origins)))
 
     def __len__(self) -> int:
@@ -67,7 +68,7 @@ class Windows:
         rows = key[0] if isinstance(key, tuple) else key
         picked = replace(self, origin=self.origin[rows], channel=self.channel[rows])
         if "affine" in self.__dict__:
-            picked.__dict__["affine"] = Affine(self.affine.loc[rows], self.affine.scale[rows])
+            picked.__dict__["affine"] = self.affine[rows]
         return picked
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -99,23 +100,30 @@ class Windows:
     @cached_property
     def affine(self) -> Affine:
         """Location and scale of every window."""
-        columns = self.channel[:, None] if self.layout.n_targets == 1 else np.arange(self.layout.n_targets)[None, :]
-        parts = [
-            _affine(self, np.broadcast_to(columns, (len(self), self.layout.n_targets))[:, k])
-            for k in range(self.layout.n_targets)
-        ]
-        return Affine(np.column_stack([loc for loc, _ in parts]), np.column_stack([scale for _, scale in parts]))
+        parts = [_affine(self, self.target_columns[:, k]) for k in range(self.layout.n_targets)]
+        return Affine(*(np.column_stack(columns) for columns in zip(*parts)))
+
+    @property
+    def relative_scale(self) -> Array:
+        """(n, n_targets) scale of the window in units of its series' learnt scale; 1 for unknown or constant series."""
+        known = self.scaling.codes(self.panel.ids)[self.series]
+        unit = self.scaling.scale[np.maximum(known - 1, 0)[:, None], self.target_columns]
+        usable = (known[:, None] > 0) & (unit > 0)
+        return np.where(usable, self.affine.scale / np.where(usable, unit, 1.0), 1.0)
+
+    @property
+    def target_columns(self) -> Index:
+        """(n, n_targets) which of the panel's targets a window holds."""
+        first = self.channel if self.layout.n_targets == 1 else np.zeros(len(self), dtype=np.int64)
+        return first[:, None] + np.arange(self.layout.n_targets)
 
     @cached_property
     def store(self) -> Store:
         """The arrays that `gather_rows` reads."""
-        total = len(self.panel.times)
-        first = self.channel if self.layout.n_targets == 1 else np.zeros(len(self), dtype=np.int64)
-        target = (first[:, None] + np.arange(self.layout.n_targets)) * total + self.start[:, None]
-        scale = np.where(self.affine.scale > 0, self.affine.scale, 1.0)
+        target = self.target_columns * len(self.panel.times) + self.start[:, None]
         known = np.maximum(self.scaling.codes(self.panel.ids)[self.series] - 1, 0)
-        weight = self.scaling.weight[known[:, None], first[:, None] + np.arange(self.layout.n_targets)]
-        return Store(self.flat, target, self.start, self.series, self.affine.loc, scale, weight)
+        weight = self.scaling.weight[known[:, None], self.target_columns]
+        return Store(self.flat, target, self.start, self.series, self.affine.loc, self.affine.scale, weight)
 
     def gather(self, rows: Index) -> tuple[Array, Array]:
         """X (n, width) and y (n, horizon * n_targets) of ``rows``, scaled; missing is NaN."""
@@ -129,7 +137,7 @@ class Windows:
     def trainable(self) -> NDArray[np.bool_]:
         """(n,) windows that can teach something: the context moves, and some target is observed."""
         observed = np.concatenate([np.isfinite(y).any(axis=1) for _, y in self.chunks()] or [np.empty(0, bool)])
-        moves = (self.affine.scale > 0).any(axis=1) & np.isfinite(self.affine.loc).all(axis=1)
+        moves = self.affine.moves.any(axis=1) & np.isfinite(self.affine.loc).all(axis=1)
         return np.asarray(observed & moves)
 
     def split(self, share: float) -> tuple[Index, Index]:
@@ -175,7 +183,8 @@ class Targets:
         return Targets(self.windows[key])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        found = np.concatenate([y for _, y in self.windows.chunks()]).reshape(self.shape)
+        found = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
+        found = found.reshape(self.shape)
         return found if dtype is None else found.astype(dtype, copy=False)
 
 
@@ -206,12 +215,21 @@ def _short_message(panel: Panel, short: Index, needed: int, what: str) -> str:
     return f"{found}. Drop them or lower context_length."
 
 
-def _affine(windows: Windows, channel: Index) -> tuple[Array, Array]:
-    """Loc (n,), scale (n,) for one target of each window."""
+def _contexts(origins: Index, length: int, total: int) -> NDArray[np.bool_]:
+    """(total,) whether a row lies in the context of some origin."""
+    edges = np.zeros(total + 1, dtype=np.int64)
+    np.add.at(edges, origins - (length - 1), 1)
+    np.add.at(edges, origins + 1, -1)
+    return np.asarray(np.cumsum(edges[:-1]) > 0)
+
+
+def _affine(windows: Windows, channel: Index) -> tuple[Array, Array, Array]:
+    """Loc, scale and the constant of contexts that never move, (n,) each, for one target of each window."""
     total, length, kind = len(windows.panel.times), windows.layout.context_length, windows.scaling.kind
     start = channel * total + windows.start
     known = windows.scaling.codes(windows.panel.ids)[windows.series]  # (n,), 0 is unknown
     loc, scale = np.empty((2, len(windows)))
+    still = np.full(len(windows), np.nan)
     for first in range(0, len(windows), CHUNK):
         part = slice(first, first + CHUNK)
         context = NumpyOps().windows(windows.flat, start[part], length)
@@ -227,10 +245,8 @@ def _affine(windows: Windows, channel: Index) -> tuple[Array, Array]:
         else:
             loc[part], scale[part] = 0.0, 1.0
         if length > 1:
-            still = _never_moves(context, seen)
-            loc[part] = np.where(still, _last_seen(context, seen), loc[part])
-            scale[part] = np.where(still, 0.0, scale[part])
-    return loc, scale
+            still[part] = np.where(_never_moves(context, seen), _last_seen(context, seen), np.nan)
+    return loc, np.where(scale > 0, scale, 1.0), still
 
 
 def _last_seen(context: Array, seen: NDArray[np.bool_]) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from tsseq.data.calendar import Calendar
+from tsseq.data.calendar import Calendar, stamps_like
 from tsseq.data.future import check_known, with_known
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.rows import Layout
@@ -21,7 +21,7 @@ from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
 from tsseq.data.windows import Windows, check_context
 from tsseq.errors import ConfigError, DataError
-from tsseq.estimators.forecasts import Levels, columns, fit_rows, forecast, tidy
+from tsseq.estimators.forecasts import Levels, columns, fit_rows, forecast, scaled_predictions, tidy
 from tsseq.estimators.naive import LastValue
 from tsseq.naming import KnowsOtherNames
 
@@ -117,11 +117,12 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         if y is not None:
             raise ConfigError("the target is a column of the frame; fit takes no y.")
         windows = self.windows(frame)
-        self.regressor_ = self._new_regressor()
-        dropped = fit_rows(self.regressor_, windows)
+        regressor = self._new_regressor()
+        dropped = fit_rows(regressor, windows)
         if dropped:
             what = f"{dropped} of {len(windows)} training windows lack some target and are left out"
-            warnings.warn(f"{what}, since {type(self.regressor_).__name__} needs whole ones.", stacklevel=2)
+            warnings.warn(f"{what}, since {type(regressor).__name__} needs whole ones.", stacklevel=2)
+        self.regressor_ = regressor
         self.scaling_ = windows.scaling
         self.layout_ = windows.layout
         self.schema_ = windows.panel.schema
@@ -132,12 +133,12 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
     def windows(self, frame: Frame | Panel) -> Windows:
         """The training rows of ``frame``: a lazy X whose ``targets()`` is y, for use with scikit-learn directly."""
         self._check_parameters()
-        panel = self.read(frame)
+        panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self._schema(), self.calendar)
         roles = panel.schema
         joint = self.multivariate == "joint"
         sizes = (len(roles.target) if joint else 1, len(roles.past), len(roles.known), len(roles.static))
         missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
-        layout = Layout(self.context_length, self.horizon, *sizes, missing)
+        layout = Layout(int(self.context_length), int(self.horizon), *sizes, missing)
         scaling = Scaling.learn(panel, self.scaling, self.log, self.horizon)
         return Windows.of(panel, layout, scaling)
 
@@ -164,26 +165,27 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         frame : history to forecast from; None means the frame given to `fit`.
         steps : rows to forecast, ``horizon`` unless told. Beyond it, each block of forecasts is appended as history.
         levels : quantile levels in 0..1; each adds a column ``<target>_q<level>``.
-        future : the known covariates of the rows to come, as `make_future_frame` lays them out; more rows do no harm.
+        future : the known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the last
+            block of ``horizon`` rows. More rows do no harm.
 
         Returns
         -------
         A frame of the shape that went in, with the next timestamps; the forecast bears the target's name.
         """
         panel = self._history(frame)
-        check_context(panel, self.context_length)
-        steps = self.horizon if steps is None else steps
+        check_context(panel, self.layout_.context_length)
+        steps = self.layout_.horizon if steps is None else steps
         self._check_steps(steps, levels)
-        n_blocks = -(-steps // self.horizon)
-        coming = panel.tail(self.context_length).extend(n_blocks * self.horizon)
-        coming = with_known(coming, n_blocks * self.horizon, future)
-        origins = coming.indptr[1:] - n_blocks * self.horizon - 1
+        n_blocks = -(-steps // self.layout_.horizon)
+        coming = panel.tail(self.layout_.context_length).extend(n_blocks * self.layout_.horizon)
+        coming = with_known(coming, n_blocks * self.layout_.horizon, future)
+        origins = coming.indptr[1:] - n_blocks * self.layout_.horizon - 1
         found = []
         for block in range(n_blocks):
-            at = origins + block * self.horizon
+            at = origins + block * self.layout_.horizon
             found.append(forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, at), levels))
             own = slice(0, len(coming.schema.target))
-            coming = coming.with_values(at[:, None] + np.arange(1, self.horizon + 1), own, found[-1][..., 0])
+            coming = coming.with_values(at[:, None] + np.arange(1, self.layout_.horizon + 1), own, found[-1][..., 0])
         forecasts = np.concatenate(found, axis=1)[:, :steps]  # (S, steps, targets, 1 + Q)
         rows = (origins[:, None] + np.arange(1, steps + 1)).ravel()
         return coming.to_frame(rows, columns(forecasts, coming.schema.target, levels))
@@ -203,19 +205,19 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         column ``q<level>`` for every level.
         """
         panel = self._history(frame)
-        cutoffs = pd.Index([cutoffs] if np.ndim(cutoffs) == 0 else cutoffs)
+        cutoffs = stamps_like(panel.times, cutoffs)
         unknown = slice(0, len(panel.schema.target + panel.schema.past))
         panel = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
         position = np.arange(len(panel.times)) - panel.indptr[panel.series_of_row]
-        rows = np.flatnonzero(panel.times.isin(cutoffs) & (position >= self.context_length - 1))
+        rows = np.flatnonzero(panel.times.isin(cutoffs) & (position >= self.layout_.context_length - 1))
         lost = cutoffs.difference(panel.times.take(rows))
         if len(lost):
             raise DataError(
-                f"{len(lost)} cutoffs have no series with {self.context_length} rows up to them (first: {lost[0]})."
+                f"{len(lost)} cutoffs have no series with {self.layout_.context_length} rows up to them (first: {lost[0]})."
             )
-        origins = rows + self.horizon * panel.series_of_row[rows]
-        coming = panel.extend(self.horizon)
-        check_known(coming, (origins[:, None] + np.arange(1, self.horizon + 1)).ravel(), "predict_at")
+        origins = rows + self.layout_.horizon * panel.series_of_row[rows]
+        coming = panel.extend(self.layout_.horizon)
+        check_known(coming, (origins[:, None] + np.arange(1, self.layout_.horizon + 1)).ravel(), "predict_at")
         forecasts = forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, origins), levels)
         return tidy(coming, origins, forecasts, levels)
 
@@ -227,15 +229,22 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         """
         panel = self._history(frame)
         windows = Windows.of(panel, self.layout_, self.scaling_)
-        actual = np.asarray(windows.targets()).reshape(len(windows), -1)
-        found = np.asarray(self.regressor_.predict(windows)).reshape(actual.shape)
-        naive = LastValue().fit(windows, windows.targets()).predict(windows).reshape(actual.shape)
-        return float(1 - np.nanmean(np.abs(actual - found)) / np.nanmean(np.abs(actual - naive)))
+        actual = np.asarray(windows.targets()).reshape(len(windows), self.layout_.horizon, -1)
+        naive = LastValue().fit(windows, windows.targets())
+        errors = []
+        for regressor in (self.regressor_, naive):
+            found = scaled_predictions(regressor, windows)[..., 0].reshape(actual.shape)
+            errors.append(np.abs(actual - found * windows.affine.moves[:, None]) * windows.relative_scale[:, None])
+        ours, theirs = (float(np.nansum(part)) for part in errors)
+        return 1 - ours / theirs if theirs > 0 else 0.0
 
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
         """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``."""
         panel = self._history(frame)
-        steps = -(-(self.horizon if steps is None else steps) // self.horizon) * self.horizon
+        horizon = self.layout_.horizon
+        steps = horizon if steps is None else steps
+        _check_size("steps", steps)
+        steps = -(-steps // horizon) * horizon
         coming = panel.tail(1).extend(steps)
         rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
         return coming.to_frame(rows, {name: np.full(len(rows), np.nan) for name in coming.schema.known})
@@ -247,6 +256,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
 
     def _new_regressor(self) -> Any:
         """The regressor to fit: the one hook of the named forecasters."""
+        if isinstance(self.regressor, type) or not hasattr(self.regressor, "fit"):
+            raise ConfigError(f"a regressor such as Ridge() was needed, not {self.regressor!r}.")
         return clone(self.regressor)
 
     def _schema(self) -> Schema:
@@ -254,9 +265,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         for name in ("horizon", "context_length"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")
+            _check_size(name, getattr(self, name))
         if self.multivariate not in ("independent", "joint"):
             raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
 
@@ -272,14 +281,18 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         return panel
 
     def _check_steps(self, steps: int, levels: Levels) -> None:
-        if steps < 1:
-            raise ConfigError(f"steps={steps} must be at least 1.")
-        if steps > self.horizon and self.schema_.past:
+        _check_size("steps", steps)
+        if steps > self.layout_.horizon and self.schema_.past:
             named = ", ".join(map(str, self.schema_.past))
             raise ConfigError(
-                f"steps={steps} goes beyond horizon={self.horizon}, where the past covariates {named} are unknown."
+                f"steps={steps} goes beyond horizon={self.layout_.horizon}, where the past covariates {named} are unknown."
             )
-        if steps > self.horizon and levels is not None:
+        if steps > self.layout_.horizon and levels is not None:
             raise ConfigError(
-                f"quantiles end at horizon={self.horizon}: beyond it they would be too narrow. Raise horizon."
+                f"quantiles end at horizon={self.layout_.horizon}: beyond it they would be too narrow. Raise horizon."
             )
+
+
+def _check_size(name: str, value: Any) -> None:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")

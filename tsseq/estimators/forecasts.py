@@ -31,6 +31,10 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
     if not getattr(regressor, "reads_windows", False):
         whole = np.concatenate([np.isfinite(y).all(axis=1) for _, y in windows.chunks()])
         dropped = int((~whole).sum())
+        if not whole.any():
+            raise DataError(
+                f"none of {dropped} training windows has all its targets, which {type(regressor).__name__} needs."
+            )
         keep = keep & whole if (keep & whole).any() else whole
     windows = windows[keep] if keep.any() else windows
     try:
@@ -52,7 +56,7 @@ def forecast(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
         where = f"ending {time}" if name is None else f"of {name!r} ending {time}"
         raise DataError(f"{len(empty)} contexts hold no observed target (first: the one {where}).")
     layout = windows.layout
-    steps = _scaled(regressor, windows, levels).reshape(len(windows), layout.horizon, layout.n_targets, -1)
+    steps = scaled_predictions(regressor, windows, levels).reshape(len(windows), layout.horizon, layout.n_targets, -1)
     values = windows.affine.undo(steps)
     values = np.exp(values) if windows.scaling.log else values
     channels = 1 if layout.n_targets > 1 else len(windows.panel.schema.target)
@@ -60,7 +64,7 @@ def forecast(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
     return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
 
 
-def _scaled(regressor: Any, windows: Windows, levels: Levels) -> Array:
+def scaled_predictions(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
     """Scaled predictions (n, horizon * n_targets, 1 + Q)."""
     try:
         point = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
@@ -106,7 +110,7 @@ def tidy(panel: Panel, origins: NDArray[np.int64], forecasts: Array, levels: Lev
     origins, series, forecasts = origins[order], series[order], forecasts[order]
     n, horizon, n_targets, _ = forecasts.shape
     each, step = horizon * n_targets, np.arange(1, horizon + 1)
-    ids = {} if panel.ids[0] is None else {"id": panel.ids.take(series.repeat(each)).array}
+    ids = {} if panel.ids[0] is None else {"id": pd.Series(panel.ids.take(series.repeat(each)), dtype=panel.ids.dtype)}
     found = {
         **ids,
         "cutoff": panel.times.take(origins.repeat(each)).array,

@@ -74,7 +74,7 @@ class LastValue(_Naive):
     """
 
     def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
-        return np.repeat(_filled(context)[:, -1:], len(steps), axis=1)
+        return np.repeat(_last_seen(context)[0][:, None], len(steps), axis=1)
 
 
 class SeasonalNaive(_Naive):
@@ -92,14 +92,20 @@ class SeasonalNaive(_Naive):
         self.season_length = season_length
 
     def _check(self) -> None:
-        if not 1 <= self.season_length <= self.layout_.context_length:
-            length = self.layout_.context_length
+        length = self.layout_.context_length
+        if not isinstance(self.season_length, (int, np.integer)) or not 1 <= self.season_length <= length:
             raise ConfigError(
                 f"season_length={self.season_length} must be 1 to context_length={length}; raise context_length."
             )
 
     def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
-        return _filled(context)[:, context.shape[1] - self.season_length + (steps - 1) % self.season_length]
+        season = self.season_length
+        lacking = -context.shape[1] % season
+        padded = np.pad(context, ((0, 0), (lacking, 0)), constant_values=np.nan)
+        by_phase = padded.reshape(len(context), -1, season).swapaxes(1, 2)  # (n, season, seasons)
+        last = _last_seen(by_phase.reshape(len(context) * season, -1))[0].reshape(-1, season)
+        last = np.where(np.isnan(last), _last_seen(context)[0][:, None], last)
+        return last[:, (steps - 1) % season]
 
 
 class Drift(_Naive):
@@ -111,9 +117,11 @@ class Drift(_Naive):
     """
 
     def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
-        known = _filled(context)
-        slope = (known[:, -1:] - known[:, :1]) / max(context.shape[1] - 1, 1)
-        return known[:, -1:] + slope * steps
+        last, since = _last_seen(context)
+        first, until = _last_seen(context[:, ::-1])
+        rows_between = context.shape[1] - 1 - since - until
+        slope = (last - first) / np.maximum(rows_between, 1)
+        return last[:, None] + slope[:, None] * (since[:, None] + steps)
 
 
 class Mean(_Naive):
@@ -125,15 +133,12 @@ class Mean(_Naive):
 
     def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
         seen = np.isfinite(context)
-        mean = np.where(seen, context, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+        counts = seen.sum(axis=1)
+        mean = np.where(counts > 0, np.where(seen, context, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
         return np.repeat(mean[:, None], len(steps), axis=1)
 
 
-def _filled(context: Array) -> Array:
-    """Each missing value becomes the last observed one before it, or the first observed one where there is none."""
-    if np.isfinite(context).all():
-        return context
-    seen, positions = np.isfinite(context), np.arange(context.shape[1])
-    source = np.maximum.accumulate(np.where(seen, positions, -1), axis=1)
-    source = np.where(source < 0, seen.argmax(axis=1)[:, None], source)
-    return np.take_along_axis(context, source, axis=1)
+def _last_seen(context: Array) -> tuple[Array, NDArray[np.int64]]:
+    """(n, L) -> the last observed value (n,), NaN if there is none, and how many rows after it are missing (n,)."""
+    since = np.isfinite(context)[:, ::-1].argmax(axis=1)
+    return context[np.arange(len(context)), context.shape[1] - 1 - since], since
