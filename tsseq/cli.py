@@ -53,9 +53,8 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
     book = tsseq.simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
     _show(result)
     stats = pd.DataFrame({"long/flat by lstm, net": book.stats(), "buy and hold": _held(book)})
-    typer.echo(
-        f"\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:\n{stats.round(3).to_string(na_rep='')}"
-    )
+    typer.echo("\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:")
+    typer.echo(stats.round(3).to_string(na_rep=""))
     typer.echo(f"\nReport: {tsseq.report(result, book, report)}")
 
 

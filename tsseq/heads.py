@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class Point(Head):
 
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """See `Head`."""
-        losses = {"mse": functional.mse_loss, "mae": functional.l1_loss, "huber": functional.huber_loss}
+        losses: dict[str, Any] = {"mse": functional.mse_loss, "mae": functional.l1_loss, "huber": functional.huber_loss}
         if self.loss_name not in losses:
             raise ConfigError(f"Point({self.loss_name!r}) is unknown; it is one of {', '.join(map(repr, losses))}.")
         return losses[self.loss_name](self.mean(params), target, reduction="none")

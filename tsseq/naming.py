@@ -66,3 +66,8 @@ class KnowsOtherNames:
                 hint = f"here it is {THEIRS[name]}" if name in THEIRS else f"it has {', '.join(list(known)[1:])}"
                 raise ConfigError(f"{cls.__name__} has no parameter {name!r}; {hint}.")
         return super().__new__(cls)
+
+
+def with_parameters(kind: type, base: type) -> str:
+    """The docstring of ``kind``, followed by all but the first line of the one of ``base``, whose parameters it shares."""
+    return f"{kind.__doc__}{(base.__doc__ or '').partition('.')[2]}"

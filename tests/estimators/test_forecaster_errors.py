@@ -153,7 +153,7 @@ ODD_FRAMES = {
         {},
         r"\w",
     ),
-    "a name inside two lists": (table(), {"target": [["y"]]}, r"\w", "TypeError: unhashable type: 'list'"),
+    "a name inside two lists": (table(), {"target": [["y"]]}, r"\w"),
     "an irregular index over a long time": (
         series(index=pd.DatetimeIndex(np.array([*range(20), 10**15], dtype="M8[us]"))),
         {},
@@ -225,14 +225,14 @@ def test_a_day_missing_in_the_last_of_ten_thousand_series_is_named():
 @pytest.mark.parametrize("name", ["horizon", "context_length"])
 @pytest.mark.parametrize(
     "value",
-    [0, -1, 2.0, "5", None, [5], np.nan, pytest.param(True)],
+    [0, -1, 2.0, "5", None, [5], np.nan, True],
 )
 def test_sizes_must_be_whole_numbers_of_at_least_one(name, value):
     with pytest.raises(ConfigError, match=rf"{name}=.* must be a whole number of at least 1"):
         Forecaster(Ridge(), **({"horizon": 3, "context_length": 8} | {name: value})).fit(series())
 
 
-@pytest.mark.parametrize("size", [np.int64(3), np.int32(3), pytest.param(np.uint8(3))])
+@pytest.mark.parametrize("size", [np.int64(3), np.int32(3), np.uint8(3)])
 def test_sizes_may_be_whole_numbers_of_numpy(size):
     assert len(Forecaster(Ridge(), size, np.int64(8)).fit(series()).predict()) == 3
 
@@ -284,8 +284,8 @@ def test_cutoffs_that_no_series_has_are_refused(cutoffs):
         days()[30],
         days().as_unit("s")[30],
         np.datetime64("2024-01-31"),
-        pytest.param("2024-01-31"),
-        pytest.param(days()[30].date()),
+        "2024-01-31",
+        days()[30].date(),
     ],
     ids=["Timestamp", "seconds", "datetime64", "text", "date"],
 )
@@ -303,14 +303,14 @@ def test_cutoffs_in_any_order_and_doubled_give_each_origin_once():
 
 @pytest.mark.parametrize(
     "steps",
-    [0, -1, pytest.param(2.5), pytest.param("3")],
+    [0, -1, 2.5, "3"],
 )
 def test_steps_must_be_a_whole_number_of_at_least_one(steps):
     with pytest.raises(ConfigError, match="steps="):
         fit(series()).predict(steps=steps)
 
 
-@pytest.mark.parametrize("steps", [pytest.param(-1), pytest.param("3")])
+@pytest.mark.parametrize("steps", [-1, "3"])
 def test_the_steps_of_a_future_frame_must_be_a_whole_number_of_at_least_one(steps):
     with pytest.raises(ConfigError, match="steps="):
         fit(table(), target="y", known="x").make_future_frame(steps=steps)

@@ -77,7 +77,7 @@ def test_same_bits_in_another_process():
 
 def test_global_random_state_is_left_alone():
     def state():
-        return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
+        return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
 
     before = state()
     small(GRUForecaster).set_params(head=Normal()).fit(WAVE).predict(levels=[0.1])

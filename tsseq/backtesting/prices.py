@@ -1,7 +1,7 @@
 """Read a price frame of any accepted shape into one table of closes and opens."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tsseq.errors import DataError
 
-PriceFrame = pd.DataFrame | pd.Series
+PriceFrame: TypeAlias = pd.DataFrame | pd.Series
 
 
 class PriceTable(NamedTuple):

@@ -282,7 +282,7 @@ def season_length(rule: Rule, times: pd.Index) -> int:
     """Rows in the season that comes to mind first: 24 hours, 7 days, 12 months, 4 quarters; 1 where none does."""
     if isinstance(rule, Sessions) or not isinstance(times, (pd.DatetimeIndex, pd.PeriodIndex)):
         return 1
-    step = rule.offset if isinstance(rule, Offsets) else getattr(rule, "step", None)
+    step: Any = rule.offset if isinstance(rule, Offsets) else getattr(rule, "step", None)
     if isinstance(step, (pd.Timedelta, pd.offsets.Tick)):
         day = pd.Timedelta(days=1)
         return int(day / pd.Timedelta(step)) if pd.Timedelta(step) < day else 7 if pd.Timedelta(step) == day else 1

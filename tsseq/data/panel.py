@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -263,7 +264,7 @@ def _rules(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: 
     longest = int(np.argmax(np.diff(indptr)))
     if not isinstance(calendar, Mapping):
         return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
-    parts = [times[start:end] for start, end in zip(indptr[:-1], indptr[1:])]
+    parts = [times[start:end] for start, end in pairwise(indptr)]
     return tuple(rule_for(calendar_of(name, calendar), own, own) for name, own in zip(ids, parts))
 
 
@@ -271,7 +272,7 @@ def _without_strangers(panel: Panel) -> Panel:
     """Leave out rows without any value that are no sessions: a frame over several exchanges has them on holidays."""
     if panel.form.kind != "wide" or len(panel.rules) == 1:
         return panel
-    keep = np.isfinite(panel.values).any(axis=1)
+    keep = np.asarray(np.isfinite(panel.values).any(axis=1))
     for rule, start, end in zip(panel.rules, panel.indptr[:-1], panel.indptr[1:]):
         own = panel.times[start:end]
         keep[start:end] |= own.isin(rule.between(own[0], own[-1]))

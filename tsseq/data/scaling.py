@@ -139,7 +139,7 @@ def change_over_horizon(targets: Array, series: NDArray[np.int64], n_series: int
 
 
 def _size(values: Array) -> Array:
-    """Largest absolute value of each column, 1 where there is none: squares in this unit neither over- nor underflow."""
+    """Largest absolute value of each column, or 1: squares in this unit neither overflow nor underflow."""
     largest = np.fmax.reduce(np.abs(values), axis=0, initial=0.0)
     return np.where(largest > 0, largest, 1.0)
 

@@ -165,8 +165,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         frame : history to forecast from; None means the frame given to `fit`.
         steps : rows to forecast, ``horizon`` unless told. Beyond it, each block of forecasts is appended as history.
         levels : quantile levels in 0..1; each adds a column ``<target>_q<level>``.
-        future : the known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the last
-            block of ``horizon`` rows. More rows do no harm.
+        future : the known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the
+            last block of ``horizon`` rows. More rows do no harm.
 
         Returns
         -------
@@ -212,9 +212,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         rows = np.flatnonzero(panel.times.isin(cutoffs) & (position >= self.layout_.context_length - 1))
         lost = cutoffs.difference(panel.times.take(rows))
         if len(lost):
-            raise DataError(
-                f"{len(lost)} cutoffs have no series with {self.layout_.context_length} rows up to them (first: {lost[0]})."
-            )
+            needed = f"series with {self.layout_.context_length} rows up to them"
+            raise DataError(f"{len(lost)} cutoffs have no {needed} (first: {lost[0]}).")
         origins = rows + self.layout_.horizon * panel.series_of_row[rows]
         coming = panel.extend(self.layout_.horizon)
         check_known(coming, (origins[:, None] + np.arange(1, self.layout_.horizon + 1)).ravel(), "predict_at")
@@ -284,9 +283,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         _check_size("steps", steps)
         if steps > self.layout_.horizon and self.schema_.past:
             named = ", ".join(map(str, self.schema_.past))
-            raise ConfigError(
-                f"steps={steps} goes beyond horizon={self.layout_.horizon}, where the past covariates {named} are unknown."
-            )
+            found = f"steps={steps} goes beyond horizon={self.layout_.horizon}"
+            raise ConfigError(f"{found}, where the past covariates {named} are unknown.")
         if steps > self.layout_.horizon and levels is not None:
             raise ConfigError(
                 f"quantiles end at horizon={self.layout_.horizon}: beyond it they would be too narrow. Raise horizon."

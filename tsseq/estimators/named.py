@@ -15,6 +15,7 @@ from tsseq.data.schema import Names
 from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.regressor import NeuralRegressor
 from tsseq.heads import Head
+from tsseq.naming import with_parameters
 from tsseq.networks import GRU, LSTM, RNN, Linear, Network
 from tsseq.training.settings import Training
 
@@ -31,7 +32,7 @@ class _Named(Forecaster):
 
 
 class _Recurrent(_Named):
-    """Forecast with a recurrent network.
+    """The parameters of all recurrent forecasters.
 
     Parameters
     ----------
@@ -48,6 +49,9 @@ class _Recurrent(_Named):
     >>> list(model.fit(load_sample("airline")).predict().columns)
     ['passengers']
     """
+
+    def __init_subclass__(cls) -> None:
+        cls.__doc__ = with_parameters(cls, _Recurrent)
 
     def __init__(
         self,
@@ -85,22 +89,21 @@ class _Recurrent(_Named):
         self.training = training
 
 
-def _documented(network: type[Network]) -> str:
-    return f"{network.__doc__}\n{(_Recurrent.__doc__ or '').partition(chr(10))[2]}"
-
-
 class RNNForecaster(_Recurrent):
-    __doc__ = _documented(RNN)
+    """Forecast with a simple recurrent network."""
+
     network = RNN
 
 
 class LSTMForecaster(_Recurrent):
-    __doc__ = _documented(LSTM)
+    """Forecast with a long short-term memory network."""
+
     network = LSTM
 
 
 class GRUForecaster(_Recurrent):
-    __doc__ = _documented(GRU)
+    """Forecast with a network of gated recurrent units."""
+
     network = GRU
 
 

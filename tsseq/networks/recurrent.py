@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tsseq.data.rows import Layout
+from tsseq.naming import with_parameters
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import coming, history, n_history, segments
@@ -30,6 +31,9 @@ class _Recurrent(Network):
     """
 
     cell: ClassVar[Any]
+
+    def __init_subclass__(cls) -> None:
+        cls.__doc__ = with_parameters(cls, _Recurrent)
 
     def __init__(
         self,

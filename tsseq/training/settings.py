@@ -22,7 +22,7 @@ class Training(KnowsOtherNames, BaseEstimator):
     max_steps : optimiser steps at most; None sets no limit.
     batch_size : windows per step, over all devices.
     learning_rate, weight_decay : of AdamW (Loshchilov and Hutter 2019); a rate of None is the network's own.
-    schedule : "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 over all steps, "constant" leaves it.
+    schedule : "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end, "constant" leaves it.
     gradient_clip : norm at which gradients are clipped; None leaves them alone.
     validation : share of the last origin times that is held out. Their loss chooses the epoch whose weights are kept;
         with fewer than 10 such windows, or 0, none are held out.
