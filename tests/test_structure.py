@@ -22,6 +22,7 @@ ALLOWED = {
     "networks": DATA | {"networks"},
     "heads": BASE,
     "training": NEURAL,
+    "estimators": set(),
     "estimators/forecaster": FRAMES,
     "estimators/forecasts": FRAMES,
     "estimators/naive": FRAMES,
@@ -53,7 +54,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stat().st_size)
 def layer(module: Path) -> str:
     """ "tsseq/data/panel.py" -> "data"; modules of estimators are layers of their own."""
     parts = module.relative_to(PACKAGE).with_suffix("").parts
-    return "/".join(parts[:2]) if parts[0] == "estimators" else parts[0]
+    return "/".join(parts[:2]) if parts[0] == "estimators" and parts[1] != "__init__" else parts[0]
 
 
 def imports(module: Path) -> list[str]:

@@ -69,5 +69,6 @@ class KnowsOtherNames:
 
 
 def with_parameters(kind: type, base: type) -> str:
-    """The docstring of ``kind``, followed by all but the first line of the one of ``base``, whose parameters it shares."""
-    return f"{kind.__doc__}{(base.__doc__ or '').partition('.')[2]}"
+    """The docstring of ``kind``, then that of ``base``, whose parameters it shares, without its first line."""
+    rest = (base.__doc__ or "").partition("\n")[2]
+    return f"{kind.__doc__}\n{rest}"

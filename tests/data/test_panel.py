@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 
+from tsseq import Forecaster, LastValue
 from tsseq.data.panel import Panel
 from tsseq.data.schema import Schema
-from tsseq.errors import ConfigError, DataError
+from tsseq.errors import ConfigError, DataError, NotEnoughHistory
 
 DAYS = pd.date_range("2024-01-01", periods=20, name="day")
 
@@ -149,6 +150,14 @@ def test_static_values_may_be_missing_in_some_rows_or_in_all():
     frame.iloc[[0, 3], 2] = np.nan
     frame.loc["b", "s"] = np.nan
     np.testing.assert_array_equal(panel_of(frame).static.ravel(), [8, np.nan])
+
+
+@pytest.mark.xfail(strict=True, reason="IndexError: np.add.reduceat over a series without rows")
+def test_a_panel_cut_before_one_of_its_series_begins_is_too_short_to_fit():
+    late = pd.concat([frame_of(a=20), frame_of(b=20).loc[(slice(None), slice(DAYS[15], None)), :]])
+    model = Forecaster(LastValue(), 2, 3, target="y")
+    with pytest.raises(NotEnoughHistory, match=r"1 series .* \(first: 'b' 0\)"):
+        model.fit(model.read(late).before(DAYS[12]))
 
 
 def test_the_sources_of_a_panel_are_not_modified():

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.multioutput import MultiOutputRegressor
 
 from tsseq import Forecaster, LastValue, make_series
 from tsseq.data.scaling import Affine, Scaling
@@ -250,6 +252,17 @@ def test_nothing_is_learnt_from_rows_after_those_given_to_fit():
     again = Scaling.learn(fitted.read(early), "last", log=False, horizon=3)
     for name in ("scale", "centre", "spread", "static_centre", "static_spread"):
         np.testing.assert_array_equal(getattr(fitted.scaling_, name), getattr(again, name))
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the scale learnt on a constant is 0, and 1 in the units of the data takes its place"
+)
+def test_a_series_that_was_constant_in_fit_and_moves_later_is_scaled_by_its_own_context():
+    trees = MultiOutputRegressor(HistGradientBoostingRegressor(max_iter=5))
+    fitted = model(trees).fit(pd.concat({"a": walk(), "flat": walk() * 0 + 5}))
+    moving = 1e4 * walk(seed=5)
+    out = fitted.predict(pd.concat({"flat": moving, "new": moving}))
+    np.testing.assert_allclose(out.loc["flat", "y"], out.loc["new", "y"], rtol=1e-9)
 
 
 def test_missing_values_leave_the_scales_as_they_are():

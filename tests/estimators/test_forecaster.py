@@ -317,6 +317,38 @@ class TestScore:
         else:  # the units of the data play no role
             assert model.score(frame) == pytest.approx(forecaster(scaling=scaling).fit(frame / 1e4).score(frame / 1e4))
 
+    @pytest.mark.parametrize(
+        "scaling",
+        [
+            "last",
+            "standard",
+            *(
+                pytest.param(
+                    kind,
+                    marks=pytest.mark.xfail(
+                        strict=True, reason="a context that never moves is scored as if its forecast were 0"
+                    ),
+                )
+                for kind in ("mean", "none")
+            ),
+        ],
+    )
+    def test_every_scaling_scores_the_forecasts_that_it_makes(self, scaling):
+        values = one().rename("sales")
+        values.iloc[20:40] = values.iloc[20]
+        model = forecaster(scaling=scaling).fit(values)
+        out = model.predict_at(values, DAYS[7:-3])
+        actual, naive = values.loc[out["time"]].to_numpy(), values.loc[out["cutoff"]].to_numpy()
+        want = 1 - np.abs(actual - out["forecast"]).sum() / np.abs(actual - naive).sum()
+        assert model.score(values) == pytest.approx(want, rel=1e-9)
+
+    @pytest.mark.xfail(strict=True, reason="the last rows are in no context, so a price of 0 there counts as missing")
+    def test_a_target_without_a_logarithm_is_refused_and_not_left_out(self):
+        model = forecaster(log=True).fit(one())
+        zero = one().mask(np.arange(60) == 59, 0.0)
+        with pytest.raises(DataError, match=r"'y' is 0 at 2024-02-29"):
+            model.score(zero)
+
     def test_a_series_that_never_moves_has_no_skill_and_no_warning(self):
         constant = one() * 0 + 5
         assert not forecaster(LastValue()).fit(constant).score(constant) > 0

@@ -296,6 +296,47 @@ def test_a_cutoff_may_be_written_in_any_way_that_pandas_reads(cutoff):
     pd.testing.assert_frame_equal(fitted.predict_at(series(), [cutoff]), want)
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        list,
+        tuple,
+        pd.Index,
+        np.array,
+        pytest.param(
+            pd.Series, marks=pytest.mark.xfail(strict=True, reason="KeyError: 0, as if an array was indexed by label")
+        ),
+        pytest.param(set, marks=pytest.mark.xfail(strict=True, reason="TypeError: 'set' object is not subscriptable")),
+    ],
+)
+def test_cutoffs_may_come_in_any_collection(wrap):
+    fitted, cutoffs = fit(series()), days()[20:23]
+    given = cutoffs.to_series() if wrap is pd.Series else wrap(cutoffs)
+    pd.testing.assert_frame_equal(fitted.predict_at(series(), given), fitted.predict_at(series(), cutoffs))
+
+
+@pytest.mark.xfail(strict=True, reason="the times of day are complained about before the code is known to be one")
+@pytest.mark.parametrize("calendar", ["H", "NYSX"])
+def test_an_unknown_calendar_beside_hours_is_called_unknown(calendar):
+    with pytest.raises(ConfigError, match=rf"calendar='{calendar}' is neither"):
+        fit(series(index=days(freq="h")), calendar=calendar)
+
+
+@pytest.mark.xfail(strict=True, reason="TypeError out of pandas: a yahoo frame is sorted before its index is checked")
+def test_text_and_numbers_in_the_index_of_a_yahoo_frame_are_refused():
+    frame = pd.concat({"a": table()}, axis=1, names=["Ticker", "Price"]).set_axis(pd.Index([1, "a"] * 30))
+    with pytest.raises(DataError, match="timestamps were needed"):
+        fit(frame, target="y")
+
+
+@pytest.mark.xfail(strict=True, reason="a frame of empty columns is told to drop them")
+def test_a_yahoo_future_frame_that_was_not_filled_is_told_to_be_filled():
+    frame = pd.concat({"a": table(), "b": table()}, axis=1, names=["Ticker", "Price"])
+    fitted = fit(frame, target="y", known="x")
+    with pytest.raises(DataError, match=r"known covariates of 6 coming rows; 6 values are missing"):
+        fitted.predict(future=fitted.make_future_frame())
+
+
 def test_cutoffs_in_any_order_and_doubled_give_each_origin_once():
     fitted, mixed = fit(series()), days()[[40, 20, 30, 20]]
     pd.testing.assert_frame_equal(fitted.predict_at(series(), mixed), fitted.predict_at(series(), days()[[20, 30, 40]]))

@@ -21,9 +21,9 @@ X = np.random.default_rng(0).normal(size=(200, 6))
 Y = X @ [1.0, 0.0, -2.0, 0.0, 0.5, 0.0]
 
 
-@pytest.mark.parametrize("network", [LSTM(hidden_size=16), Linear()], ids=repr)
+@pytest.mark.parametrize("network", [LSTM(hidden_size=8), Linear()], ids=repr)
 def test_check_estimator_passes_without_expected_failures(network):
-    model = NeuralRegressor(network, training=Training(max_epochs=5, verbose=False))
+    model = NeuralRegressor(network, training=Training(max_epochs=3, learning_rate=0.01, verbose=False))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         results = check_estimator(model, on_skip=None, on_fail=None)

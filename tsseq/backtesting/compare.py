@@ -43,7 +43,7 @@ def diebold_mariano(
     --------
     >>> test = diebold_mariano([1.0, 2.0, 1.0, 2.0, 1.5], [2.0, 2.5, 2.0, 2.5, 3.0])
     >>> round(test.statistic, 3), round(test.p_value, 3)
-    (-4.824, 0.009)
+    (-4.811, 0.009)
     """
     first, second = np.asarray(loss, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1 or len(first) <= horizon:

@@ -55,7 +55,7 @@ class Steps:
         if isinstance(first, pd.Period):
             return pd.period_range(first, last, freq=first.freq)
         if isinstance(first, pd.Timestamp):
-            return pd.date_range(first, last, freq=self.step, unit=first.unit)
+            return pd.DatetimeIndex(pd.date_range(first, last, freq=self.step, unit=first.unit), freq=None)
         return pd.RangeIndex(first, last + 1, self.step)
 
     def after(self, last: Any, n: int) -> pd.Index:
@@ -63,7 +63,7 @@ class Steps:
         if isinstance(last, pd.Period):
             return pd.period_range(last, periods=n + 1, freq=last.freq)[1:]
         if isinstance(last, pd.Timestamp):
-            return pd.date_range(last, periods=n + 1, freq=self.step, unit=last.unit)[1:]
+            return pd.DatetimeIndex(pd.date_range(last, periods=n + 1, freq=self.step, unit=last.unit)[1:], freq=None)
         return pd.RangeIndex(last + self.step, last + self.step * (n + 1), self.step)
 
 
@@ -107,38 +107,49 @@ class Offsets(_Grid):
 
 @dataclass(frozen=True)
 class Sessions(_Grid):
-    """Trading sessions of an exchange, by its code in the library exchange_calendars."""
+    """Trading sessions of an exchange, by its code in the library exchange_calendars.
+
+    ``since`` is the year from which they are looked up, at the latest that of the first stamp asked for.
+    """
 
     code: str
+    since: int = 9999
 
     def between(self, first: Any, last: Any) -> pd.Index:
         """See `Rule`."""
-        days = _sessions(self.code, first.year, last.year)
-        stamps = days.as_unit(first.unit).tz_localize(first.tz)
-        return stamps[stamps.searchsorted(first) : stamps.searchsorted(last, side="right")]
+        return self._days(first, last, last.year + 1)
 
     def after(self, last: Any, n: int) -> pd.Index:
         """See `Rule`."""
-        found = self.between(last, last + pd.Timedelta(days=2 * n + LONGEST_CLOSURE))
-        found = found[found > last][:n]
+        end = last + pd.Timedelta(days=2 * n + LONGEST_CLOSURE)
+        found = self._days(last, end, max(last.year + 1, end.year))[1:]
         if len(found) < n:
             raise DataError(f"calendar {self.code!r} does not record the {n} sessions after {last.date()}.")
-        return found
+        return found[:n]
+
+    def _days(self, first: Any, last: Any, until: int) -> pd.DatetimeIndex:
+        """Sessions from ``first`` to ``last``, both included, in their unit and time zone."""
+        days = _sessions(self.code, min(self.since, first.year), until).as_unit(first.unit).tz_localize(first.tz)
+        return days[days.searchsorted(first) : days.searchsorted(last, side="right")]
 
 
 @lru_cache(maxsize=64)
 def _sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
-    """Sessions of whole years. The range is asked for, since the default one moves with today's date."""
+    """Sessions of whole years, as far as they are recorded.
+
+    The range is asked for, since the library's default one moves with today's date.
+    """
     import exchange_calendars
 
+    start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
     try:
-        kind = type(exchange_calendars.get_calendar(code))
+        return exchange_calendars.get_calendar(code, start=start, end=end).sessions
     except exchange_calendars.errors.InvalidCalendarName as error:
         known = "neither a pandas offset nor an exchange code such as 'XNYS'"
         raise ConfigError(f"calendar={code!r} is {known}.") from error
-    first, last = kind.bound_min(), kind.bound_max()
-    start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
-    start, end = start if first is None else max(start, first), end if last is None else min(end, last)
+    except ValueError:  # a part of the years is not recorded
+        kind = type(exchange_calendars.get_calendar(code))
+    start, end = max(start, kind.bound_min() or start), min(end, kind.bound_max() or end)
     if start > end:
         raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
     return exchange_calendars.get_calendar(code, start=start, end=end).sessions
@@ -190,8 +201,9 @@ def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
     intraday = times[times != times.normalize()]
     if len(intraday):
         raise DataError(f"calendar {code!r} knows days; the index has times of day (first: {intraday[0]}).")
-    _sessions(code, times.min().year, times.max().year)
-    return Sessions(code)
+    rule = Sessions(code, times.min().year)
+    rule.between(times.min(), times.max())
+    return rule
 
 
 def as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> Rule:

@@ -64,9 +64,10 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
     >>> air = load_sample("airline")
     >>> Forecaster(Ridge(), horizon=3, context_length=24, log=True).fit(air).predict().round(0)
                 passengers
-    1961-01-01       451.0
+    month
+    1961-01-01       453.0
     1961-02-01       425.0
-    1961-03-01       469.0
+    1961-03-01       473.0
     """
 
     def __init__(
