@@ -125,7 +125,6 @@ def test_a_column_and_a_vector_are_not_spread_into_a_matrix(metric):
     assert found == want
 
 
-@pytest.mark.xfail(strict=True, reason="RuntimeWarning: divide by zero, and 0 / 0")
 @pytest.mark.parametrize("forecast", [1.0, 2.0])
 def test_a_constant_series_has_no_scaled_error_and_no_warning(forecast):
     assert not np.isfinite(mase([1.0], [forecast], naive_scale([1.0, 1.0])))

@@ -47,11 +47,13 @@ def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike) -> float:
     Parameters
     ----------
     scale : mean of ``|y[t] - y[t - season_length]|`` over training rows, per value or one for all (`naive_scale`).
+        Values whose scale is 0 are left out.
 
     >>> mase([1.0, 2.0], [2.0, 4.0], scale=0.5)
     3.0
     """
-    return _mean(np.abs(_errors(actual, forecast)) / np.asarray(scale))
+    unit = np.asarray(scale, dtype=np.float64)
+    return _mean(np.abs(_errors(actual, forecast)) / np.where(unit > 0, unit, np.nan))
 
 
 def naive_scale(values: ArrayLike, season_length: int = 1) -> float:

@@ -152,7 +152,6 @@ def test_static_values_may_be_missing_in_some_rows_or_in_all():
     np.testing.assert_array_equal(panel_of(frame).static.ravel(), [8, np.nan])
 
 
-@pytest.mark.xfail(strict=True, reason="IndexError: np.add.reduceat over a series without rows")
 def test_a_panel_cut_before_one_of_its_series_begins_is_too_short_to_fit():
     late = pd.concat([frame_of(a=20), frame_of(b=20).loc[(slice(None), slice(DAYS[15], None)), :]])
     model = Forecaster(LastValue(), 2, 3, target="y")

@@ -254,9 +254,6 @@ def test_nothing_is_learnt_from_rows_after_those_given_to_fit():
         np.testing.assert_array_equal(getattr(fitted.scaling_, name), getattr(again, name))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the scale learnt on a constant is 0, and 1 in the units of the data takes its place"
-)
 def test_a_series_that_was_constant_in_fit_and_moves_later_is_scaled_by_its_own_context():
     trees = MultiOutputRegressor(HistGradientBoostingRegressor(max_iter=5))
     fitted = model(trees).fit(pd.concat({"a": walk(), "flat": walk() * 0 + 5}))

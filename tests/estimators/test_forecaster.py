@@ -325,9 +325,6 @@ class TestScore:
             *(
                 pytest.param(
                     kind,
-                    marks=pytest.mark.xfail(
-                        strict=True, reason="a context that never moves is scored as if its forecast were 0"
-                    ),
                 )
                 for kind in ("mean", "none")
             ),
@@ -342,7 +339,6 @@ class TestScore:
         want = 1 - np.abs(actual - out["forecast"]).sum() / np.abs(actual - naive).sum()
         assert model.score(values) == pytest.approx(want, rel=1e-9)
 
-    @pytest.mark.xfail(strict=True, reason="the last rows are in no context, so a price of 0 there counts as missing")
     def test_a_target_without_a_logarithm_is_refused_and_not_left_out(self):
         model = forecaster(log=True).fit(one())
         zero = one().mask(np.arange(60) == 59, 0.0)

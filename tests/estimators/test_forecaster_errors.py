@@ -303,10 +303,8 @@ def test_a_cutoff_may_be_written_in_any_way_that_pandas_reads(cutoff):
         tuple,
         pd.Index,
         np.array,
-        pytest.param(
-            pd.Series, marks=pytest.mark.xfail(strict=True, reason="KeyError: 0, as if an array was indexed by label")
-        ),
-        pytest.param(set, marks=pytest.mark.xfail(strict=True, reason="TypeError: 'set' object is not subscriptable")),
+        pytest.param(pd.Series),
+        pytest.param(set),
     ],
 )
 def test_cutoffs_may_come_in_any_collection(wrap):
@@ -315,21 +313,18 @@ def test_cutoffs_may_come_in_any_collection(wrap):
     pd.testing.assert_frame_equal(fitted.predict_at(series(), given), fitted.predict_at(series(), cutoffs))
 
 
-@pytest.mark.xfail(strict=True, reason="the times of day are complained about before the code is known to be one")
 @pytest.mark.parametrize("calendar", ["H", "NYSX"])
 def test_an_unknown_calendar_beside_hours_is_called_unknown(calendar):
     with pytest.raises(ConfigError, match=rf"calendar='{calendar}' is neither"):
         fit(series(index=days(freq="h")), calendar=calendar)
 
 
-@pytest.mark.xfail(strict=True, reason="TypeError out of pandas: a yahoo frame is sorted before its index is checked")
 def test_text_and_numbers_in_the_index_of_a_yahoo_frame_are_refused():
     frame = pd.concat({"a": table()}, axis=1, names=["Ticker", "Price"]).set_axis(pd.Index([1, "a"] * 30))
     with pytest.raises(DataError, match="timestamps were needed"):
         fit(frame, target="y")
 
 
-@pytest.mark.xfail(strict=True, reason="a frame of empty columns is told to drop them")
 def test_a_yahoo_future_frame_that_was_not_filled_is_told_to_be_filled():
     frame = pd.concat({"a": table(), "b": table()}, axis=1, names=["Ticker", "Price"])
     fitted = fit(frame, target="y", known="x")

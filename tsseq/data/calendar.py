@@ -1,158 +1,22 @@
-"""What the next timestamp is: plain steps, pandas offsets, exchange sessions.
-
-A `Rule` answers three questions about time: does one stamp follow another, which stamps lie between two, and
-which come next. Nothing else in tsseq does arithmetic with time.
-"""
+"""Which rule of time a frame follows: learnt from its index, or named by the user; and whether it keeps to it."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tsseq.data.rules import Offsets, Rule, Sessions, Steps, sessions
 from tsseq.errors import ConfigError, DataError
 
 Calendar: TypeAlias = str | pd.DateOffset | Mapping[Hashable, str] | None
 
 
-LONGEST_CLOSURE = 90
 MOST_LISTED = 20
-
-
-class Rule(Protocol):
-    """How the timestamps of a series follow one another."""
-
-    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
-        """Whether each of ``current`` is the stamp right after its ``previous``."""
-
-    def between(self, first: Any, last: Any) -> pd.Index:
-        """All stamps from ``first`` to ``last``, both included where they fit the rule."""
-
-    def after(self, last: Any, n: int) -> pd.Index:
-        """The ``n`` stamps after ``last``."""
-
-
-@dataclass(frozen=True)
-class Steps:
-    """A fixed step of integers, of a period index, or of elapsed time (a `pandas.Timedelta`)."""
-
-    step: Any
-
-    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
-        """See `Rule`."""
-        if isinstance(current, pd.PeriodIndex):
-            return np.asarray(current.asi8 - previous.asi8 == self.step.n)
-        return np.asarray(current - previous == self.step)
-
-    def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
-        if isinstance(first, pd.Period):
-            return pd.period_range(first, last, freq=first.freq)
-        if isinstance(first, pd.Timestamp):
-            return pd.DatetimeIndex(pd.date_range(first, last, freq=self.step, unit=first.unit), freq=None)
-        return pd.RangeIndex(first, last + 1, self.step)
-
-    def after(self, last: Any, n: int) -> pd.Index:
-        """See `Rule`."""
-        if isinstance(last, pd.Period):
-            return pd.period_range(last, periods=n + 1, freq=last.freq)[1:]
-        if isinstance(last, pd.Timestamp):
-            return pd.DatetimeIndex(pd.date_range(last, periods=n + 1, freq=self.step, unit=last.unit)[1:], freq=None)
-        return pd.RangeIndex(last + self.step, last + self.step * (n + 1), self.step)
-
-
-class _Grid:
-    """Rules whose stamps are looked up in a range of dates."""
-
-    def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
-        raise AssertionError("abstract")
-
-    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
-        """See `Rule`."""
-        grid = self.between(min(previous.min(), current.min()), current.max())
-        left, right = grid.get_indexer(previous), grid.get_indexer(current)
-        return np.asarray((left >= 0) & (right == left + 1))
-
-
-@dataclass(frozen=True)
-class Offsets(_Grid):
-    """Any pandas offset: calendar days, month starts, business days, `CustomBusinessDay`."""
-
-    offset: pd.DateOffset
-
-    def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
-        return self._range(start=first, end=last, unit=first.unit)
-
-    def after(self, last: Any, n: int) -> pd.Index:
-        """See `Rule`."""
-        stamps = self._range(start=last, periods=n + 1, unit=last.unit)
-        return stamps[stamps > last][:n]
-
-    def _range(self, **given: Any) -> pd.DatetimeIndex:
-        try:
-            return pd.date_range(freq=self.offset, **given)
-        except ValueError as error:
-            raise DataError(
-                f"timestamps cannot go on from {given['start']} by {self.offset.freqstr}: {error}"
-            ) from error
-
-
-@dataclass(frozen=True)
-class Sessions(_Grid):
-    """Trading sessions of an exchange, by its code in the library exchange_calendars.
-
-    ``since`` is the year from which they are looked up, at the latest that of the first stamp asked for.
-    """
-
-    code: str
-    since: int = 9999
-
-    def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
-        return self._days(first, last, last.year + 1)
-
-    def after(self, last: Any, n: int) -> pd.Index:
-        """See `Rule`."""
-        end = last + pd.Timedelta(days=2 * n + LONGEST_CLOSURE)
-        found = self._days(last, end, max(last.year + 1, end.year))[1:]
-        if len(found) < n:
-            raise DataError(f"calendar {self.code!r} does not record the {n} sessions after {last.date()}.")
-        return found[:n]
-
-    def _days(self, first: Any, last: Any, until: int) -> pd.DatetimeIndex:
-        """Sessions from ``first`` to ``last``, both included, in their unit and time zone."""
-        days = _sessions(self.code, min(self.since, first.year), until).as_unit(first.unit).tz_localize(first.tz)
-        return days[days.searchsorted(first) : days.searchsorted(last, side="right")]
-
-
-@lru_cache(maxsize=64)
-def _sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
-    """Sessions of whole years, as far as they are recorded.
-
-    The range is asked for, since the library's default one moves with today's date.
-    """
-    import exchange_calendars
-
-    start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
-    try:
-        return exchange_calendars.get_calendar(code, start=start, end=end).sessions
-    except exchange_calendars.errors.InvalidCalendarName as error:
-        known = "neither a pandas offset nor an exchange code such as 'XNYS'"
-        raise ConfigError(f"calendar={code!r} is {known}.") from error
-    except ValueError:  # a part of the years is not recorded
-        kind = type(exchange_calendars.get_calendar(code))
-    start, end = max(start, kind.bound_min() or start), min(end, kind.bound_max() or end)
-    if start > end:
-        raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
-    return exchange_calendars.get_calendar(code, start=start, end=end).sessions
 
 
 def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> Rule:
@@ -185,6 +49,8 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> Rule:
             offset = pd.tseries.frequencies.to_offset(calendar)
     except (ValueError, Warning):
         return _exchange(calendar, times)
+    if offset.n < 1:
+        raise ConfigError(f"calendar={calendar!r} does not step forward.")
     return as_rule(offset, times)
 
 
@@ -198,12 +64,11 @@ def calendar_of(name: Hashable, calendar: Calendar) -> Calendar:
 
 
 def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
+    sessions(code, times.min().year, times.max().year + 1)
     intraday = times[times != times.normalize()]
     if len(intraday):
         raise DataError(f"calendar {code!r} knows days; the index has times of day (first: {intraday[0]}).")
-    rule = Sessions(code, times.min().year)
-    rule.between(times.min(), times.max())
-    return rule
+    return Sessions(code, times.min().year)
 
 
 def as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> Rule:
@@ -304,7 +169,7 @@ def season_length(rule: Rule, times: pd.Index) -> int:
 
 def stamps_like(times: pd.Index, given: Any) -> pd.Index:
     """Timestamps of the kind of ``times`` from what a user writes: one or several dates, texts, periods or numbers."""
-    given = [given] if isinstance(given, str) or not hasattr(given, "__len__") else given
+    given = [given] if isinstance(given, str) or not hasattr(given, "__len__") else list(given)
     if len(given) == 0:
         raise DataError("no timestamps were given.")
     try:

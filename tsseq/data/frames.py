@@ -108,6 +108,7 @@ def _from_wide(frame: pd.DataFrame, schema: Schema, form: Form | None) -> Table:
         raise DataError("columns of two levels (price and ticker), each pair once, were needed.")
     level = _ticker_level(frame.columns, schema) if form is None else form.id_level
     freq = _freq(frame.index)
+    check_stamps(frame.index)
     if not frame.index.is_monotonic_increasing:
         frame = frame.sort_index(kind="stable")
     tickers = frame.columns.get_level_values(level).unique()
@@ -115,9 +116,9 @@ def _from_wide(frame: pd.DataFrame, schema: Schema, form: Form | None) -> Table:
     for ticker in tickers:
         block = frame.xs(ticker, axis=1, level=level)
         begun = np.maximum.accumulate(block.notna().to_numpy().any(axis=1))
-        if not begun.any():
+        if form is None and not begun.any():
             raise DataError(f"{ticker!r} has no value at all; drop its columns.")
-        blocks.append(block[begun])
+        blocks.append(block[begun] if form is None else block)
     lengths = [len(block) for block in blocks]
     times = pd.Index(np.concatenate([np.flatnonzero(frame.index.isin(block.index)) for block in blocks]))
     form = Form("wide", (tickers.name, frame.index.name), level, tuple(frame.columns.names), freq)
@@ -146,6 +147,14 @@ def _parsed(times: pd.Index) -> pd.Index:
         return pd.DatetimeIndex(pd.to_datetime(times), name=times.name)
     except (ValueError, TypeError) as error:
         raise DataError(f"the time column {times.name!r} is no date: {error}") from error
+
+
+def check_stamps(times: pd.Index) -> None:
+    """Timestamps are dates, periods or whole numbers, and none is missing."""
+    if not _is_time(times) and times.dtype.kind not in "iu":
+        raise DataError(f"timestamps were needed (dates, periods or whole numbers), not {times.dtype}.")
+    if times.hasnans:
+        raise DataError(f"{int(times.isna().sum())} timestamps are missing (NaT).")
 
 
 def put_together(

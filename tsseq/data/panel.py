@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import Calendar, Rule, calendar_of, check_regular, rule_for
-from tsseq.data.frames import Form, Table, put_together, take_apart
+from tsseq.data.calendar import Calendar, calendar_of, check_regular, rule_for
+from tsseq.data.frames import Form, Table, check_stamps, put_together, take_apart
+from tsseq.data.rules import Rule
 from tsseq.data.schema import Schema
 from tsseq.errors import DataError
 
@@ -160,11 +161,8 @@ class Panel:
 
 def ordering(table: Table) -> tuple[NDArray[np.int64] | None, NDArray[np.int64], pd.Index, NDArray[np.int64]]:
     """-> (row order or None when sorted, indptr, sorted ids, rank of each series in the frame)."""
-    if not isinstance(table.times, (pd.DatetimeIndex, pd.PeriodIndex)) and table.times.dtype.kind not in "iu":
-        raise DataError(f"timestamps were needed (dates, periods or whole numbers), not {table.times.dtype}.")
+    check_stamps(table.times)
     stamps = table.times.asi8 if hasattr(table.times, "asi8") else table.times.to_numpy()
-    if table.times.hasnans:
-        raise DataError(f"{int(table.times.isna().sum())} timestamps are missing (NaT).")
     codes, ids, rank = _codes(table.ids, len(stamps))
     same = codes[1:] == codes[:-1]
     order = None

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import Calendar, Rule, as_rule, calendar_of, rule_for, usual_step
+from tsseq.data.calendar import Calendar, as_rule, calendar_of, rule_for, usual_step
 from tsseq.data.frames import Form, Table, take_apart
 from tsseq.data.panel import Frame, ordering
+from tsseq.data.rules import Rule
 from tsseq.data.schema import Schema
 from tsseq.errors import DataError
 

@@ -44,10 +44,10 @@ class Windows:
         With several targets and ``layout.n_targets == 1`` every target is a series of its own.
         """
         n_targets = len(panel.schema.target)
-        if origins is None:
-            origins = _origins(panel, layout)
+        read = None if origins is None else _contexts(origins, layout.context_length, len(panel.times))
+        origins = _origins(panel, layout) if origins is None else origins
         channels = np.arange(n_targets if layout.n_targets == 1 else 1)
-        targets = logged(panel, scaling.log, _contexts(origins, layout.context_length, len(panel.times)))
+        targets = logged(panel, scaling.log, read)
         covariates = (panel.values[:, n_targets:] - scaling.centre) / scaling.spread
         static = (panel.static - scaling.static_centre) / scaling.static_spread
         flat = np.concatenate([block.ravel(order="F") for block in (targets, covariates, static)])
@@ -104,12 +104,11 @@ class Windows:
         return Affine(*(np.column_stack(columns) for columns in zip(*parts)))
 
     @property
-    def relative_scale(self) -> Array:
-        """(n, n_targets) scale of the window in units of its series' learnt scale; 1 for unknown or constant series."""
+    def unit(self) -> Array:
+        """(n, n_targets) the learnt scale of each window's series; the window's own for unknown or constant series."""
         known = self.scaling.codes(self.panel.ids)[self.series]
-        unit = self.scaling.scale[np.maximum(known - 1, 0)[:, None], self.target_columns]
-        usable = (known[:, None] > 0) & (unit > 0)
-        return np.where(usable, self.affine.scale / np.where(usable, unit, 1.0), 1.0)
+        learnt = self.scaling.scale[np.maximum(known - 1, 0)[:, None], self.target_columns]
+        return np.where((known[:, None] > 0) & (learnt > 0), learnt, self.affine.scale)
 
     @property
     def target_columns(self) -> Index:
@@ -191,19 +190,17 @@ class Targets:
 def _origins(panel: Panel, layout: Layout) -> Index:
     """Rows that have a whole context before and a whole horizon after them; every series must have one."""
     needed = layout.context_length + layout.horizon
-    short = np.flatnonzero(panel.lengths < needed)
-    if len(short):
-        raise NotEnoughHistory(_short_message(panel, short, needed, "context_length + horizon"))
+    check_length(panel, needed, "context_length + horizon")
     series = np.repeat(np.arange(len(panel)), panel.lengths - needed + 1)
     first = np.concatenate([[0], np.cumsum(panel.lengths - needed + 1)[:-1]])
     return np.arange(len(series)) - first[series] + panel.indptr[series] + layout.context_length - 1
 
 
-def check_context(panel: Panel, context_length: int) -> None:
-    """Raise NotEnoughHistory if a series has fewer rows than the context."""
-    short = np.flatnonzero(panel.lengths < context_length)
+def check_length(panel: Panel, needed: int, what: str) -> None:
+    """Raise NotEnoughHistory if a series has fewer than ``needed`` rows; ``what`` says what they are needed for."""
+    short = np.flatnonzero(panel.lengths < needed)
     if len(short):
-        raise NotEnoughHistory(_short_message(panel, short, context_length, "context_length"))
+        raise NotEnoughHistory(_short_message(panel, short, needed, what))
 
 
 def _short_message(panel: Panel, short: Index, needed: int, what: str) -> str:
@@ -239,7 +236,7 @@ def _affine(windows: Windows, channel: Index) -> tuple[Array, Array, Array]:
         elif kind == "last":
             loc[part] = _last_seen(context, seen)
             learnt = windows.scaling.scale[np.maximum(known[part] - 1, 0), channel[part]]
-            new = known[part] == 0
+            new = (known[part] == 0) | (learnt == 0)
             learnt[new] = window_change(context[new], windows.layout.horizon)
             scale[part] = learnt
         else:

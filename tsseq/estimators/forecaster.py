@@ -19,7 +19,7 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.rows import Layout
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
-from tsseq.data.windows import Windows, check_context
+from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, DataError
 from tsseq.estimators.forecasts import Levels, columns, fit_rows, forecast, scaled_predictions, tidy
 from tsseq.estimators.naive import LastValue
@@ -140,8 +140,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         sizes = (len(roles.target) if joint else 1, len(roles.past), len(roles.known), len(roles.static))
         missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
         layout = Layout(int(self.context_length), int(self.horizon), *sizes, missing)
-        scaling = Scaling.learn(panel, self.scaling, self.log, self.horizon)
-        return Windows.of(panel, layout, scaling)
+        check_length(panel, self.context_length + self.horizon, "context_length + horizon")
+        return Windows.of(panel, layout, Scaling.learn(panel, self.scaling, self.log, self.horizon))
 
     def read(self, frame: Frame | Panel) -> Panel:
         """Order and check a frame, as `fit` and `predict` do; a `Panel` that was read before passes as it is."""
@@ -174,7 +174,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         A frame of the shape that went in, with the next timestamps; the forecast bears the target's name.
         """
         panel = self._history(frame)
-        check_context(panel, self.layout_.context_length)
+        check_length(panel, self.layout_.context_length, "context_length")
         steps = self.layout_.horizon if steps is None else steps
         self._check_steps(steps, levels)
         n_blocks = -(-steps // self.layout_.horizon)
@@ -229,12 +229,13 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         """
         panel = self._history(frame)
         windows = Windows.of(panel, self.layout_, self.scaling_)
-        actual = np.asarray(windows.targets()).reshape(len(windows), self.layout_.horizon, -1)
+        scaled = np.asarray(windows.targets()).reshape(len(windows), self.layout_.horizon, -1)
+        actual = replace(windows.affine, still=None).undo(scaled)
         naive = LastValue().fit(windows, windows.targets())
         errors = []
         for regressor in (self.regressor_, naive):
-            found = scaled_predictions(regressor, windows)[..., 0].reshape(actual.shape)
-            errors.append(np.abs(actual - found * windows.affine.moves[:, None]) * windows.relative_scale[:, None])
+            found = windows.affine.undo(scaled_predictions(regressor, windows)[..., 0].reshape(scaled.shape))
+            errors.append(np.abs(actual - found) / windows.unit[:, None])
         ours, theirs = (float(np.nansum(part)) for part in errors)
         return 1 - ours / theirs if theirs > 0 else 0.0
 
