@@ -286,3 +286,25 @@ def test_a_network_learns_a_season():
 def test_lstm_is_the_network_of_a_regressor_without_one():
     found = NeuralRegressor(training=Training(max_epochs=1, verbose=False)).fit(np.zeros((20, 3)), np.zeros(20))
     assert type(found.network_) is type(LSTM().build(found.layout_, 1))
+
+
+def test_an_interrupt_is_an_interrupt_and_the_next_one_too():
+    code = """
+import os, signal
+from tsseq import LinearForecaster, Point, Training, make_series
+
+class Pressed(Point):  # somebody presses Ctrl-C in the first step
+    def loss(self, *rest):
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().loss(*rest)
+
+series, training = make_series("noise", 300), Training(max_epochs=1, verbose=False)
+for _ in range(2):
+    try:
+        LinearForecaster(3, 24, head=Pressed(), training=training).fit(series)
+    except KeyboardInterrupt:
+        print("interrupted")
+print(len(LinearForecaster(3, 24, training=training).fit(series).predict()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["interrupted", "interrupted", "3"], done.stderr

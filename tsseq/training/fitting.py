@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.loader import Loader, Rows, plan
 from tsseq.training.module import ForecastModule, KeepBest, OneBar
-from tsseq.training.quiet import keep_freed_memory, quiet_lightning
+from tsseq.training.quiet import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
 from tsseq.training.settings import Training
 
 LEAST_VALIDATION = 10
@@ -47,7 +45,7 @@ def fit_network(
         if settings.compile:
             module.network.compile()
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
-        with _own_temporary_folder():
+        with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
             trainer.fit(module, datamodule=data)
     return module.network.cpu().eval(), module.losses
 
@@ -82,18 +80,6 @@ class Data(pl.LightningDataModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are gathered where they are used."""
         return batch
-
-
-@contextmanager
-def _own_temporary_folder() -> Iterator[None]:
-    """Lightning hands weights from process to process through a file and leaves its folder behind; here it goes."""
-    before = tempfile.tempdir
-    with tempfile.TemporaryDirectory() as folder:
-        tempfile.tempdir = folder
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
 
 
 def _split(X: Any, y: Any, share: float) -> tuple[np.ndarray, np.ndarray]:

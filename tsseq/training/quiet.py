@@ -1,10 +1,13 @@
-"""Silence that ends with the fit: Lightning's banners, tips and warnings about things done on purpose."""
+"""Manners of a fit: silence while it lasts, Ctrl-C as everywhere, nothing left behind, and memory kept."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
 import platform
+import signal
+import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +35,33 @@ def quiet_lightning() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels):
             logger.setLevel(level)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, as everywhere; Lightning would end the process and ignore the next one."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[None]:
+    """Lightning hands weights from process to process through a file and leaves its folder behind; here it goes."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def keep_freed_memory() -> None:
