@@ -20,7 +20,7 @@ _HOME = {
     "tsseq.estimators.naive": ["Drift", "LastValue", "Mean", "SeasonalNaive"],
     "tsseq.estimators.named": ["GRUForecaster", "LSTMForecaster", "LinearForecaster", "RNNForecaster"],
     "tsseq.estimators.regressor": ["NeuralRegressor"],
-    "tsseq.heads": ["Normal", "Point", "Quantiles", "StudentT"],
+    "tsseq.heads": ["NegativeBinomial", "Normal", "Point", "Poisson", "Quantiles", "StudentT"],
     "tsseq.networks": ["GRU", "LSTM", "RNN", "Linear"],
     "tsseq.plotting": ["plot_forecast"],
     "tsseq.training.settings": ["Training"],

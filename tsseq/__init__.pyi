@@ -24,8 +24,10 @@ from tsseq.estimators.named import LinearForecaster as LinearForecaster
 from tsseq.estimators.named import LSTMForecaster as LSTMForecaster
 from tsseq.estimators.named import RNNForecaster as RNNForecaster
 from tsseq.estimators.regressor import NeuralRegressor as NeuralRegressor
+from tsseq.heads import NegativeBinomial as NegativeBinomial
 from tsseq.heads import Normal as Normal
 from tsseq.heads import Point as Point
+from tsseq.heads import Poisson as Poisson
 from tsseq.heads import Quantiles as Quantiles
 from tsseq.heads import StudentT as StudentT
 from tsseq.networks import GRU as GRU

@@ -6,13 +6,14 @@ the units in which the network works: scaled targets.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy import special
+from scipy import special, stats
 from sklearn.base import BaseEstimator
 from torch import Tensor, distributions
 from torch.nn import functional
@@ -24,9 +25,13 @@ SMALLEST = 1e-3
 
 
 class Head(KnowsOtherNames, BaseEstimator, ABC):
-    """Meaning of the last layer; abstract. ``scalings`` are the scalings of targets that it can be used with."""
+    """Meaning of the last layer; abstract.
+
+    ``scalings`` are the scalings of targets that it can be used with, ``lowest`` is the smallest target that it allows.
+    """
 
     scalings: ClassVar[tuple[str, ...]] = ("last", "standard", "mean", "none")
+    lowest: ClassVar[float] = -math.inf
 
     @property
     @abstractmethod
@@ -41,8 +46,8 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
     def mean(self, params: Tensor) -> Tensor:
         """Point forecast (B, H, C)."""
 
-    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
-        """Quantiles (B, H, C, len(levels)), never crossing."""
+    def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
+        """Quantiles (B, H, C, len(levels)), never crossing; ``scale`` (B, C) is that of the windows."""
         raise ConfigError(f"{type(self).__name__} has no quantiles; use head=Quantiles([...]), Normal() or StudentT().")
 
 
@@ -107,7 +112,7 @@ class Quantiles(Head):
         """See `Head`."""
         return self._values(params)[..., self.trained.index(0.5)]
 
-    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
         """See `Head`; a level outside the trained range is a ConfigError."""
         trained = np.array(self.trained)
         asked = np.asarray(levels, dtype=float)
@@ -142,13 +147,13 @@ class Normal(Head):
         """See `Head`."""
         return params[..., 0]
 
-    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
         """See `Head`."""
         standard = torch.tensor(special.ndtri(_checked(levels)), dtype=params.dtype, device=params.device)
         found = self._distribution(params)
         return found.loc[..., None] + found.scale[..., None] * standard
 
-    def sample(self, params: Tensor, n: int) -> Tensor:
+    def sample(self, params: Tensor, n: int, scale: Tensor) -> Tensor:
         """Draws (n, B, H, C), independent between steps."""
         return self._distribution(params).sample((n,))
 
@@ -169,20 +174,86 @@ class StudentT(Head):
         """See `Head`."""
         return params[..., 0]
 
-    def quantiles(self, params: Tensor, levels: Sequence[float]) -> Tensor:
+    def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
         """See `Head`."""
         found = self._distribution(params)
         freedom = found.df.double().cpu().numpy()[..., None]
         standard = torch.tensor(special.stdtrit(freedom, _checked(levels)), dtype=params.dtype, device=params.device)
         return found.loc[..., None] + found.scale[..., None] * standard
 
-    def sample(self, params: Tensor, n: int) -> Tensor:
+    def sample(self, params: Tensor, n: int, scale: Tensor) -> Tensor:
         """Draws (n, B, H, C), independent between steps."""
         return self._distribution(params).sample((n,))
 
     def _distribution(self, params: Tensor) -> distributions.StudentT:
         freedom = 2.0 + SMALLEST + functional.softplus(params[..., 2])
         return distributions.StudentT(freedom, params[..., 0], functional.softplus(params[..., 1]) + SMALLEST)
+
+
+class _Counts(Head):
+    """Distributions of counts 0, 1, 2, ...; abstract. A scale may divide counts, but nothing may be subtracted."""
+
+    scalings = ("mean", "none")
+    lowest = 0.0
+
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`."""
+        unit = scale[:, None]
+        return -self._distribution(params, unit).log_prob((target * unit).round().clamp(min=0.0))
+
+    def mean(self, params: Tensor) -> Tensor:
+        """See `Head`."""
+        return functional.softplus(params[..., 0])
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
+        """See `Head`; in units of the data they are whole numbers."""
+        unit = scale[:, None, :, None]
+        counts = self._ppf(params.double().cpu().numpy()[..., None, :], _checked(levels), unit.double().cpu().numpy())
+        return torch.tensor(counts, device=params.device, dtype=torch.float64) / unit.double()
+
+    def sample(self, params: Tensor, n: int, scale: Tensor) -> Tensor:
+        """Draws (n, B, H, C), independent between steps."""
+        unit = scale[:, None]
+        return self._distribution(params, unit).sample((n,)) / unit
+
+    @abstractmethod
+    def _distribution(self, params: Tensor, unit: Tensor) -> Any:
+        """Distribution of the counts themselves."""
+
+    @abstractmethod
+    def _ppf(self, params: np.ndarray, levels: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        """Quantiles of the counts; ``params`` (B, H, C, 1, n_params), ``unit`` (B, 1, C, 1)."""
+
+
+class Poisson(_Counts):
+    """Poisson distribution, for counts whose variance equals their mean; with ``scaling="mean"`` or "none"."""
+
+    n_params = 1
+
+    def _distribution(self, params: Tensor, unit: Tensor) -> distributions.Poisson:
+        return distributions.Poisson(self.mean(params) * unit + SMALLEST, validate_args=False)
+
+    def _ppf(self, params: np.ndarray, levels: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        return stats.poisson.ppf(levels, np.logaddexp(0, params[..., 0]) * unit + SMALLEST)
+
+
+class NegativeBinomial(_Counts):
+    """Negative binomial distribution, for counts that vary more than their mean (as in DeepAR: Salinas et al. 2020).
+
+    With mean m and dispersion a, the variance is ``m + a * m ** 2``. Use ``scaling="mean"`` or "none".
+    """
+
+    n_params = 2
+
+    def _distribution(self, params: Tensor, unit: Tensor) -> distributions.NegativeBinomial:
+        mean, dispersion = self.mean(params) * unit + SMALLEST, functional.softplus(params[..., 1]) + SMALLEST
+        logits = (mean * dispersion).log()
+        return distributions.NegativeBinomial(1 / dispersion, logits=logits, validate_args=False)
+
+    def _ppf(self, params: np.ndarray, levels: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        mean = np.logaddexp(0, params[..., 0]) * unit + SMALLEST
+        number = 1 / (np.logaddexp(0, params[..., 1]) + SMALLEST)
+        return stats.nbinom.ppf(levels, number, number / (number + mean))
 
 
 def _checked(levels: Sequence[float]) -> np.ndarray:

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor
 
 from tsseq.data.rows import Layout
 from tsseq.data.windows import Windows, layout_of
-from tsseq.errors import ConfigError
+from tsseq.errors import ConfigError, DataError
 from tsseq.heads import Head, Point
 from tsseq.naming import KnowsOtherNames
 from tsseq.networks import LSTM, Network
@@ -90,8 +89,8 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         else:
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
         self.layout_ = layout_of(X, y) if self.layout is None else self.layout
-        self._check(X, y)
         self.head_ = Point() if self.head is None else clone(self.head)
+        self._check(X, y)
         network = LSTM() if self.network is None else self.network
         training = Training() if self.training is None else self.training
         self.one_output_ = y.ndim == 1
@@ -103,16 +102,13 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Point forecasts (n, horizon * n_targets), or (n,) if y was one column; scaled as X is."""
-        found = self._through(X, self._head_mean)
+        found = self._through(X, lambda params, batch: self.head_.mean(params))
         return found.reshape(-1) if self.one_output_ else found.reshape(len(found), -1)
 
     def predict_quantiles(self, X: Any, levels: Sequence[float]) -> NDArray[np.float64]:
         """Quantiles (n, horizon * n_targets, len(levels)); a head without quantiles is a ConfigError."""
-        found = self._through(X, lambda params: self.head_.quantiles(params, levels))
+        found = self._through(X, lambda params, batch: self.head_.quantiles(params, levels, batch.scale))
         return found.reshape(len(found), -1, len(levels))
-
-    def _head_mean(self, params: Tensor) -> Tensor:
-        return self.head_.mean(params)
 
     def _through(self, X: Any, read: Any) -> NDArray[np.float64]:
         """Run the network over all rows, a few at a time, and ``read`` its parameters."""
@@ -120,7 +116,7 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         if not isinstance(X, Windows):
             X = validate_data(self, X, reset=False, dtype=np.float64)
         with torch.inference_mode():
-            parts = [read(self.network_(batch).float()) for batch in self._batches(X)]
+            parts = [read(self.network_(batch).float(), batch) for batch in self._batches(X)]
         return torch.cat(parts)[: len(X)].double().numpy()
 
     def _batches(self, X: Any) -> Iterator[Any]:
@@ -134,6 +130,12 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         if (X.shape[1], columns) != (self.layout_.width, self.layout_.n_outputs):
             wanted = f"{self.layout_.width} columns of X and {self.layout_.n_outputs} of y"
             raise ConfigError(f"{self.layout_} needs {wanted}; there are {X.shape[1]} and {columns}.")
+        name, kind = type(self.head_).__name__, X.scaling.kind if isinstance(X, Windows) else "none"
+        if kind not in self.head_.scalings:
+            raise ConfigError(f"head={name} needs scaling={' or '.join(map(repr, self.head_.scalings))}, not {kind!r}.")
+        lowest = np.nanmin(y) if self.head_.lowest > -np.inf else np.inf
+        if lowest < self.head_.lowest:
+            raise DataError(f"head={name} needs targets of at least {self.head_.lowest:g}; there is {lowest:g}.")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
