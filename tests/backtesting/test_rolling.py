@@ -86,6 +86,15 @@ def test_a_model_fitted_before_the_first_cutoff_is_used_as_it_is():
     np.testing.assert_array_equal(result.forecasts.query("model == 'ridge'")["forecast"], expected)
 
 
+@pytest.mark.parametrize("arguments", [{"refit": True}, {"refit": 2}, {"window": 200}])
+def test_refitting_does_not_rest_on_an_earlier_fit(arguments):
+    before = clone(MODEL).fit(PRICES[:300])
+    result = tsseq.backtest({"ridge": before}, PRICES, n_cutoffs=3, **arguments)
+    fresh = tsseq.backtest({"ridge": MODEL}, PRICES, n_cutoffs=3, **arguments)
+    pd.testing.assert_frame_equal(result.forecasts, fresh.forecasts, check_exact=True)
+    assert (result.fits["fitted"] == "here").all()
+
+
 def test_a_model_fitted_on_the_test_period_is_fitted_anew_and_scores_the_same():
     fitted = clone(MODEL).fit(PRICES)
     fresh = tsseq.backtest({"ridge": MODEL}, PRICES, n_cutoffs=10)

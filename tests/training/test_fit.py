@@ -126,7 +126,7 @@ def test_validation_is_the_end_of_time_and_targets_do_not_cross_its_border():
     days = pd.date_range("2020", periods=60)
     frame = pd.concat([pd.DataFrame({"unique_id": i, "ds": days[i:], "y": np.arange(60.0 - i) ** 2}) for i in range(3)])
     windows = Forecaster(NeuralRegressor(Linear()), 4, 6).windows(frame)
-    train, held_out = _split(windows, windows.targets(), 0.2)
+    train, held_out = _split(windows, 0.2)
     times, origin = windows.panel.times, windows.origin
     assert times[origin[train] + 4].max() <= times[origin[held_out]].min()
     assert times[origin[held_out]].max() == times[-1 - 4]
@@ -140,7 +140,7 @@ def test_too_few_validation_windows_means_none():
 
 
 def test_plain_arrays_hold_out_their_last_rows():
-    train, held_out = _split(np.zeros((200, 3)), np.zeros(200), 0.1)
+    train, held_out = _split(np.zeros((200, 3)), 0.1)
     assert (train[-1], held_out[0], len(held_out)) == (179, 180, 20)
 
 

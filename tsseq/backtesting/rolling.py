@@ -57,7 +57,8 @@ def backtest(
     for name, model in everyone.items():
         own = model.read(frame)
         own_levels = levels if hasattr(model._new_regressor(), "predict_quantiles") else None
-        tasks += [(name, model, own, fold, window, own_levels) for fold in _folds(model, cutoffs, refit)]
+        model = clone(model) if refit or window is not None else model
+        tasks += [(name, model, own, fold, window, own_levels) for fold in _folds(cutoffs, refit)]
     parts = Parallel(n_jobs=n_jobs)(delayed(_run_fold)(*task) for task in tasks)
     forecasts = pd.concat([part for part, _ in parts], ignore_index=True)
     forecasts["model"] = pd.Categorical(forecasts["model"], categories=list(everyone))
@@ -72,7 +73,8 @@ def rolling_forecasts(
     """Forecasts of one model at past cutoffs, without naive ones or scores; see `backtest` for the parameters."""
     panel = model.read(frame)
     stamps = stamps_like(panel.times, cutoffs).sort_values()
-    parts = [_run_fold("", model, panel, fold, window, None)[0] for fold in _folds(model, stamps, refit)]
+    model = clone(model) if refit or window is not None else model
+    parts = [_run_fold("", model, panel, fold, window, None)[0] for fold in _folds(stamps, refit)]
     return _with_actual(pd.concat(parts, ignore_index=True), panel).drop(columns="model")
 
 
@@ -126,7 +128,7 @@ def _cutoffs(panel: Panel, first: Forecaster, cutoffs: Any, n_cutoffs: int | Non
     return stamps[last - step * (n_cutoffs - 1) : last + 1 : step]
 
 
-def _folds(model: Forecaster, cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
+def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
     """Cutoffs grouped by the fit that serves them."""
     every = len(cutoffs) if refit is False else int(refit)
     if every < 1:
@@ -138,7 +140,7 @@ def _run_fold(
     name: str, model: Forecaster, panel: Panel, cutoffs: pd.Index, window: int | None, levels: Sequence[float] | None
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them."""
-    usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0] and window is None
+    usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0]
     if not usable:
         known = panel.before(cutoffs[0])
         known = known if window is None else known.tail(window)

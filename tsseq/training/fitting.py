@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
 from tsseq.data.rows import Layout
-from tsseq.data.windows import Targets, Windows
+from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.loader import Loader, Rows, plan
@@ -56,7 +56,7 @@ class Data(pl.LightningDataModule):
     def __init__(self, X: Any, y: Any, layout: Layout, settings: Training, seed: int) -> None:
         super().__init__()
         self.X, self.y, self.layout, self.settings, self.seed = X, y, layout, settings, seed
-        self.train, self.held_out = _split(X, y, settings.validation)
+        self.train, self.held_out = _split(X, settings.validation)
         self.steps = plan(len(self.train), settings.batch_size)[1]
 
     def setup(self, stage: str) -> None:
@@ -82,12 +82,12 @@ class Data(pl.LightningDataModule):
         return batch
 
 
-def _split(X: Any, y: Any, share: float) -> tuple[np.ndarray, np.ndarray]:
+def _split(X: Any, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Positions of training and validation rows: the last ``share`` of origin times, or of plain rows."""
     everything, nothing = np.arange(len(X)), np.empty(0, dtype=np.int64)
     if share == 0:
         return everything, nothing
-    if isinstance(X, Windows) and isinstance(y, Targets):
+    if isinstance(X, Windows):
         train, held_out = X.split(share)
     else:
         border = len(X) - round(len(X) * share)
