@@ -609,3 +609,21 @@ def test_a_stationary_series_is_forecast_nearly_as_well_as_is_possible(scaling, 
         .mean()
     )
     assert (errors["ours"] <= (1 + loss) * errors["best"]).all()
+
+
+def test_a_short_frame_goes_on_as_the_frame_of_fit_did():
+    days = pd.DatetimeIndex(pd.bdate_range("2024-01-01", periods=60), freq=None)
+    model = forecaster(LastValue(), horizon=2, context_length=2).fit(pd.Series(np.arange(60.0), days, name="y"))
+    monday_to_thursday = pd.DatetimeIndex(pd.date_range("2024-05-06", periods=4), freq=None)
+    for n in (2, 3, 4):
+        out = model.predict(pd.Series(np.arange(float(n)), monday_to_thursday[-n:], name="y"))
+        assert out.index.strftime("%a").tolist() == ["Fri", "Mon"]
+
+
+@pytest.mark.parametrize(
+    "index", [pd.date_range("2024", periods=60, freq="h"), pd.RangeIndex(60)], ids=["hours", "numbers"]
+)
+def test_a_frame_of_another_step_than_that_of_fit_is_refused(index):
+    model = forecaster().fit(one())
+    with pytest.raises(DataError, match=r"not on the calendar|timestamps like|gaps"):
+        model.predict(pd.Series(np.arange(60.0), index, name=one().name))

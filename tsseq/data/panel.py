@@ -47,8 +47,10 @@ class Panel:
     rules: tuple[Rule, ...]
 
     @classmethod
-    def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None) -> Panel:
+    def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None, like: Panel | None = None) -> Panel:
         """Order and check a frame; an unresolved target in ``schema`` is looked up in it.
+
+        Timestamps must follow one another as those of the panel ``like`` do, if one is given.
 
         Raises
         ------
@@ -63,7 +65,7 @@ class Panel:
         values = np.column_stack([numbers(table, name) for name in names])
         dynamic = len(schema.dynamic)
         static = _constant(values[:, dynamic:], indptr, ids, schema.static)
-        rules = _rules(calendar, table.times, indptr, ids)
+        rules = _rules(calendar, table.times, indptr, ids) if like is None else _rules_like(like, table.times)
         panel = cls(values[:, :dynamic], static, indptr, table.times, ids, rank, schema, table.form, rules)
         panel = _without_strangers(panel)
         panel.check_regular()
@@ -264,6 +266,17 @@ def _rules(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: 
         return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
     parts = [times[start:end] for start, end in pairwise(indptr)]
     return tuple(rule_for(calendar_of(name, calendar), own, own) for name, own in zip(ids, parts))
+
+
+def _rules_like(like: Panel, times: pd.Index) -> tuple[Rule, ...]:
+    """The one rule of ``like``, for timestamps of the same kind."""
+    kinds = [
+        next((kind for kind in (pd.DatetimeIndex, pd.PeriodIndex) if isinstance(index, kind)), int)
+        for index in (like.times, times)
+    ]
+    if kinds[0] is not kinds[1]:
+        raise DataError(f"the frame of fit had timestamps like {like.times[-1]!r}, this one has {times[0]!r}.")
+    return like.rules
 
 
 def _without_strangers(panel: Panel) -> Panel:

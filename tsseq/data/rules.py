@@ -6,7 +6,7 @@ Nothing else in tsseq does arithmetic with time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -107,7 +107,7 @@ class Sessions(_Grid):
     """
 
     code: str
-    since: int = 9999
+    since: int = field(default=9999, compare=False)
 
     def between(self, first: Any, last: Any) -> pd.Index:
         """See `Rule`."""

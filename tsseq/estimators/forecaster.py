@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -147,9 +147,11 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         """Order and check a frame, as `fit` and `predict` do; a `Panel` that was read before passes as it is."""
         if isinstance(frame, Panel):
             return frame
-        schema = self._schema()
-        fitted = getattr(self, "schema_", schema)
-        return Panel.from_frame(frame, replace(schema, target=schema.target or fitted.target), self.calendar)
+        schema, like = self._schema(), None
+        if hasattr(self, "panel_"):
+            schema = replace(schema, target=self.schema_.target)
+            like = None if isinstance(self.calendar, Mapping) else self.panel_
+        return Panel.from_frame(frame, schema, self.calendar, like)
 
     def predict(
         self,
