@@ -161,9 +161,10 @@ def test_the_seasonal_naive_takes_part_where_the_season_is_known():
 
 def test_quantiles_are_scored():
     model = tsseq.LinearForecaster(3, 12, head=tsseq.Normal(), training=tsseq.Training(max_epochs=2, verbose=False))
-    result = tsseq.backtest({"linear": model}, make_series("ar1", 300), n_cutoffs=20, levels=[0.1, 0.9])
+    point = clone(model).set_params(head=None)
+    result = tsseq.backtest({"linear": model, "point": point}, make_series("ar1", 300), n_cutoffs=20, levels=[0.1, 0.9])
     scores = result.scores
-    assert scores.loc["last_value", ["pinball", "coverage"]].isna().all()
+    assert scores.loc[["last_value", "point"], ["pinball", "coverage"]].isna().all(axis=None)
     assert 0.4 < scores.loc["linear", "coverage"] <= 1
     assert scores.loc["linear", "pinball"] < scores.loc["linear", "MAE"] / 2
 

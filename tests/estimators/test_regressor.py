@@ -95,9 +95,14 @@ def test_quantiles_have_a_last_axis_of_levels():
     np.testing.assert_allclose(found[..., 1], model.predict(X), rtol=1e-6)
 
 
-def test_a_point_head_has_no_quantiles():
-    with pytest.raises(ConfigError, match="Point has no quantiles"):
-        NeuralRegressor(Linear(), head=Point(), training=QUICK).fit(X, Y).predict_quantiles(X, [0.5])
+@pytest.mark.parametrize("head", [None, Point()])
+def test_a_point_head_has_no_quantiles(head):
+    model = NeuralRegressor(Linear(), head=head, training=QUICK)
+    assert not hasattr(model, "predict_quantiles")
+    assert hasattr(model.set_params(head=Normal()), "predict_quantiles")
+    forecaster = Forecaster(NeuralRegressor(Linear(), head=head, training=QUICK), 2, 8).fit(make_series("noise", 60))
+    with pytest.raises(ConfigError, match=r"head=Quantiles\(\[...\]\)"):
+        forecaster.predict(levels=[0.1, 0.9])
 
 
 def test_fit_does_not_change_what_it_was_given():

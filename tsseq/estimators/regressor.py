@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tsseq.data.rows import Layout
@@ -23,6 +24,10 @@ from tsseq.training.loader import Rows
 from tsseq.training.settings import Training
 
 ROWS_AT_ONCE = 256
+
+
+def _has_quantiles(regressor: NeuralRegressor) -> bool:
+    return regressor.head is not None and type(regressor.head).quantiles is not Head.quantiles
 
 
 class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
@@ -105,8 +110,9 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         found = self._through(X, lambda params, batch: self.head_.mean(params))
         return found.reshape(-1) if self.one_output_ else found.reshape(len(found), -1)
 
+    @available_if(_has_quantiles)
     def predict_quantiles(self, X: Any, levels: Sequence[float]) -> NDArray[np.float64]:
-        """Quantiles (n, horizon * n_targets, len(levels)); a head without quantiles is a ConfigError."""
+        """Quantiles (n, horizon * n_targets, len(levels)); only there when the head has them."""
         found = self._through(X, lambda params, batch: self.head_.quantiles(params, levels, batch.scale))
         return found.reshape(len(found), -1, len(levels))
 
