@@ -13,7 +13,7 @@ PACKAGE = Path(tsseq.__file__).parent
 BASE = {"errors", "naming"}
 DATA = BASE | {"data"}
 NEURAL = DATA | {"networks", "heads", "training"}
-FRAMES = DATA | {"metrics", "estimators/forecaster", "estimators/forecasts", "estimators/naive"}
+FRAMES = DATA | {"metrics", "estimators/base", "estimators/forecaster", "estimators/forecasts", "estimators/naive"}
 ALLOWED = {
     "errors": set(),
     "naming": BASE,
@@ -23,25 +23,35 @@ ALLOWED = {
     "heads": BASE,
     "training": NEURAL,
     "estimators": set(),
-    "estimators/forecaster": FRAMES,
+    "estimators/base": FRAMES,
+    "estimators/conformal": FRAMES,
+    "estimators/ensemble": FRAMES,
+    "estimators/forecaster": FRAMES | {"persistence"},  # inside `save`, and nowhere else
     "estimators/forecasts": FRAMES,
     "estimators/naive": FRAMES,
     "estimators/regressor": NEURAL,
     "estimators/named": NEURAL | FRAMES | {"estimators/regressor"},
+    "modelfile": {"errors"},
+    "modelconfig": {"errors"},
+    "persistence": None,
     "plotting": FRAMES,
     "backtesting": FRAMES | {"plotting", "backtesting"},
     "cli": None,
     "__init__": None,
 }
 LIBRARIES = {
-    "torch": {"networks", "heads", "training", "estimators/regressor", "cli"},
+    "torch": {"networks", "heads", "training", "estimators/regressor", "persistence", "cli"},
     "pytorch_lightning": {"training"},
     "pandas": {
         "data",
         "metrics",
+        "estimators/base",
+        "estimators/conformal",
         "estimators/forecaster",
         "estimators/forecasts",
         "estimators/regressor",
+        "modelconfig",
+        "persistence",
         "plotting",
         "backtesting",
         "cli",

@@ -11,18 +11,24 @@ from tsseq.data.samples import load_sample as load_sample
 from tsseq.data.samples import make_series as make_series
 from tsseq.errors import ConfigError as ConfigError
 from tsseq.errors import DataError as DataError
+from tsseq.errors import ModelFileError as ModelFileError
 from tsseq.errors import NotEnoughHistory as NotEnoughHistory
 from tsseq.errors import TrainingDivergedError as TrainingDivergedError
 from tsseq.errors import TsseqError as TsseqError
+from tsseq.estimators.conformal import ConformalForecaster as ConformalForecaster
+from tsseq.estimators.ensemble import EnsembleForecaster as EnsembleForecaster
 from tsseq.estimators.forecaster import Forecaster as Forecaster
 from tsseq.estimators.naive import Drift as Drift
 from tsseq.estimators.naive import LastValue as LastValue
 from tsseq.estimators.naive import Mean as Mean
 from tsseq.estimators.naive import SeasonalNaive as SeasonalNaive
+from tsseq.estimators.named import DLinearForecaster as DLinearForecaster
 from tsseq.estimators.named import GRUForecaster as GRUForecaster
 from tsseq.estimators.named import LinearForecaster as LinearForecaster
 from tsseq.estimators.named import LSTMForecaster as LSTMForecaster
+from tsseq.estimators.named import PatchTSTForecaster as PatchTSTForecaster
 from tsseq.estimators.named import RNNForecaster as RNNForecaster
+from tsseq.estimators.named import TransformerForecaster as TransformerForecaster
 from tsseq.estimators.regressor import NeuralRegressor as NeuralRegressor
 from tsseq.heads import NegativeBinomial as NegativeBinomial
 from tsseq.heads import Normal as Normal
@@ -33,7 +39,11 @@ from tsseq.heads import StudentT as StudentT
 from tsseq.networks import GRU as GRU
 from tsseq.networks import LSTM as LSTM
 from tsseq.networks import RNN as RNN
+from tsseq.networks import DLinear as DLinear
 from tsseq.networks import Linear as Linear
+from tsseq.networks import PatchTST as PatchTST
+from tsseq.networks import Transformer as Transformer
+from tsseq.persistence import load as load
 from tsseq.plotting import plot_forecast as plot_forecast
 from tsseq.training.settings import Training as Training
 

@@ -5,6 +5,7 @@
     TsseqError
     ├── DataError (ValueError)            a frame, an index or a file does not hold what is needed
     │   └── NotEnoughHistory              a series is too short for the context and the horizon
+    ├── ModelFileError (ValueError)       a saved model is damaged, of a newer format, or no model
     ├── ConfigError (ValueError, TypeError)   an argument makes no sense, alone or beside another
     └── TrainingDivergedError (RuntimeError)  the loss became NaN or infinite
 """
@@ -28,3 +29,7 @@ class ConfigError(TsseqError, ValueError, TypeError):
 
 class TrainingDivergedError(TsseqError, RuntimeError):
     """The training loss became NaN or infinite."""
+
+
+class ModelFileError(TsseqError, ValueError):
+    """A saved model is damaged, of a newer format, names an unknown network, or is no model file at all."""

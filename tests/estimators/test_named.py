@@ -13,7 +13,7 @@ from tsseq import Forecaster, NeuralRegressor, Quantiles, Training, load_sample,
 from tsseq.estimators import named
 
 QUICK = Training(max_epochs=1, max_steps=10, verbose=False)
-FORECASTERS = [getattr(tsseq, name) for name in tsseq.__all__ if name.endswith("Forecaster") and name != "Forecaster"]
+FORECASTERS = [getattr(tsseq, name) for name in tsseq._HOME["tsseq.estimators.named"]]
 every_forecaster = pytest.mark.parametrize("kind", FORECASTERS)
 PRICES = load_sample("sp500")[-400:]
 ROLES = {"target": "close", "log": True, "calendar": "XNYS", "training": QUICK}

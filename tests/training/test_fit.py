@@ -234,8 +234,9 @@ def test_two_processes_fit_and_their_losses_are_exact(rows, tmp_path, monkeypatc
     assert os.listdir(tmp_path) == []
 
 
-def test_a_network_can_be_compiled_or_run_in_bfloat16():
-    training = Training(max_epochs=1, max_steps=3, precision="bf16-mixed", verbose=False)
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_a_network_can_be_trained_in_bfloat16(precision):
+    training = Training(max_epochs=1, max_steps=3, precision=precision, verbose=False)
     model = LinearForecaster(3, 24, training=training, head=Quantiles([0.1, 0.9])).fit(WAVE)
     assert model.predict(levels=[0.1, 0.9]).notna().all(axis=None)
 

@@ -14,12 +14,13 @@ from tsseq.backtesting.result import NAIVE, BacktestResult, naive_scales
 from tsseq.data.calendar import season_length, stamps_like
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError, NotEnoughHistory
+from tsseq.estimators.base import BaseForecaster, as_forecaster
 from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.naive import Drift, LastValue, Mean, SeasonalNaive
 
 
 def backtest(
-    models: Forecaster | Mapping[str, Forecaster],
+    models: BaseForecaster | Mapping[str, BaseForecaster],
     frame: Frame,
     cutoffs: Any = None,
     *,
@@ -48,15 +49,15 @@ def backtest(
     -------
     A `BacktestResult`: forecasts, scores, comparisons, and which fit made which forecast.
     """
-    models = {type(models).__name__: models} if isinstance(models, Forecaster) else dict(models)
+    models = {type(models).__name__: models} if isinstance(models, BaseForecaster) else dict(models)
     first = _leader(models)
     panel = first.read(frame)
     cutoffs = _cutoffs(panel, first, cutoffs, n_cutoffs, step)
-    everyone = {**_naive_forecasters(first, panel), **models}
+    everyone: dict[str, BaseForecaster] = {**_naive_forecasters(first, panel), **models}
     tasks = []
     for name, model in everyone.items():
         own = model.read(frame)
-        own_levels = levels if hasattr(model._new_regressor(), "predict_quantiles") else None
+        own_levels = levels if model.has_quantiles else None
         model = clone(model) if refit or window is not None else model
         tasks += [(name, model, own, fold, window, own_levels) for fold in _folds(cutoffs, refit)]
     parts = Parallel(n_jobs=n_jobs)(delayed(_run_fold)(*task) for task in tasks)
@@ -68,7 +69,7 @@ def backtest(
 
 
 def rolling_forecasts(
-    model: Forecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, window: int | None = None
+    model: BaseForecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, window: int | None = None
 ) -> pd.DataFrame:
     """Forecasts of one model at past cutoffs, without naive ones or scores; see `backtest` for the parameters."""
     panel = model.read(frame)
@@ -78,16 +79,18 @@ def rolling_forecasts(
     return _with_actual(pd.concat(parts, ignore_index=True), panel).drop(columns="model")
 
 
-def _leader(models: Mapping[str, Forecaster]) -> Forecaster:
+def _leader(models: Mapping[str, BaseForecaster]) -> Forecaster:
+    """The columns and sizes of the first model; all have its horizon and target."""
     if not models:
         raise ConfigError("no models were given.")
     taken = [name for name in models if name in NAIVE]
     if taken:
         raise ConfigError(f"the names {', '.join(NAIVE)} belong to the naive forecasts; rename {taken[0]!r}.")
-    first = next(iter(models.values()))
-    for name, model in models.items():
-        if model.horizon != first.horizon or model._schema().target != first._schema().target:
-            found = f"{name!r} has horizon={model.horizon} and target={model.target!r}"
+    leads = {name: as_forecaster(model).lead for name, model in models.items()}
+    first = next(iter(leads.values()))
+    for name, lead in leads.items():
+        if lead.horizon != first.horizon or lead.schema.target != first.schema.target:
+            found = f"{name!r} has horizon={lead.horizon} and target={lead.target!r}"
             raise ConfigError(
                 f"models are compared on one horizon and target: {found}, not {first.horizon} and {first.target!r}."
             )
@@ -137,14 +140,20 @@ def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
 
 
 def _run_fold(
-    name: str, model: Forecaster, panel: Panel, cutoffs: pd.Index, window: int | None, levels: Sequence[float] | None
+    name: str,
+    model: BaseForecaster,
+    panel: Panel,
+    cutoffs: pd.Index,
+    window: int | None,
+    levels: Sequence[float] | None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them."""
     usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0]
     if not usable:
         known = panel.before(cutoffs[0])
         known = known if window is None else known.tail(window)
-        model = clone(model).fit(known.of_length(model.context_length + model.horizon) if len(known) > 1 else known)
+        needed = model.lead.context_length + model.lead.horizon
+        model = clone(model).fit(known.of_length(needed) if len(known) > 1 else known)
     found = model.predict_at(panel, cutoffs, levels)
     found.insert(0, "model", name)
     fit = {"model": name, "first_cutoff": cutoffs[0], "n_cutoffs": len(cutoffs)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.calendar import Calendar, stamps_like
@@ -21,14 +22,14 @@ from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
 from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, DataError
-from tsseq.estimators.forecasts import Levels, columns, fit_rows, forecast, scaled_predictions, tidy
+from tsseq.estimators.base import BaseForecaster, Found, check_no_y
+from tsseq.estimators.forecasts import Levels, fit_rows, forecast, scaled_predictions
 from tsseq.estimators.naive import LastValue
-from tsseq.naming import KnowsOtherNames
 
 Array = NDArray[np.float64]
 
 
-class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
+class Forecaster(BaseForecaster):
     """Forecast the columns of a frame with any scikit-learn regressor, or with a `NeuralRegressor`.
 
     A row of the regressor's X is a window: the last ``context_length`` values (and covariates), its y the next
@@ -115,8 +116,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         DataError : the frame does not hold what is needed; the message names the first culprits.
         NotEnoughHistory : a series is shorter than ``context_length + horizon``.
         """
-        if y is not None:
-            raise ConfigError("the target is a column of the frame; fit takes no y.")
+        check_no_y(y)
         windows = self.windows(frame)
         regressor = self._new_regressor()
         dropped = fit_rows(regressor, windows)
@@ -124,8 +124,7 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             what = f"{dropped} of {len(windows)} training windows lack some target and are left out"
             warnings.warn(f"{what}, since {type(regressor).__name__} needs whole ones.", stacklevel=2)
         self.regressor_ = regressor
-        self.scaling_ = windows.scaling
-        self.layout_ = windows.layout
+        self.scaling_, self.layout_ = windows.scaling, windows.layout
         self.schema_ = windows.panel.schema
         self.panel_ = windows.panel.tail(self.context_length)
         self.fitted_until_ = windows.panel.times.max()
@@ -133,8 +132,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
 
     def windows(self, frame: Frame | Panel) -> Windows:
         """The training rows of ``frame``: a lazy X whose ``targets()`` is y, for use with scikit-learn directly."""
-        self._check_parameters()
-        panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self._schema(), self.calendar)
+        self.check_parameters()
+        panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.schema, self.calendar)
         roles = panel.schema
         joint = self.multivariate == "joint"
         sizes = (len(roles.target) if joint else 1, len(roles.past), len(roles.known), len(roles.static))
@@ -147,34 +146,14 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         """Order and check a frame, as `fit` and `predict` do; a `Panel` that was read before passes as it is."""
         if isinstance(frame, Panel):
             return frame
-        schema, like = self._schema(), None
+        schema, like = self.schema, None
         if hasattr(self, "panel_"):
             schema = replace(schema, target=self.schema_.target)
             like = None if isinstance(self.calendar, Mapping) else self.panel_
         return Panel.from_frame(frame, schema, self.calendar, like)
 
-    def predict(
-        self,
-        frame: Frame | Panel | None = None,
-        *,
-        steps: int | None = None,
-        levels: Levels = None,
-        future: Frame | None = None,
-    ) -> pd.DataFrame:
-        """Forecast the rows after the end of every series.
-
-        Parameters
-        ----------
-        frame : history to forecast from; None means the frame given to `fit`.
-        steps : rows to forecast, ``horizon`` unless told. Beyond it, each block of forecasts is appended as history.
-        levels : quantile levels in 0..1; each adds a column ``<target>_q<level>``.
-        future : the known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the
-            last block of ``horizon`` rows. More rows do no harm.
-
-        Returns
-        -------
-        A frame of the shape that went in, with the next timestamps; the forecast bears the target's name.
-        """
+    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
+        """See `BaseForecaster`."""
         panel = self._history(frame)
         check_length(panel, self.layout_.context_length, "context_length")
         steps = self.layout_.horizon if steps is None else steps
@@ -189,24 +168,10 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             found.append(forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, at), levels))
             own = slice(0, len(coming.schema.target))
             coming = coming.with_values(at[:, None] + np.arange(1, self.layout_.horizon + 1), own, found[-1][..., 0])
-        forecasts = np.concatenate(found, axis=1)[:, :steps]  # (S, steps, targets, 1 + Q)
-        rows = (origins[:, None] + np.arange(1, steps + 1)).ravel()
-        return coming.to_frame(rows, columns(forecasts, coming.schema.target, levels))
+        return coming, origins, np.concatenate(found, axis=1)[:, :steps]  # (S, steps, targets, 1 + Q)
 
-    def predict_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> pd.DataFrame:
-        """Forecast from many origins in one pass, each knowing only the rows up to itself.
-
-        Parameters
-        ----------
-        frame : history and what came after it; nothing after a cutoff is read but known covariates.
-        cutoffs : timestamps of the origins. A series takes part in those at which it has a row and a whole context.
-        levels : quantile levels, as in `predict`.
-
-        Returns
-        -------
-        One row per (id, cutoff, step, target), with the columns ``[id,] cutoff, time, step, target, forecast`` and a
-        column ``q<level>`` for every level.
-        """
+    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
+        """See `BaseForecaster`."""
         panel = self._history(frame)
         cutoffs = stamps_like(panel.times, cutoffs)
         unknown = slice(0, len(panel.schema.target + panel.schema.past))
@@ -220,8 +185,8 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         origins = rows + self.layout_.horizon * panel.series_of_row[rows]
         coming = panel.extend(self.layout_.horizon)
         check_known(coming, (origins[:, None] + np.arange(1, self.layout_.horizon + 1)).ravel(), "predict_at")
-        forecasts = forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, origins), levels)
-        return tidy(coming, origins, forecasts, levels)
+        windows = Windows.of(coming, self.layout_, self.scaling_, origins)
+        return coming, origins, forecast(self.regressor_, windows, levels)
 
     def score(self, frame: Frame | Panel, y: None = None) -> float:
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.
@@ -243,14 +208,34 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
 
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
         """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``."""
-        panel = self._history(frame)
-        horizon = self.layout_.horizon
+        panel, horizon = self._history(frame), self.layout_.horizon
         steps = horizon if steps is None else steps
-        _check_size("steps", steps)
+        check_size("steps", steps)
         steps = -(-steps // horizon) * horizon
         coming = panel.tail(1).extend(steps)
         rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
         return coming.to_frame(rows, {name: np.full(len(rows), np.nan) for name in coming.schema.known})
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a fitted neural forecaster to one file without pickle; `tsseq.load` reads it."""
+        from tsseq.persistence import save
+
+        save(self, path)
+
+    @property
+    def lead(self) -> Forecaster:
+        """See `BaseForecaster`."""
+        return self
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether the regressor has quantiles."""
+        return hasattr(self._new_regressor(), "predict_quantiles")
+
+    @property
+    def in_logs(self) -> bool:
+        """See `BaseForecaster`."""
+        return self.log
 
     @property
     def history_(self) -> pd.DataFrame:
@@ -263,12 +248,15 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             raise ConfigError(f"a regressor such as Ridge() was needed, not {self.regressor!r}.")
         return clone(self.regressor)
 
-    def _schema(self) -> Schema:
+    @property
+    def schema(self) -> Schema:
+        """Which column plays which role, as far as the parameters say."""
         return Schema.of(self.target, self.past, self.known, self.static, self.id_column, self.time_column)
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """See `BaseForecaster`."""
         for name in ("horizon", "context_length"):
-            _check_size(name, getattr(self, name))
+            check_size(name, getattr(self, name))
         if self.multivariate not in ("independent", "joint"):
             raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
 
@@ -277,24 +265,22 @@ class Forecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         if frame is None:
             return self.panel_
         panel = self.read(frame)
-        if panel.schema.dynamic != self.schema_.dynamic:
-            raise DataError(
-                f"fitted on the columns {self.schema_.dynamic}, asked to predict from {panel.schema.dynamic}."
-            )
+        ours, theirs = self.schema_.dynamic, panel.schema.dynamic
+        if theirs != ours:
+            raise DataError(f"fitted on the columns {ours}, asked to predict from {theirs}.")
         return panel
 
     def _check_steps(self, steps: int, levels: Levels) -> None:
-        _check_size("steps", steps)
-        if steps > self.layout_.horizon and self.schema_.past:
+        check_size("steps", steps)
+        beyond = f"horizon={self.layout_.horizon}" if steps > self.layout_.horizon else ""
+        if beyond and self.schema_.past:
             named = ", ".join(map(str, self.schema_.past))
-            found = f"steps={steps} goes beyond horizon={self.layout_.horizon}"
-            raise ConfigError(f"{found}, where the past covariates {named} are unknown.")
-        if steps > self.layout_.horizon and levels is not None:
-            raise ConfigError(
-                f"quantiles end at horizon={self.layout_.horizon}: beyond it they would be too narrow. Raise horizon."
-            )
+            raise ConfigError(f"steps={steps} goes beyond {beyond}, where the past covariates {named} are unknown.")
+        if beyond and levels is not None:
+            raise ConfigError(f"quantiles end at {beyond}: beyond it they would be too narrow. Raise horizon.")
 
 
-def _check_size(name: str, value: Any) -> None:
+def check_size(name: str, value: Any) -> None:
+    """Refuse a ``value`` that counts nothing."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")

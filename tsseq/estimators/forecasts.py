@@ -76,7 +76,8 @@ def scaled_predictions(regressor: Any, windows: Windows, levels: Levels = None) 
     if not hasattr(regressor, "predict_quantiles"):
         name = type(regressor).__name__
         raise ConfigError(
-            f"{name} has no quantiles; use a neural forecaster with head=Quantiles([...]), or levels=None."
+            f"{name} has no quantiles; wrap the forecaster in ConformalForecaster(...), "
+            "or use a neural forecaster with head=Quantiles([...])."
         )
     return np.concatenate([point, regressor.predict_quantiles(windows, levels)], axis=-1)
 

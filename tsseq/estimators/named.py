@@ -16,7 +16,7 @@ from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.regressor import NeuralRegressor
 from tsseq.heads import Head
 from tsseq.naming import with_parameters
-from tsseq.networks import GRU, LSTM, RNN, Linear, Network
+from tsseq.networks import GRU, LSTM, RNN, DLinear, Linear, Network, PatchTST, Transformer
 from tsseq.training.settings import Training
 
 
@@ -24,6 +24,14 @@ class _Named(Forecaster):
     """A forecaster whose regressor is a network of one kind; abstract."""
 
     network: ClassVar[type[Network]]
+
+    def __init__(
+        self, horizon: int, context_length: int, *, head: Head | None, training: Training | None, **frame: Any
+    ) -> None:
+        super().__init__(None, horizon, context_length, **frame)
+        del self.regressor
+        self.head = head
+        self.training = training
 
     def _new_regressor(self) -> NeuralRegressor:
         own = {name: getattr(self, name) for name in self.network._get_param_names()}
@@ -78,15 +86,12 @@ class _Recurrent(_Named):
     ) -> None:
         frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
         frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
-        super().__init__(None, horizon, context_length, scaling=scaling, log=log, **frame)
-        del self.regressor
+        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
         self.hidden_size = hidden_size
         self.n_layers = n_layers
         self.dropout = dropout
         self.bidirectional = bidirectional
         self.segment_length = segment_length
-        self.head = head
-        self.training = training
 
 
 class RNNForecaster(_Recurrent):
@@ -140,7 +145,146 @@ class LinearForecaster(_Named):
     ) -> None:
         frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
         frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
-        super().__init__(None, horizon, context_length, scaling=scaling, log=log, **frame)
-        del self.regressor
-        self.head = head
-        self.training = training
+        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
+
+
+class DLinearForecaster(_Named):
+    """Forecast with linear maps of the trend of the context and of what remains.
+
+    Parameters
+    ----------
+    horizon, context_length : rows to forecast, and rows of history that a forecast reads.
+    target, past, known, static, id_column, time_column, calendar, multivariate, scaling, log : see `Forecaster`.
+    kernel_size : see `tsseq.networks.DLinear`.
+    head : what is forecast: `Point` (the default), `Quantiles`, `Normal` or `StudentT`.
+    training : how the network is trained, a `Training`.
+    """
+
+    network = DLinear
+
+    def __init__(
+        self,
+        horizon: int,
+        context_length: int,
+        *,
+        target: Names = None,
+        past: Names = None,
+        known: Names = None,
+        static: Names = None,
+        id_column: Hashable | None = None,
+        time_column: Hashable | None = None,
+        calendar: Calendar = None,
+        multivariate: str = "independent",
+        scaling: str = "last",
+        log: bool = False,
+        kernel_size: int = 25,
+        head: Head | None = None,
+        training: Training | None = None,
+    ) -> None:
+        frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
+        frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
+        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
+        self.kernel_size = kernel_size
+
+
+class TransformerForecaster(_Named):
+    """Forecast with an encoder and a decoder of multi-head attention.
+
+    Parameters
+    ----------
+    horizon, context_length : rows to forecast, and rows of history that a forecast reads.
+    target, past, known, static, id_column, time_column, calendar, multivariate, scaling, log : see `Forecaster`.
+    hidden_size, n_heads, n_layers, feedforward_size, dropout, norm_first, segment_length : see
+        `tsseq.networks.Transformer`.
+    head : what is forecast: `Point` (the default), `Quantiles`, `Normal` or `StudentT`.
+    training : how the network is trained, a `Training`.
+    """
+
+    network = Transformer
+
+    def __init__(
+        self,
+        horizon: int,
+        context_length: int,
+        *,
+        target: Names = None,
+        past: Names = None,
+        known: Names = None,
+        static: Names = None,
+        id_column: Hashable | None = None,
+        time_column: Hashable | None = None,
+        calendar: Calendar = None,
+        multivariate: str = "independent",
+        scaling: str = "last",
+        log: bool = False,
+        hidden_size: int = 64,
+        n_heads: int = 4,
+        n_layers: int = 2,
+        feedforward_size: int = 128,
+        dropout: float = 0.1,
+        norm_first: bool = True,
+        segment_length: int | None = 24,
+        head: Head | None = None,
+        training: Training | None = None,
+    ) -> None:
+        frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
+        frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
+        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
+        self.hidden_size = hidden_size
+        self.n_heads = n_heads
+        self.n_layers = n_layers
+        self.feedforward_size = feedforward_size
+        self.dropout = dropout
+        self.norm_first = norm_first
+        self.segment_length = segment_length
+
+
+class PatchTSTForecaster(_Named):
+    """Forecast with a Transformer encoder over overlapping patches of each target.
+
+    Parameters
+    ----------
+    horizon, context_length : rows to forecast, and rows of history that a forecast reads.
+    target, past, known, static, id_column, time_column, calendar, multivariate, scaling, log : see `Forecaster`.
+    patch_length, stride, hidden_size, n_heads, n_layers, feedforward_size, dropout : see `tsseq.networks.PatchTST`.
+    head : what is forecast: `Point` (the default), `Quantiles`, `Normal` or `StudentT`.
+    training : how the network is trained, a `Training`.
+    """
+
+    network = PatchTST
+
+    def __init__(
+        self,
+        horizon: int,
+        context_length: int,
+        *,
+        target: Names = None,
+        past: Names = None,
+        known: Names = None,
+        static: Names = None,
+        id_column: Hashable | None = None,
+        time_column: Hashable | None = None,
+        calendar: Calendar = None,
+        multivariate: str = "independent",
+        scaling: str = "last",
+        log: bool = False,
+        patch_length: int = 16,
+        stride: int = 8,
+        hidden_size: int = 64,
+        n_heads: int = 4,
+        n_layers: int = 2,
+        feedforward_size: int = 128,
+        dropout: float = 0.3,
+        head: Head | None = None,
+        training: Training | None = None,
+    ) -> None:
+        frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
+        frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
+        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
+        self.patch_length = patch_length
+        self.stride = stride
+        self.hidden_size = hidden_size
+        self.n_heads = n_heads
+        self.n_layers = n_layers
+        self.feedforward_size = feedforward_size
+        self.dropout = dropout

@@ -1,7 +1,10 @@
 """Sequence models: each is one file, named in ``__all__``."""
 
 from tsseq.networks.base import Network
+from tsseq.networks.dlinear import DLinear
 from tsseq.networks.linear import Linear
+from tsseq.networks.patchtst import PatchTST
 from tsseq.networks.recurrent import GRU, LSTM, RNN
+from tsseq.networks.transformer import Transformer
 
-__all__ = ["GRU", "LSTM", "RNN", "Linear", "Network"]
+__all__ = ["GRU", "LSTM", "RNN", "DLinear", "Linear", "Network", "PatchTST", "Transformer"]

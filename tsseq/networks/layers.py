@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from tsseq.data.rows import Layout
+from tsseq.errors import ConfigError
 from tsseq.networks.batch import Batch
 
 
@@ -33,3 +36,36 @@ def segments(values: Tensor, length: int, front: bool) -> Tensor:
     lacking = -values.shape[1] % length
     filled = pad(values, (0, 0, lacking, 0) if front else (0, 0, 0, lacking))
     return filled.unflatten(1, (-1, length)).flatten(2)  # (B, n, length * C)
+
+
+def positions(n: int, size: int) -> Tensor:
+    """(n, size) sines in even and cosines in odd columns, ever slower (Vaswani et al. 2017, section 3.5)."""
+    angles = torch.arange(n)[:, None] / 10000 ** (torch.arange(0, size, 2) / size)  # (n, size / 2)
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :size]
+
+
+def attention_options(hidden_size: int, n_heads: int, feedforward_size: int, dropout: float) -> dict[str, Any]:
+    """What torch's Transformer layers are called with; heads that do not divide the width are a ConfigError."""
+    if n_heads < 1 or hidden_size % n_heads:
+        raise ConfigError(f"hidden_size={hidden_size} must be a multiple of n_heads={n_heads}.")
+    sizes = {"d_model": hidden_size, "nhead": n_heads, "dim_feedforward": feedforward_size}
+    return {**sizes, "dropout": dropout, "batch_first": True}
+
+
+class Others(nn.Module):
+    """One linear map to the horizon, (B, H, C, n_params), from everything in a row but the values of the targets."""
+
+    def __init__(self, layout: Layout, n_params: int) -> None:
+        super().__init__()
+        self.shape = (layout.horizon, layout.n_targets, n_params)
+        self.missing = layout.missing
+        width = layout.width * (1 + layout.missing) - layout.context_length * layout.n_targets
+        self.map = nn.Linear(width, layout.n_outputs * n_params, bias=False) if width else None
+
+    def forward(self, batch: Batch) -> Tensor:
+        """See the class; zeros if there is nothing else."""
+        if self.map is None:
+            return batch.loc.new_zeros(len(batch.loc), *self.shape)
+        parts = [*batch.values[1:], *batch.observed] if self.missing else batch.values[1:]
+        row = torch.cat([part.flatten(1) for part in parts], dim=1)  # (B, width)
+        return self.map(row).unflatten(1, self.shape)

@@ -47,7 +47,7 @@ def fit_network(
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
         with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
             trainer.fit(module, datamodule=data)
-    return module.network.cpu().eval(), module.losses
+    return module.network.cpu().float().eval(), module.losses
 
 
 class Data(pl.LightningDataModule):
