@@ -113,7 +113,7 @@ def test_samples_follow_the_quantiles(head):
 def test_point_has_no_quantiles_and_unknown_losses_are_refused():
     with pytest.raises(ConfigError, match="has no quantiles"):
         Point().quantiles(PARAMS[1], [0.5], UNIT[1])
-    with pytest.raises(ConfigError, match="'mse', 'mae', 'huber'"):
+    with pytest.raises(ConfigError, match="'mae', 'mse', 'huber'"):
         Point("mape").loss(PARAMS[1], TARGET, *UNIT)
 
 

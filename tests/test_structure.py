@@ -12,8 +12,15 @@ import tsseq
 PACKAGE = Path(tsseq.__file__).parent
 BASE = {"errors", "naming"}
 DATA = BASE | {"data"}
-NEURAL = DATA | {"networks", "heads", "training"}
-FRAMES = DATA | {"metrics", "estimators/base", "estimators/forecaster", "estimators/forecasts", "estimators/naive"}
+NEURAL = DATA | {"networks", "heads", "distributions", "training"}
+FRAMES = DATA | {
+    "metrics",
+    "estimators/ahead",
+    "estimators/base",
+    "estimators/forecaster",
+    "estimators/forecasts",
+    "estimators/naive",
+}
 ALLOWED = {
     "errors": set(),
     "naming": BASE,
@@ -21,8 +28,10 @@ ALLOWED = {
     "data": DATA,
     "networks": DATA | {"networks"},
     "heads": BASE,
+    "distributions": BASE | {"heads"},
     "training": NEURAL,
     "estimators": set(),
+    "estimators/ahead": FRAMES,
     "estimators/base": FRAMES,
     "estimators/conformal": FRAMES,
     "estimators/ensemble": FRAMES,
@@ -31,6 +40,7 @@ ALLOWED = {
     "estimators/naive": FRAMES,
     "estimators/regressor": NEURAL,
     "estimators/named": NEURAL | FRAMES | {"estimators/regressor"},
+    "estimators/attentive": NEURAL | FRAMES | {"estimators/named"},
     "modelfile": {"errors"},
     "modelconfig": {"errors"},
     "persistence": None,
@@ -40,11 +50,12 @@ ALLOWED = {
     "__init__": None,
 }
 LIBRARIES = {
-    "torch": {"networks", "heads", "training", "estimators/regressor", "persistence", "cli"},
+    "torch": {"networks", "heads", "distributions", "training", "estimators/regressor", "persistence", "cli"},
     "pytorch_lightning": {"training"},
     "pandas": {
         "data",
         "metrics",
+        "estimators/ahead",
         "estimators/base",
         "estimators/conformal",
         "estimators/forecaster",

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from tsseq import heads, networks
+from tsseq import distributions, heads, networks
 from tsseq.data.frames import Form
 from tsseq.data.panel import Panel
 from tsseq.data.rows import Layout
@@ -33,18 +33,19 @@ from tsseq.data.rules import Offsets, Sessions, Steps
 from tsseq.data.scaling import Kind, Scaling
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, ModelFileError
-from tsseq.estimators import named
+from tsseq.estimators import attentive, named
 from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.regressor import NeuralRegressor
 from tsseq.modelconfig import Kinds, decoded, encoded, encoded_ids, ids_of, time_dtype, times_of
 from tsseq.modelfile import StrPath, dumped, parsed, read, write
 from tsseq.networks import Network
+from tsseq.training.model import Model
 from tsseq.training.settings import Training
 
 RECORDS = (Form, Layout, NeuralRegressor, Offsets, Schema, Sessions, Steps, Training)
 KINDS: Kinds = {kind.__name__: kind for kind in RECORDS} | {
     name: kind
-    for module in (networks, heads, named)
+    for module in (networks, heads, distributions, named, attentive)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, (Network, heads.Head, Forecaster))
     if not (name.startswith("_") or isabstract(kind))
@@ -177,25 +178,25 @@ def _regressor(parts: Any, config: Any, state: Any, weights: dict[str, Tensor]) 
     if (regressor.layout_.width, regressor.layout_.n_outputs) != (layout.width, layout.n_outputs):
         raise ValueError(f"{regressor.layout_} and {layout} describe different rows")
     regressor.head_ = parts["head"]
-    regressor.network_ = _network(network, regressor.layout_, regressor.head_.n_params, weights)
+    regressor.network_ = _network(network, regressor.layout_, regressor.head_, weights)
     if regressor.training is not None and regressor.training.compile:
-        regressor.network_.compile()
+        regressor.network_.core.compile()
     regressor.n_features_in_, regressor.one_output_ = layout.width, layout.n_outputs == 1
     columns = dict(zip(config["history"], state["history"].T, strict=True))
     regressor.history_ = pd.DataFrame(columns, index=range(len(state["history"]))).rename_axis("epoch")
     return regressor
 
 
-def _network(network: Network, layout: Layout, n_params: int, weights: dict[str, Tensor]) -> nn.Module:
-    """The module with its weights: built without memory first, to compare shapes, then in earnest."""
+def _network(network: Network, layout: Layout, head: heads.Head, weights: dict[str, Tensor]) -> Model:
+    """The model with its weights: built without memory first, to compare shapes, then in earnest."""
     with torch.device("meta"), _at_most(2 * len(weights) + 16):
-        wanted = {name: (tuple(x.shape), x.dtype) for name, x in _tensors(network.build(layout, n_params)).items()}
+        wanted = {name: (tuple(x.shape), x.dtype) for name, x in _tensors(Model(network, layout, head)).items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             raise ValueError(f"{network!r} needs {wanted.get(name)} as {name}, and the weights have {found.get(name)}")
     with torch.random.fork_rng(devices=[]):
-        module = network.build(layout, n_params)
+        module = Model(network, layout, head)
     with torch.no_grad():
         for name, tensor in _tensors(module).items():
             tensor.copy_(weights[name])

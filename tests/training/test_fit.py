@@ -286,7 +286,7 @@ def test_a_network_learns_a_season():
 
 def test_lstm_is_the_network_of_a_regressor_without_one():
     found = NeuralRegressor(training=Training(max_epochs=1, verbose=False)).fit(np.zeros((20, 3)), np.zeros(20))
-    assert type(found.network_) is type(LSTM().build(found.layout_, 1))
+    assert type(found.network_.core) is type(LSTM().build(found.layout_, 1))
 
 
 def test_an_interrupt_is_an_interrupt_and_the_next_one_too():

@@ -117,6 +117,36 @@ class Panel:
         from_end = np.repeat(self.indptr[1:], self.lengths) - np.arange(len(self.times))
         return self.select(from_end <= n)
 
+    def filled_up(self, n: int) -> Panel:
+        """Missing rows, with the first timestamp, in front of every series that has fewer than ``n``."""
+        lacking = np.maximum(n - self.lengths, 0)
+        if not lacking.any():
+            return self
+        indptr = self.indptr + np.concatenate([[0], np.cumsum(lacking)])
+        source = np.maximum(np.arange(indptr[-1]) - np.repeat(np.cumsum(lacking), np.diff(indptr)), 0)
+        first = np.repeat(self.indptr[:-1], np.diff(indptr))
+        values = np.where((source < first)[:, None], np.nan, self.values[np.maximum(source, first)])
+        return replace(self, values=values, indptr=indptr, times=self.times.take(np.maximum(source, first)))
+
+    def repeated(self, n: int) -> Panel:
+        """All series ``n`` times, one whole panel after another; ids then occur more than once."""
+        start = np.arange(n)[:, None] * len(self.times)
+        indptr = np.append((start + self.indptr[:-1]).ravel(), n * len(self.times))
+        every = np.tile(np.arange(len(self)), n)
+        rules = self.rules if len(self.rules) == 1 else self.rules * n
+        times = self.times.take(np.tile(np.arange(len(self.times)), n))
+        values = np.tile(self.values, (n, 1))
+        return replace(
+            self,
+            values=values,
+            static=self.static[every],
+            indptr=indptr,
+            times=times,
+            ids=self.ids.take(every),
+            rank=self.rank[every],
+            rules=rules,
+        )
+
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
         """The same panel with other values in ``rows`` (an index or a mask) of ``columns``."""
         changed = self.values.copy()

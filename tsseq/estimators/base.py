@@ -134,3 +134,9 @@ def as_forecaster(found: Any) -> BaseForecaster:
     if not isinstance(found, BaseForecaster):
         raise ConfigError(f"a forecaster such as Forecaster(Ridge(), 5, 60) was needed, not {found!r}.")
     return found
+
+
+def check_size(name: str, value: Any) -> None:
+    """Refuse a ``value`` that counts nothing."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")

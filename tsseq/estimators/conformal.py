@@ -12,8 +12,8 @@ from tsseq.data.rows import Index, Layout
 from tsseq.data.scaling import Scaling, logged
 from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError
-from tsseq.estimators.base import BaseForecaster, Found, as_forecaster, check_no_y
-from tsseq.estimators.forecaster import Forecaster, check_size
+from tsseq.estimators.base import BaseForecaster, Found, as_forecaster, check_no_y, check_size
+from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.forecasts import Array, Levels
 
 

@@ -12,8 +12,8 @@ from sklearn.utils.metaestimators import _BaseComposition
 
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
-from tsseq.estimators.base import BaseForecaster, Found, as_forecaster, check_no_y
-from tsseq.estimators.forecaster import Forecaster, check_size
+from tsseq.estimators.base import BaseForecaster, Found, as_forecaster, check_no_y, check_size
+from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.forecasts import Array, Levels
 
 COMBINE: dict[str, Callable[..., Array]] = {"mean": np.mean, "median": np.median}

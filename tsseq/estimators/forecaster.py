@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any, Self
@@ -12,21 +12,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.calendar import Calendar, stamps_like
-from tsseq.data.future import check_known, with_known
+from tsseq.data.future import check_known
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.rows import Layout
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
 from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, DataError
-from tsseq.estimators.base import BaseForecaster, Found, check_no_y
-from tsseq.estimators.forecasts import Levels, fit_rows, forecast, scaled_predictions
-from tsseq.estimators.naive import LastValue
+from tsseq.estimators.ahead import Ahead, attention_table, check_steps, forecasts_ahead, sampled
+from tsseq.estimators.base import BaseForecaster, Found, check_no_y, check_size
+from tsseq.estimators.forecasts import Levels, fit_rows, forecast, skill
 
 Array = NDArray[np.float64]
+
+
+def _has(method: str) -> Callable[[Forecaster], bool]:
+    return lambda forecaster: hasattr(forecaster._new_regressor(), method)
 
 
 class Forecaster(BaseForecaster):
@@ -154,21 +159,50 @@ class Forecaster(BaseForecaster):
 
     def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
         """See `BaseForecaster`."""
-        panel = self._history(frame)
-        check_length(panel, self.layout_.context_length, "context_length")
-        steps = self.layout_.horizon if steps is None else steps
-        self._check_steps(steps, levels)
-        n_blocks = -(-steps // self.layout_.horizon)
-        coming = panel.tail(self.layout_.context_length).extend(n_blocks * self.layout_.horizon)
-        coming = with_known(coming, n_blocks * self.layout_.horizon, future)
-        origins = coming.indptr[1:] - n_blocks * self.layout_.horizon - 1
-        found = []
-        for block in range(n_blocks):
-            at = origins + block * self.layout_.horizon
-            found.append(forecast(self.regressor_, Windows.of(coming, self.layout_, self.scaling_, at), levels))
-            own = slice(0, len(coming.schema.target))
-            coming = coming.with_values(at[:, None] + np.arange(1, self.layout_.horizon + 1), own, found[-1][..., 0])
-        return coming, origins, np.concatenate(found, axis=1)[:, :steps]  # (S, steps, targets, 1 + Q)
+        steps = self._steps(steps, levels is not None)
+        ahead = self._ahead(frame, steps, future)
+        return ahead.panel, ahead.origins, forecasts_ahead(self.regressor_, ahead, levels)[:, :steps]
+
+    @available_if(_has("sample"))
+    def sample(
+        self,
+        frame: Frame | Panel | None = None,
+        n_paths: int = 100,
+        *,
+        steps: int | None = None,
+        future: Frame | None = None,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Draw paths of the rows after the end of every series; only there when the head is a distribution.
+
+        Series are drawn independently of one another. A network that reads its own forecasts (`Seq2Seq`) goes on from
+        every value drawn; any other does so from block to block of ``horizon`` rows, within which steps are joined as
+        those of a random walk.
+
+        Returns
+        -------
+        A frame laid out as that of `predict`, with columns ``<target>_path<k>``, k = 0..n_paths - 1.
+        """
+        check_size("n_paths", n_paths)
+        steps = self._steps(steps, quantiles=True)
+        ahead = self._ahead(frame, steps, future)
+        paths = sampled(self.regressor_, ahead, n_paths, seed)[:, :, :steps]  # (n_paths, S, steps, targets)
+        rows = (ahead.origins[:, None] + np.arange(1, steps + 1)).ravel()
+        columns: dict[Hashable, Array] = {}
+        for k, name in enumerate(ahead.panel.schema.target):
+            columns |= {f"{name}_path{path}": values.ravel() for path, values in enumerate(paths[..., k])}
+        return ahead.panel.to_frame(rows, columns)
+
+    @available_if(_has("attention"))
+    def attention_weights(self, frame: Frame | Panel | None = None, *, future: Frame | None = None) -> pd.DataFrame:
+        """How much each step of the forecast looks at each row of its context; only there for networks with attention.
+
+        Returns
+        -------
+        One row per (id, target, step, row of the context), with the columns ``[id,] [target,] time, step,
+        context_time, weight``. The weights of a step sum to 1; rows of one segment share alike.
+        """
+        return attention_table(self.regressor_, self._ahead(frame, self.layout_.horizon, future))
 
     def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
         """See `BaseForecaster`."""
@@ -195,16 +229,7 @@ class Forecaster(BaseForecaster):
         dominates. 0 is as good as the last value, 1 is perfect.
         """
         panel = self._history(frame)
-        windows = Windows.of(panel, self.layout_, self.scaling_)
-        scaled = np.asarray(windows.targets()).reshape(len(windows), self.layout_.horizon, -1)
-        actual = replace(windows.affine, still=None).undo(scaled)
-        naive = LastValue().fit(windows, windows.targets())
-        errors = []
-        for regressor in (self.regressor_, naive):
-            found = windows.affine.undo(scaled_predictions(regressor, windows)[..., 0].reshape(scaled.shape))
-            errors.append(np.abs(actual - found) / windows.unit[:, None])
-        ours, theirs = (float(np.nansum(part)) for part in errors)
-        return 1 - ours / theirs if theirs > 0 else 0.0
+        return skill(self.regressor_, Windows.of(panel, self.layout_, self.scaling_))
 
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
         """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``."""
@@ -270,17 +295,14 @@ class Forecaster(BaseForecaster):
             raise DataError(f"fitted on the columns {ours}, asked to predict from {theirs}.")
         return panel
 
-    def _check_steps(self, steps: int, levels: Levels) -> None:
-        check_size("steps", steps)
-        beyond = f"horizon={self.layout_.horizon}" if steps > self.layout_.horizon else ""
-        if beyond and self.schema_.past:
-            named = ", ".join(map(str, self.schema_.past))
-            raise ConfigError(f"steps={steps} goes beyond {beyond}, where the past covariates {named} are unknown.")
-        if beyond and levels is not None:
-            raise ConfigError(f"quantiles end at {beyond}: beyond it they would be too narrow. Raise horizon.")
+    def _ahead(self, frame: Frame | Panel | None, steps: int, future: Any) -> Ahead:
+        panel = self._history(frame)
+        if not getattr(self.regressor_, "reads_short_contexts", False):
+            check_length(panel, self.layout_.context_length, "context_length")
+        return Ahead.of(panel, self.layout_, self.scaling_, steps, future)
 
-
-def check_size(name: str, value: Any) -> None:
-    """Refuse a ``value`` that counts nothing."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")
+    def _steps(self, steps: int | None, quantiles: bool) -> int:
+        check_is_fitted(self, "regressor_")
+        steps = self.layout_.horizon if steps is None else steps
+        check_steps(self.regressor_, self.layout_.horizon, self.schema_.past, steps, quantiles)
+        return steps

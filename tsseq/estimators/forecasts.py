@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from tsseq.data.panel import Panel
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, DataError
+from tsseq.estimators.naive import LastValue
 
 Array = NDArray[np.float64]
 Levels = Sequence[float] | None
@@ -46,18 +48,22 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
 
 
 def forecast(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
-    """(n_origins, horizon, targets, 1 + Q) in the data's units: the point forecast, then quantiles.
-
-    With independent targets, ``windows`` holds all origins of the first target, then all of the second.
-    """
+    """(n_origins, horizon, targets, 1 + Q) in the data's units: the point forecast, then quantiles."""
     empty = np.flatnonzero(~np.isfinite(windows.affine.loc).all(axis=1))
     if len(empty):
         name, time = windows.panel.ids[windows.series[empty[0]]], windows.panel.times[windows.origin[empty[0]]]
         where = f"ending {time}" if name is None else f"of {name!r} ending {time}"
         raise DataError(f"{len(empty)} contexts hold no observed target (first: the one {where}).")
+    return in_units(windows, scaled_predictions(regressor, windows, levels))
+
+
+def in_units(windows: Windows, scaled: Array) -> Array:
+    """Scaled values (n_windows, horizon * n_targets, K) in the data's units, (n_origins, horizon, targets, K).
+
+    With independent targets, ``windows`` holds all origins of the first target, then all of the second.
+    """
     layout = windows.layout
-    steps = scaled_predictions(regressor, windows, levels).reshape(len(windows), layout.horizon, layout.n_targets, -1)
-    values = windows.affine.undo(steps)
+    values = windows.affine.undo(scaled.reshape(len(windows), layout.horizon, layout.n_targets, -1))
     values = np.exp(values) if windows.scaling.log else values
     channels = 1 if layout.n_targets > 1 else len(windows.panel.schema.target)
     by_channel = values.reshape(channels, -1, *values.shape[1:])  # (channels, n_origins, H, n_targets, 1 + Q)
@@ -80,6 +86,19 @@ def scaled_predictions(regressor: Any, windows: Windows, levels: Levels = None) 
             "or use a neural forecaster with head=Quantiles([...])."
         )
     return np.concatenate([point, regressor.predict_quantiles(windows, levels)], axis=-1)
+
+
+def skill(regressor: Any, windows: Windows) -> float:
+    """Skill against repeating the last value, ``1 - MAE / MAE_naive``, in units of each series' own scale."""
+    scaled = np.asarray(windows.targets()).reshape(len(windows), windows.layout.horizon, -1)
+    actual = replace(windows.affine, still=None).undo(scaled)
+    naive = LastValue().fit(windows, windows.targets())
+    errors = []
+    for model in (regressor, naive):
+        found = windows.affine.undo(scaled_predictions(model, windows)[..., 0].reshape(scaled.shape))
+        errors.append(np.abs(actual - found) / windows.unit[:, None])
+    ours, theirs = (float(np.nansum(part)) for part in errors)
+    return 1 - ours / theirs if theirs > 0 else 0.0
 
 
 def _explain(error: ValueError, regressor: Any, windows: Windows) -> None:

@@ -20,14 +20,20 @@ from tsseq.errors import ConfigError, DataError
 from tsseq.heads import Head, Point
 from tsseq.naming import KnowsOtherNames
 from tsseq.networks import LSTM, Network
+from tsseq.networks.base import Autoregressive
 from tsseq.training.loader import Rows
 from tsseq.training.settings import Training
 
 ROWS_AT_ONCE = 256
+PATHS, PATHS_AT_ONCE = 200, 20
 
 
 def _has_quantiles(regressor: NeuralRegressor) -> bool:
-    return regressor.head is not None and type(regressor.head).quantiles is not Head.quantiles
+    return regressor.head is not None and type(regressor.head).icdf is not Head.icdf
+
+
+def _has_attention(regressor: NeuralRegressor) -> bool:
+    return regressor.network is not None and regressor.network.has_attention
 
 
 class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
@@ -61,6 +67,7 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
     """
 
     reads_windows = True
+    reads_short_contexts = True
 
     def __init__(
         self,
@@ -112,24 +119,64 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
 
     @available_if(_has_quantiles)
     def predict_quantiles(self, X: Any, levels: Sequence[float]) -> NDArray[np.float64]:
-        """Quantiles (n, horizon * n_targets, len(levels)); only there when the head has them."""
-        found = self._through(X, lambda params, batch: self.head_.quantiles(params, levels, batch.scale))
-        return found.reshape(len(found), -1, len(levels))
+        """Quantiles (n, horizon * n_targets, len(levels)); only there when the head has them.
+
+        Those of a network that reads its own forecasts are of 200 paths.
+        """
+        check_is_fitted(self, "network_")
+        if not isinstance(self.network_.core, Autoregressive):
+            found = self._through(X, lambda params, batch: self.head_.quantiles(params, levels, batch.scale))
+            return found.reshape(len(found), -1, len(levels))
+        self.head_.quantiles(torch.zeros(1, 1, 1, self.head_.n_params), levels, torch.ones(1, 1))  # checks the levels
+        even = (np.arange(PATHS) + 0.5) / PATHS
+        steps = self.layout_.n_outputs
+        level = np.random.default_rng(0).permuted(np.tile(even[:, None], steps), axis=0)  # (paths, steps)
+        found = np.quantile(self.sample(X, level[:, None]), levels, axis=0)  # (Q, n, steps)
+        return np.moveaxis(found, 0, -1)
+
+    @available_if(_has_quantiles)
+    def sample(self, X: Any, level: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Paths (n_paths, n, horizon * n_targets), scaled as X is; only there when the head has quantiles.
+
+        Parameters
+        ----------
+        X : Windows, or an array (n, n_features).
+        level : uniform random numbers (n_paths, n, horizon * n_targets) in 0..1; (n_paths, 1, ...) are shared by all
+            rows. A network that reads its own forecasts goes on from each draw; any other joins its steps as those of
+            a random walk are joined.
+        """
+        shape = (self.layout_.horizon, self.layout_.n_targets)
+        drawn = torch.as_tensor(level, dtype=torch.float32).clamp(1e-6, 1 - 1e-6).unflatten(2, shape)
+        drawn = drawn.expand(-1, len(X), -1, -1)  # (n_paths, n, H, C)
+        parts = []
+        for paths in drawn.split(PATHS_AT_ONCE):
+            parts.append(self._run(X, lambda batch, rows, paths=paths: self.network_.sample(batch, paths[:, rows]), 1))
+        return np.concatenate(parts).reshape(len(level), len(X), -1)
+
+    @available_if(_has_attention)
+    def attention(self, X: Any) -> NDArray[np.float64]:
+        """How much every step looks at every row of the context: (n, horizon, context_length), each step's sum is 1."""
+        return self._run(X, lambda batch, rows: self.network_.attention(batch))
 
     def _through(self, X: Any, read: Any) -> NDArray[np.float64]:
-        """Run the network over all rows, a few at a time, and ``read`` its parameters."""
+        """Run the network over all rows and ``read`` its parameters."""
+        return self._run(X, lambda batch, rows: read(self.network_(batch).float(), batch))
+
+    def _run(self, X: Any, function: Any, axis: int = 0) -> NDArray[np.float64]:
+        """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
         check_is_fitted(self, "network_")
         if not isinstance(X, Windows):
             X = validate_data(self, X, reset=False, dtype=np.float64)
         with torch.inference_mode():
-            parts = [read(self.network_(batch).float(), batch) for batch in self._batches(X)]
-        return torch.cat(parts)[: len(X)].double().numpy()
+            parts = [function(batch, rows) for batch, rows in self._batches(X)]
+        return torch.cat(parts, dim=axis).narrow(axis, 0, len(X)).double().numpy()
 
     def _batches(self, X: Any) -> Iterator[Any]:
         """Batches of one size, the last one filled up: a forecast does not depend on how many are made with it."""
         rows = Rows(X, None, self.layout_, torch.device("cpu"))
         for first in range(0, len(X), ROWS_AT_ONCE):
-            yield rows.batch(torch.arange(first, first + ROWS_AT_ONCE).clamp(max=len(X) - 1), training=False)[0]
+            chosen = torch.arange(first, first + ROWS_AT_ONCE).clamp(max=len(X) - 1)
+            yield rows.batch(chosen, training=False)[0], chosen
 
     def _check(self, X: Any, y: Any) -> None:
         columns = 1 if y.ndim == 1 else y.shape[1]
@@ -139,9 +186,17 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         name, kind = type(self.head_).__name__, X.scaling.kind if isinstance(X, Windows) else "none"
         if kind not in self.head_.scalings:
             raise ConfigError(f"head={name} needs scaling={' or '.join(map(repr, self.head_.scalings))}, not {kind!r}.")
-        lowest = np.nanmin(y) if self.head_.lowest > -np.inf else np.inf
-        if lowest < self.head_.lowest:
-            raise DataError(f"head={name} needs targets of at least {self.head_.lowest:g}; there is {lowest:g}.")
+        if (
+            isinstance(self.head_, Point)
+            and self.head_.loss_name == "smape"
+            and isinstance(X, Windows)
+            and X.scaling.log
+        ):
+            raise ConfigError("Point('smape') is no error of logarithms; with log=True, 'mae' is relative already.")
+        if self.head_.lowest > -np.inf and np.nanmin(y) < self.head_.lowest:
+            raise DataError(f"head={name} needs targets of at least {self.head_.lowest:g}; there is {np.nanmin(y):g}.")
+        if self.head_.highest < np.inf and np.nanmax(y) > self.head_.highest:
+            raise DataError(f"head={name} needs targets of at most {self.head_.highest:g}; there is {np.nanmax(y):g}.")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -66,3 +66,21 @@ def _channels(row: Tensor, layout: Layout) -> Channels:
         known.reshape(len(row), layout.n_known, both).mT,
         static,
     )
+
+
+def absent(batch: Batch) -> Tensor:
+    """(B,) leading rows of the context at which nothing at all is observed: they lie before the series begins."""
+    seen, length = batch.observed, batch.observed.target.shape[1]
+    rows = torch.cat([seen.target, seen.past, seen.known[:, :length]], dim=2).any(dim=2)  # (B, L)
+    return (rows.cumsum(dim=1) == 0).sum(dim=1)
+
+
+def shortened(batch: Batch, rows: Tensor, n: int) -> Batch:
+    """The series ``rows`` (b,) of a batch without the first ``n`` rows of their context."""
+
+    def cut(part: Channels) -> Channels:
+        return Channels(part.target[rows, n:], part.past[rows, n:], part.known[rows, n:], part.static[rows])
+
+    future = None if batch.future is None else batch.future[rows]
+    rest = (batch.codes[rows], batch.loc[rows], batch.scale[rows], future)
+    return Batch(cut(batch.values), cut(batch.observed), *rest)

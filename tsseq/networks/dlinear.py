@@ -48,5 +48,6 @@ class _DLinearNet(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         values = batch.values.target.mT  # (B, C, L)
         trend = moving_average(values, self.kernel_size)
-        found = self.trend(trend) + self.remainder(values - trend)  # (B, C, H * n_params)
+        lacking = (self.trend.in_features - values.shape[2], 0)
+        found = self.trend(pad(trend, lacking)) + self.remainder(pad(values - trend, lacking))  # (B, C, H * n_params)
         return found.unflatten(2, self.shape).transpose(1, 2) + self.others(batch)  # (B, H, C, n_params)

@@ -22,13 +22,14 @@ def n_history(layout: Layout) -> int:
 def history(batch: Batch, layout: Layout) -> Tensor:
     """(B, L, C) everything about the context that changes over time; with missing values, also what was observed."""
     parts = [batch.values, batch.observed] if layout.missing else [batch.values]
-    blocks = [block for part in parts for block in (part.target, part.past, part.known[:, : layout.context_length])]
+    rows = batch.values.target.shape[1]
+    blocks = [block for part in parts for block in (part.target, part.past, part.known[:, :rows])]
     return torch.cat(blocks, dim=2)  # (B, L, C)
 
 
 def coming(batch: Batch, layout: Layout) -> Tensor:
     """(B, H, C_known) covariates known over the horizon."""
-    return batch.values.known[:, layout.context_length :]
+    return batch.values.known[:, -layout.horizon :]
 
 
 def segments(values: Tensor, length: int, front: bool) -> Tensor:
@@ -52,13 +53,35 @@ def attention_options(hidden_size: int, n_heads: int, feedforward_size: int, dro
     return {**sizes, "dropout": dropout, "batch_first": True}
 
 
+def whole_row(batch: Batch, layout: Layout) -> list[Tensor]:
+    """The row again, flat: values of target, past, known and static; with missing values, also what was observed.
+
+    Rows that a shorter context lacks are 0.
+    """
+    lacking = layout.context_length - batch.values.target.shape[1]
+    blocks = [*batch.values, *batch.observed] if layout.missing else [*batch.values]
+    return [(pad(x, (0, 0, lacking, 0)) if x.dim() == 3 else x).flatten(1) for x in blocks]
+
+
+def spread(weights: Tensor, length: int, rows: int, ahead: int, horizon: int) -> Tensor:
+    """Attention between segments (B, m, n) as attention of steps to rows, (B, H, L); a segment's rows share alike.
+
+    ``length`` rows make a segment of the context, whose front is filled, ``ahead`` steps one of the horizon.
+    """
+    first = -rows % length
+    counts = torch.full((weights.shape[2],), length, device=weights.device)
+    counts[0] -= first
+    by_row = (weights / counts).repeat_interleave(length, dim=2)[:, :, first:]  # (B, m, L)
+    return by_row.repeat_interleave(ahead, dim=1)[:, :horizon]
+
+
 class Others(nn.Module):
     """One linear map to the horizon, (B, H, C, n_params), from everything in a row but the values of the targets."""
 
     def __init__(self, layout: Layout, n_params: int) -> None:
         super().__init__()
         self.shape = (layout.horizon, layout.n_targets, n_params)
-        self.missing = layout.missing
+        self.layout = layout
         width = layout.width * (1 + layout.missing) - layout.context_length * layout.n_targets
         self.map = nn.Linear(width, layout.n_outputs * n_params, bias=False) if width else None
 
@@ -66,6 +89,5 @@ class Others(nn.Module):
         """See the class; zeros if there is nothing else."""
         if self.map is None:
             return batch.loc.new_zeros(len(batch.loc), *self.shape)
-        parts = [*batch.values[1:], *batch.observed] if self.missing else batch.values[1:]
-        row = torch.cat([part.flatten(1) for part in parts], dim=1)  # (B, width)
+        row = torch.cat(whole_row(batch, self.layout)[1:], dim=1)  # (B, width)
         return self.map(row).unflatten(1, self.shape)

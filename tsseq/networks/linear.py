@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from tsseq.data.rows import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
+from tsseq.networks.layers import whole_row
 
 
 class Linear(Network):
@@ -28,10 +29,9 @@ class _LinearNet(nn.Module):
     def __init__(self, layout: Layout, n_params: int) -> None:
         super().__init__()
         self.shape = (layout.horizon, layout.n_targets, n_params)
-        self.missing = layout.missing
+        self.layout = layout
         self.map = nn.Linear(layout.width * (1 + layout.missing), layout.n_outputs * n_params)
 
     def forward(self, batch: Batch) -> Tensor:
-        parts = [*batch.values, *batch.observed] if self.missing else batch.values
-        row = torch.cat([part.flatten(1) for part in parts], dim=1)  # (B, width)
+        row = torch.cat(whole_row(batch, self.layout), dim=1)  # (B, width)
         return self.map(row).unflatten(1, self.shape)  # (B, H, C, n_params)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from tsseq.data.rows import Layout
 from tsseq.networks.base import Network
@@ -61,6 +62,7 @@ class _PatchTSTNet(nn.Module):
         super().__init__()
         size, rows = given.hidden_size, layout.context_length
         self.length, self.stride = min(given.patch_length, rows), min(given.stride, rows)
+        self.unit, self.rows = self.stride, rows
         self.missing = layout.missing
         self.out = (layout.horizon, n_params)
         n_patches = (rows - self.length) // self.stride + 2
@@ -76,7 +78,14 @@ class _PatchTSTNet(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         target, observed = batch.values.target, batch.observed.target
         values = torch.stack([target, observed] if self.missing else [target], dim=3)  # (B, L, C, 1 or 2)
-        cut = patches(values.transpose(1, 2).flatten(0, 1), self.length, self.stride)  # (B * C, n, length * 1 or 2)
-        encoded = self.encoder(self.embed(cut) + self.positions)  # (B * C, n, hidden)
+        cut = patches(self._filled(values.transpose(1, 2).flatten(0, 1)), self.length, self.stride)
+        encoded = self.encoder(self.embed(cut) + self.positions[-cut.shape[1] :])  # (B * C, n, hidden)
+        encoded = pad(encoded, (0, 0, len(self.positions) - cut.shape[1], 0))  # (B * C, n_patches, hidden)
         found = self.read(encoded.flatten(1)).unflatten(1, self.out)  # (B * C, H, n_params)
         return found.unflatten(0, (len(target), -1)).transpose(1, 2) + self.others(batch)  # (B, H, C, n_params)
+
+    def _filled(self, values: Tensor) -> Tensor:
+        """Zeros in front of a shorter context (B, L, C), so that its patches start where those of a whole one do."""
+        rows = values.shape[1]
+        needed = max(rows, self.length)
+        return pad(values, (0, 0, needed - rows + (self.rows - needed) % self.stride, 0))

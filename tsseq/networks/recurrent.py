@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -77,7 +78,7 @@ class _RecurrentNet(nn.Module):
         super().__init__()
         self.layout = layout
         size, length = given.hidden_size, min(given.segment_length or 1, layout.context_length)
-        self.length, self.ahead = length, min(length, layout.horizon)
+        self.length, self.ahead, self.unit = length, min(length, layout.horizon), length
         self.out = (self.ahead, layout.n_targets, n_params)
         cell: dict[str, Any] = {"num_layers": given.n_layers, "batch_first": True}
         between = given.dropout if given.n_layers > 1 else 0.0
@@ -98,14 +99,19 @@ class _RecurrentNet(nn.Module):
         steps = self.steps.expand(len(inputs), -1, -1)  # (B, m, hidden)
         if self.known is not None:
             steps = steps + self.known(segments(coming(batch, self.layout), self.ahead, front=False))
-        state = tuple(map(self._start, state)) if isinstance(state, tuple) else self._start(state)
+        if self.merge is not None:
+            state = merged(state, self.merge)
+        state = each(state, lambda part: part.repeat_interleave(len(self.steps), dim=1).contiguous())
         decoded, _ = self.decoder(steps.flatten(0, 1)[:, None], state)  # (B * m, 1, hidden)
         values = self.read(decoded.unflatten(0, steps.shape[:2]).squeeze(2))  # (B, m, ahead * C * n_params)
         return values.unflatten(2, self.out).flatten(1, 2)[:, : self.layout.horizon]  # (B, H, C, n_params)
 
-    def _start(self, state: Tensor) -> Tensor:
-        """(layers * directions, B, hidden) -> (layers, B * m, hidden): one copy for every segment of the horizon."""
-        if self.merge is not None:
-            both = state.unflatten(0, (-1, 2)).movedim(1, 2).flatten(2)  # (layers, B, 2 * hidden)
-            state = self.merge(both)
-        return state.repeat_interleave(len(self.steps), dim=1).contiguous()
+
+def each(state: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a function to a state, or to both parts of an LSTM's."""
+    return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
+
+
+def merged(state: Any, merge: nn.Module) -> Any:
+    """States of two directions (layers * 2, B, hidden) as one, (layers, B, hidden)."""
+    return each(state, lambda part: merge(part.unflatten(0, (-1, 2)).movedim(1, 2).flatten(2)))

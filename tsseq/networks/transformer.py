@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from tsseq.data.rows import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
-from tsseq.networks.layers import attention_options, coming, history, n_history, positions, segments
+from tsseq.networks.layers import attention_options, coming, history, n_history, positions, segments, spread
 
 
 class Transformer(Network):
@@ -47,6 +49,11 @@ class Transformer(Network):
         self.norm_first = norm_first
         self.segment_length = segment_length
 
+    @property
+    def has_attention(self) -> bool:
+        """See `Network`."""
+        return True
+
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """See `Network`."""
         return _TransformerNet(self, layout, n_params)
@@ -59,7 +66,7 @@ class _TransformerNet(nn.Module):
         super().__init__()
         self.layout = layout
         size, length = given.hidden_size, min(given.segment_length or 1, layout.context_length)
-        self.length, self.ahead = length, min(length, layout.horizon)
+        self.length, self.ahead, self.unit = length, min(length, layout.horizon), length
         self.out = (self.ahead, layout.n_targets, n_params)
         self.n_read, n_ahead = -(-layout.context_length // length), -(-layout.horizon // self.ahead)
         self.register_buffer("places", positions(self.n_read + n_ahead, size), persistent=False)
@@ -75,18 +82,35 @@ class _TransformerNet(nn.Module):
         self.read = nn.Linear(size, self.ahead * layout.n_targets * n_params)
 
     def forward(self, batch: Batch) -> Tensor:
-        context = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
-        horizon = context.new_zeros(len(context), len(self.places) - self.n_read, context.shape[2])  # (B, m, hidden)
-        if self.known is not None:
-            horizon = self.known(segments(coming(batch, self.layout), self.ahead, front=False))
-        tokens = torch.cat([context, horizon], dim=1) + self.places
-        if self.static is not None:
-            tokens = tokens + self.static(batch.values.static)[:, None]
-        context, horizon = self.drop(tokens).tensor_split([self.n_read], dim=1)
-        for layer in self.encoder:
-            context = layer(context)
-        context = self.norms[0](context)
+        context, horizon = self._encoded(batch)
         for layer in self.decoder:
             horizon = layer(horizon, context)
         values = self.read(self.norms[1](horizon))  # (B, m, ahead * C * n_params)
         return values.unflatten(2, self.out).flatten(1, 2)[:, : self.layout.horizon]  # (B, H, C, n_params)
+
+    def attention(self, batch: Batch) -> Tensor:
+        """(B, H, L) attention of the last layer of the decoder to the context, mean of its heads."""
+        context, horizon = self._encoded(batch)
+        for layer in self.decoder[:-1]:
+            horizon = layer(horizon, context)
+        last: Any = self.decoder[-1]
+        own = last.norm1(horizon) if last.norm_first else horizon
+        own = horizon + last.self_attn(own, own, own)[0]
+        query = last.norm2(own) if last.norm_first else last.norm1(own)
+        weights = last.multihead_attn(query, context, context, need_weights=True)[1]  # (B, m, n)
+        return spread(weights, self.length, batch.values.target.shape[1], self.ahead, self.layout.horizon)
+
+    def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Encoded segments of the context (B, n, hidden), and the segments of the horizon (B, m, hidden)."""
+        context = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
+        n, m = context.shape[1], len(self.places) - self.n_read
+        horizon = context.new_zeros(len(context), m, context.shape[2])  # (B, m, hidden)
+        if self.known is not None:
+            horizon = self.known(segments(coming(batch, self.layout), self.ahead, front=False))
+        tokens = torch.cat([context, horizon], dim=1) + self.places[-(n + m) :]
+        if self.static is not None:
+            tokens = tokens + self.static(batch.values.static)[:, None]
+        context, horizon = self.drop(tokens).tensor_split([n], dim=1)
+        for layer in self.encoder:
+            context = layer(context)
+        return self.norms[0](context), horizon

@@ -10,13 +10,13 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
-from torch import nn
 
 from tsseq.data.rows import Layout
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.loader import Loader, Rows, plan
+from tsseq.training.model import Model
 from tsseq.training.module import ForecastModule, KeepBest, OneBar
 from tsseq.training.quiet import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
 from tsseq.training.settings import Training
@@ -26,12 +26,12 @@ LEAST_VALIDATION = 10
 
 def fit_network(
     network: Network, head: Head, settings: Training, X: Any, y: Any, layout: Layout
-) -> tuple[nn.Module, dict[str, list[float]]]:
-    """Train a new module on rows X, y; the random state of the process is as before afterwards.
+) -> tuple[Model, dict[str, list[float]]]:
+    """Train a new model on rows X, y; the random state of the process is as before afterwards.
 
     Returns
     -------
-    The module, on the CPU and in evaluation mode, and its losses per epoch.
+    The model, on the CPU and in evaluation mode, and its losses per epoch.
     """
     settings.check()
     if settings.keep_memory:
@@ -41,9 +41,9 @@ def fit_network(
         torch.manual_seed(seed)
         data = Data(X, y, layout, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
-        module = ForecastModule(network.build(layout, head.n_params), head, settings, rate, data.steps)
+        module = ForecastModule(Model(network, layout, head), settings, rate, data.steps)
         if settings.compile:
-            module.network.compile()
+            module.network.core.compile()
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
         with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
             trainer.fit(module, datamodule=data)

@@ -9,11 +9,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
-from torch import Tensor, nn
+from torch import Tensor
 
 from tsseq.errors import TrainingDivergedError
-from tsseq.heads import Head
 from tsseq.training.loader import Piece
+from tsseq.training.model import Model
 from tsseq.training.settings import Training
 
 CLIP = 20.0
@@ -27,9 +27,9 @@ class ForecastModule(pl.LightningModule):
     exact however the rows divide.
     """
 
-    def __init__(self, network: nn.Module, head: Head, settings: Training, rate: float, steps: int) -> None:
+    def __init__(self, network: Model, settings: Training, rate: float, steps: int) -> None:
         super().__init__()
-        self.network, self.head, self.settings = network, head, settings
+        self.network, self.head, self.settings = network, network.head, settings
         self.rate, self.steps = rate, steps
         self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
         self.sums = {"train_loss": torch.zeros(2, dtype=torch.float64), "val_loss": torch.zeros(2, dtype=torch.float64)}
@@ -47,7 +47,8 @@ class ForecastModule(pl.LightningModule):
         params = self.network(piece.batch)
         seen = piece.target.isfinite()
         target = piece.target.nan_to_num(0.0).clamp(-CLIP, CLIP)
-        losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale) * piece.weight
+        losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale)
+        losses = losses * piece.weight if self.head.weighted else losses
         total, count = torch.where(seen, losses, 0.0).sum(), seen.sum()
         if piece.share:
             sums = self.sums[name] = self.sums[name].to(total.device)

@@ -1,0 +1,86 @@
+"""What is trained and predicts: a network, the head that reads it, and contexts that begin late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from tsseq.data.rows import Layout
+from tsseq.heads import Head
+from tsseq.networks.base import Autoregressive, Network
+from tsseq.networks.batch import Batch, absent, shortened
+
+
+class Model(nn.Module):
+    """A network's module, ``core``, behind the front that all networks share.
+
+    Rows before the first one at which anything is observed are not there for the core: a context filled up in front
+    with missing values gives what the shorter context gives.
+    """
+
+    def __init__(self, network: Network, layout: Layout, head: Head) -> None:
+        super().__init__()
+        self.layout, self.head = layout, head
+        self.core = network.build(layout, head.n_params)
+        self.unit: int = getattr(self.core, "unit", 1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, H, C_target, n_params)."""
+        return self._by_length(batch, partial(self._params, draw=None, copies=1))
+
+    def attention(self, batch: Batch) -> Tensor:
+        """(B, H, L) how much each step of the horizon looks at each row of the context; 0 where there is none."""
+
+        def weights(part: Batch) -> Tensor:
+            found: Tensor = self.core.attention(part)  # type: ignore[operator]
+            return pad(found, (self.layout.context_length - found.shape[2], 0))
+
+        return self._by_length(batch, weights)
+
+    def sample(self, batch: Batch, level: Tensor) -> Tensor:
+        """Paths (n, B, H, C), each value that of a probability ``level`` (n, B, H, C).
+
+        An autoregressive network reads what was drawn before. For any other, the levels are first joined over the
+        horizon as those of a random walk are (a Gaussian copula with correlations sqrt(h / k), h < k), since errors of
+        neighbouring steps are alike: every step keeps its own distribution, and a path does not jump to and fro.
+        """
+        if not isinstance(self.core, Autoregressive):
+            params = self(batch).float()
+            steps = torch.arange(1.0, level.shape[2] + 1, device=level.device)[:, None]  # (H, 1)
+            walk = torch.special.ndtri(level).cumsum(dim=2) / steps.sqrt()
+            return self.head.icdf(params, torch.special.ndtr(walk).clamp(1e-6, 1 - 1e-6), batch.scale)
+        copies = len(level)
+        each = level.transpose(0, 1)  # (B, n, H, C)
+
+        def params_of(part: Batch, level: Tensor) -> Tensor:
+            flat, scale = level.flatten(0, 1), part.scale.repeat_interleave(copies, dim=0)
+
+            def draw(params: Tensor, first: int) -> Tensor:
+                return self.head.icdf(params, flat[:, first : first + params.shape[1]], scale)
+
+            values = self.head.icdf(self._params(part, draw, copies).float(), flat, scale)  # (B * n, H, C)
+            return values.unflatten(0, (-1, copies))
+
+        return self._by_length(batch, params_of, each).transpose(0, 1)
+
+    def _params(self, batch: Batch, draw: Callable[[Tensor, int], Tensor] | None, copies: int) -> Tensor:
+        if not isinstance(self.core, Autoregressive):
+            found: Tensor = self.core(batch)
+            return found
+        mean = draw or (lambda params, first: self.head.mean(params))
+        return self.core(batch, mean, copies)
+
+    def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
+        """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""
+        lacking = absent(batch) if self.layout.missing or not self.training else None
+        if lacking is None or not lacking.any():
+            return run(batch, *more)
+        length = self.layout.context_length
+        kept = (-(-(length - lacking) // self.unit) * self.unit).clamp(1, length)  # (B,) rows, in whole units
+        groups = [(n, (kept == n).nonzero()[:, 0]) for n in kept.unique().tolist()]
+        parts = [run(shortened(batch, rows, length - n), *(x[rows] for x in more)) for n, rows in groups]
+        return torch.cat(parts)[torch.cat([rows for _, rows in groups]).argsort()]
