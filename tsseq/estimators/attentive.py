@@ -20,7 +20,8 @@ class Seq2SeqForecaster(_Named):
     ----------
     horizon, context_length : rows to forecast, and rows of history that a forecast reads.
     target, past, known, static, id_column, time_column, calendar, multivariate, scaling, log : see `Forecaster`.
-    cell, hidden_size, n_layers, dropout, bidirectional, attention, teacher_forcing, segment_length : see `tsseq.networks.Seq2Seq`.
+    cell, hidden_size, n_layers, dropout, bidirectional, attention, teacher_forcing, segment_length : see
+        `tsseq.networks.Seq2Seq`.
     head : what is forecast: `Point` (the default), `Quantiles`, `Normal` or `StudentT`.
     training : how the network is trained, a `Training`.
     """
