@@ -1,17 +1,20 @@
-"""Accuracy of the defaults on published benchmarks: one command, results as JSON and a table.
+"""Accuracy of the defaults on published benchmarks: one command, resumed where it stopped, results as JSON and a table.
 
-    python benchmarks/accuracy.py [--data ../shared/data] [--only etth1] [--seeds 3]
+    python benchmarks/accuracy.py            every data set, horizons 96, 192, 336 and 720, three seeds: days on a CPU
+    python benchmarks/accuracy.py --quick    horizon 96, three seeds on ETTh1 and one elsewhere, without Weather
 
-Protocol of the long-term forecasting literature: borders of 12/4/4 months for ETT, errors on data standardised by the
-training rows, every test window (no dropped last batch). Weights are trained on the training rows; the validation rows
-choose the epoch. `sp500` is the data set that ships with tsseq: mean absolute error against repeating the last value.
+Protocol of the long-term forecasting literature: a context of 96 rows; borders of 12/4/4 months for ETT and of 70/10/20
+percent elsewhere; errors on data standardised by the training rows; every test window (no dropped last batch). Weights
+are trained on the training rows; the validation rows choose the epoch. `sp500` is the data set that ships with tsseq:
+five days ahead of log prices, mean absolute error relative to repeating the last value.
 """
 
 import argparse
 import json
-import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,168 +22,184 @@ import torch
 from sklearn.linear_model import Ridge
 
 import tsseq
-from tsseq import Forecaster, GRUForecaster, LastValue, LSTMForecaster, SeasonalNaive, Training
+from tsseq import Forecaster, LastValue, SeasonalNaive, Training
 
 HERE = Path(__file__).parent
-BORDERS = {"etth1": (8640, 11520, 14400)}
-FILES = {"etth1": "ltsf/ETTh1.csv.gz"}
-PUBLISHED = {
-    "etth1": {
-        "PatchTST (L=96)": (0.414, 0.419),
-        "iTransformer": (0.386, 0.405),
-        "SegRNN": (0.368, 0.395),
-        "GRU, plain": (1.135, 0.844),
-    }
+CONTEXT, HORIZONS, CUTOFFS_AT_ONCE = 96, (96, 192, 336, 720), 1000
+FILES = {
+    "ETTh1": "ETTh1",
+    "ETTh2": "ETTh2",
+    "ETTm1": "ETTm1",
+    "ETTm2": "ETTm2",
+    "Exchange": "exchange_rate",
+    "Weather": "weather",
 }
-CONTEXT, HORIZON = 96, 96
+SEASON = {"ETTh1": 24, "ETTh2": 24, "ETTm1": 96, "ETTm2": 96, "Weather": 144}
+NEURAL = ("GRU", "LSTM", "RNN", "Seq2Seq", "Transformer", "PatchTST", "DLinear", "Linear")
+NAIVE = ("Repeat", "Seasonal", "Ridge")
+PUBLISHED = ("SegRNN", "iTransformer", "PatchTST", "DLinear")  # MSE with the same context of 96 rows
+MSE = {
+    line.split()[0]: line.split()[1:]
+    for line in """
+ETTh1-96 0.368 0.386 0.414 0.386
+ETTh1-192 0.408 0.441 0.460 0.437
+ETTh1-336 0.444 0.487 0.501 0.481
+ETTh1-720 0.446 0.503 0.500 0.519
+ETTh2-96 0.278 0.297 0.302 0.333
+ETTh2-192 0.359 0.380 0.388 0.477
+ETTh2-336 0.421 0.428 0.426 0.594
+ETTh2-720 0.432 0.427 0.431 0.831
+ETTm1-96 0.330 0.334 0.329 0.345
+ETTm1-192 0.369 0.377 0.367 0.380
+ETTm1-336 0.399 0.426 0.399 0.413
+ETTm1-720 0.454 0.491 0.454 0.474
+ETTm2-96 0.173 0.180 0.175 0.193
+ETTm2-192 0.237 0.250 0.241 0.284
+ETTm2-336 0.296 0.311 0.305 0.369
+ETTm2-720 0.389 0.412 0.402 0.554
+Exchange-96 - 0.086 0.088 0.088
+Exchange-192 - 0.177 0.176 0.176
+Exchange-336 - 0.331 0.301 0.313
+Exchange-720 - 0.847 0.901 0.839
+Weather-96 0.165 0.174 0.177 0.196
+Weather-192 0.211 0.221 0.225 0.237
+Weather-336 0.270 0.278 0.278 0.283
+Weather-720 0.357 0.358 0.354 0.345
+""".strip().splitlines()
+}
 
 
-def models(share: float, seed: int, **roles) -> dict:
-    training = Training(validation=share, seed=seed, verbose=False)
-    return {
-        "GRUForecaster": GRUForecaster(HORIZON, CONTEXT, training=training, **roles),
-        "LSTMForecaster": LSTMForecaster(HORIZON, CONTEXT, training=training, **roles),
-    }
+class Run(NamedTuple):
+    """One line of the results, before it is measured."""
+
+    data: str
+    horizon: int
+    model: str
+    seed: int | None
 
 
-def baselines(**roles) -> dict:
-    return {
-        "LastValue": Forecaster(LastValue(), HORIZON, CONTEXT, **roles),
-        "SeasonalNaive(24)": Forecaster(SeasonalNaive(24), HORIZON, CONTEXT, **roles),
-        "Ridge": Forecaster(Ridge(), HORIZON, CONTEXT, **roles),
-    }
+def planned(quick: bool, seeds: int) -> Iterator[Run]:
+    """Every run, the cheap and telling ones first."""
+    for horizon in HORIZONS[:1] if quick else HORIZONS:
+        for data in FILES:
+            if quick and data == "Weather":
+                continue
+            for model in NAIVE:
+                if model != "Seasonal" or data in SEASON:
+                    yield Run(data, horizon, model, None)
+            for seed in range(1 if quick and data != "ETTh1" else seeds):
+                for model in NEURAL:
+                    yield Run(data, horizon, model, seed)
+    for model in ("Repeat", "Ridge"):
+        yield Run("sp500", 5, model, None)
+    for seed in range(seeds):
+        yield from (Run("sp500", 5, model, seed) for model in NEURAL)
 
 
-def long_term(name: str, folder: Path, seeds: int, only_model: str | None) -> list[dict]:
-    train_end, valid_end, test_end = BORDERS[name]
-    frame = pd.read_csv(folder / FILES[name], index_col="date", parse_dates=True)
-    train = frame[:train_end]
-    unit = train.std(ddof=0)
-    origins = valid_end - HORIZON - CONTEXT + 1
-    share = (valid_end - HORIZON - train_end + 1) / origins
-    rows = []
-    jobs = [(label, model, None) for label, model in baselines(target=list(frame)).items()]
-    jobs += [
-        (label, model, seed)
-        for seed in range(seeds)
-        for label, model in models(share, seed, target=list(frame)).items()
-    ]
-    for label, model, seed in jobs:
-        if only_model and only_model not in label:
-            continue
-        wall, cpu = time.perf_counter(), time.process_time()
-        model.fit(frame[:valid_end] if seed is not None else train)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        test = frame[valid_end - CONTEXT : test_end]
-        windows = len(test) - CONTEXT - HORIZON + 1
-        found = model.predict_at(test, test.index[CONTEXT - 1 : CONTEXT - 1 + windows])
-        forecast = found["forecast"].to_numpy().reshape(windows, HORIZON, -1)
-        actual = np.stack([test.to_numpy()[CONTEXT + i : CONTEXT + i + HORIZON] for i in range(windows)])
-        error = (forecast - actual) / unit.to_numpy()
-        rows.append(
-            {
-                "data": name,
-                "model": label,
-                "seed": seed,
-                "mse": float((error**2).mean()),
-                "mae": float(np.abs(error).mean()),
-                "windows": windows,
-                "fit_seconds": wall,
-                "fit_cpu_seconds": cpu,
-                "epochs": len(model.history_) if seed is not None else None,
-            }
-        )
-        print(json.dumps(rows[-1]), flush=True)
-    return rows
+def forecaster(run: Run, context: int, share: float, **roles) -> Forecaster:
+    """The model with its defaults."""
+    if run.seed is not None:
+        training = Training(validation=share, seed=run.seed, verbose=False)
+        return getattr(tsseq, f"{run.model}Forecaster")(run.horizon, context, training=training, **roles)
+    regressors = {"Repeat": LastValue(), "Ridge": Ridge(), "Seasonal": SeasonalNaive(SEASON.get(run.data, 1))}
+    return Forecaster(regressors[run.model], run.horizon, context, **roles)
 
 
-def sp500(seeds: int) -> list[dict]:
-    """Five days ahead of daily log prices: train on the first 70 %, test on every origin after."""
+def long_term(run: Run, folder: Path) -> dict:
+    """Mean squared and absolute error on standardised data, over all test windows and channels."""
+    frame = pd.read_csv(folder / f"ltsf/{FILES[run.data]}.csv.gz", index_col="date", encoding="latin-1")
+    frame.index = pd.RangeIndex(len(frame))
+    n = len(frame)
+    train_end, valid_end, test_end = int(0.7 * n), n - int(0.2 * n), n
+    if run.data.startswith("ETT"):
+        train_end, valid_end, test_end = (x * (4 if "m" in run.data else 1) for x in (8640, 11520, 14400))
+    unit = frame[:train_end].std(ddof=0).to_numpy()
+    share = (valid_end - run.horizon - train_end + 1) / (valid_end - run.horizon - CONTEXT + 1)
+    model = forecaster(run, CONTEXT, share, target=list(frame))
+    wall, cpu = time.perf_counter(), time.process_time()
+    model.fit(frame[:train_end] if run.seed is None else frame[:valid_end])
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    values = frame.to_numpy()
+    cutoffs = np.arange(valid_end - 1, test_end - run.horizon)
+    squared, absolute = [], []
+    for part in np.split(cutoffs, range(CUTOFFS_AT_ONCE, len(cutoffs), CUTOFFS_AT_ONCE)):
+        rows = slice(part[0] - CONTEXT + 1, part[-1] + 1 + run.horizon)
+        found = model.predict_at(frame[rows], part)["forecast"].to_numpy().reshape(len(part), run.horizon, -1)
+        actual = np.stack([values[cutoff + 1 : cutoff + 1 + run.horizon] for cutoff in part])
+        error = (found - actual) / unit
+        squared.append((error**2).mean(axis=(1, 2)))
+        absolute.append(np.abs(error).mean(axis=(1, 2)))
+    errors = {"mse": float(np.concatenate(squared).mean()), "mae": float(np.concatenate(absolute).mean())}
+    return errors | {"windows": len(cutoffs), "fit_seconds": wall, "fit_cpu_seconds": cpu}
+
+
+def sp500(run: Run) -> dict:
+    """Train on the first 70 %, test on every origin after."""
     prices = tsseq.load_sample("sp500")
     border = round(0.7 * len(prices))
-    roles = {"target": "close", "log": True, "calendar": "XNYS"}
-    naive = None
-    rows = []
-    jobs = [
-        ("LastValue", Forecaster(LastValue(), 5, 60, **roles), None),
-        ("Ridge", Forecaster(Ridge(), 5, 60, **roles), None),
-    ]
-    for seed in range(seeds):
-        training = Training(seed=seed, verbose=False)
-        jobs += [
-            (cls.__name__, cls(5, 60, training=training, **roles), seed) for cls in (GRUForecaster, LSTMForecaster)
-        ]
-    for label, model, seed in jobs:
-        wall, cpu = time.perf_counter(), time.process_time()
-        model.fit(prices[:border])
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        found = model.predict_at(prices, prices.index[border - 1 : -5])
-        close = prices["close"].reindex(found["time"]).to_numpy()
-        mae = float(np.abs(found["forecast"] - close).mean())
-        naive = mae if naive is None else naive
-        rows.append(
-            {
-                "data": "sp500",
-                "model": label,
-                "seed": seed,
-                "mae": mae,
-                "ratio": mae / naive,
-                "fit_seconds": wall,
-                "fit_cpu_seconds": cpu,
-            }
-        )
-        print(json.dumps(rows[-1]), flush=True)
-    return rows
+    model = forecaster(run, 60, 0.1, target="close", log=True, calendar="XNYS")
+    cpu = time.process_time()
+    model.fit(prices[:border])
+    cpu = time.process_time() - cpu
+    found = model.predict_at(prices, prices.index[border - 1 : -5])
+    close, last = (prices["close"].reindex(found[name]).to_numpy() for name in ("time", "cutoff"))
+    mae, naive = np.abs(found["forecast"] - close).mean(), np.abs(last - close).mean()
+    return {"mae": float(mae), "ratio": float(mae / naive), "fit_cpu_seconds": cpu}
 
 
 def table(rows: list[dict]) -> str:
+    """Markdown: the long-term data sets, sp500, and what a fit costs."""
     frame = pd.DataFrame(rows)
-    lines = [
-        "# Accuracy",
-        "",
-        "Written by `python benchmarks/accuracy.py`; the figures of every run are in `accuracy.json`.",
-        "",
+    long_term, prices = frame[frame["data"] != "sp500"], frame[frame["data"] == "sp500"]
+    models = [name for name in (*NAIVE, *NEURAL) if (long_term["model"] == name).any()]
+    lines = ["# Accuracy", ""]
+    lines += ["Written by `python benchmarks/accuracy.py`; the figures of every run are in `accuracy.json`.", ""]
+    lines += ["## Long-term forecasting, context 96: MSE / MAE", ""]
+    lines += ["All models with their defaults; in brackets the runs (seeds) of a mean; the best of ours is bold."]
+    lines += ["Published figures are MSE with the same context. Rows that are missing were not run.", ""]
+    lines += _head(["data", *models, *(f"{name} (published)" for name in PUBLISHED)])
+    for (data, horizon), part in long_term.groupby(["data", "horizon"], sort=False):
+        mean, runs = part.groupby("model")[["mse", "mae"]].mean(), part.groupby("model").size()
+        text = {name: f"{row.mse:.3f} / {row.mae:.3f}" for name, row in mean.iterrows()}
+        text |= {name: f"{text[name]} ({runs[name]})" for name in NEURAL if name in text}
+        text[mean["mse"].idxmin()] = f"**{text[mean['mse'].idxmin()]}**"
+        cells = [text.get(name, "") for name in models]
+        lines.append(f"| {data}-{horizon} | {' | '.join([*cells, *MSE[f'{data}-{horizon}']])} |")
+    lines += ["", "## sp500, log prices, 60 -> 5", "", *_head(["model", "MAE", "relative to repeating", "fit, CPU s"])]
+    mean = prices.groupby("model", sort=False)[["mae", "ratio", "fit_cpu_seconds"]].mean()
+    lines += [
+        f"| {name} | {row.mae:.3f} | {row.ratio:.4f} | {row.fit_cpu_seconds:.1f} |" for name, row in mean.iterrows()
     ]
-    for name, part in frame.groupby("data", sort=False):
-        ours = part.groupby("model", sort=False).mean(numeric_only=True)
-        runs = part.groupby("model", sort=False).size()
-        if name == "sp500":
-            lines += [
-                "## sp500, log prices, 60 -> 5",
-                "",
-                "| model | MAE | relative to last value | fit, CPU s | runs |",
-                "|---|---|---|---|---|",
-            ]
-            lines += [
-                f"| {m} | {r.mae:.3f} | {r.ratio:.4f} | {r.fit_cpu_seconds:.1f} | {runs[m]} |"
-                for m, r in ours.iterrows()
-            ]
-        else:
-            lines += [f"## {name}, 96 -> 96", "", "| model | MSE | MAE | fit, CPU s | runs |", "|---|---|---|---|---|"]
-            lines += [
-                f"| {m} | {r.mse:.4f} | {r.mae:.4f} | {r.fit_cpu_seconds:.1f} | {runs[m]} |" for m, r in ours.iterrows()
-            ]
-            lines += [f"| {m} (published) | {mse:.3f} | {mae:.3f} | | |" for m, (mse, mae) in PUBLISHED[name].items()]
-        lines += [""]
-    return "\n".join(lines)
+    lines += ["", "## Cost of a fit on ETTh1-96, one thread", "", *_head(["model", "CPU s"])]
+    cost = frame[(frame["data"] == "ETTh1") & (frame["horizon"] == 96)].groupby("model", sort=False)["fit_cpu_seconds"]
+    lines += [f"| {model} | {seconds:.0f} |" for model, seconds in cost.mean().items()]
+    return "\n".join(lines) + "\n"
+
+
+def _head(columns: list[str]) -> list[str]:
+    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
-    parser.add_argument("--only", choices=[*BORDERS, "sp500"])
-    parser.add_argument("--model", help="only models whose name contains this")
+    parser.add_argument("--quick", action="store_true", help="what two cores can do in some hours")
+    parser.add_argument("--only", help="only this data set")
+    parser.add_argument("--model", help="only this model")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--dry", action="store_true", help="print, and leave the committed results alone")
+    parser.add_argument(
+        "--results", type=Path, default=HERE / "accuracy.json", help="runs found there are not repeated"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    results = []
-    for data in [given.only] if given.only else [*BORDERS, "sp500"]:
-        results += sp500(given.seeds) if data == "sp500" else long_term(data, given.data, given.seeds, given.model)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if not given.dry:
-        (HERE / "accuracy.json").write_text(
-            json.dumps({"torch": torch.__version__, "threads": 1, "peak_mb": peak, "runs": results}, indent=1) + "\n"
-        )
-        (HERE / "ACCURACY.md").write_text(table(results))
-    print(table(results))
+    done = json.loads(given.results.read_text())["runs"] if given.results.exists() else []
+    for run in planned(given.quick, given.seeds):
+        if any(tuple(old[name] for name in Run._fields) == run for old in done):
+            continue
+        if (given.only or run.data) != run.data or (given.model or run.model) != run.model:
+            continue
+        done.append(run._asdict() | (sp500(run) if run.data == "sp500" else long_term(run, given.data)))
+        print(json.dumps(done[-1]), flush=True)
+        given.results.write_text(json.dumps({"torch": torch.__version__, "threads": 1, "runs": done}, indent=1) + "\n")
+    given.results.with_name("ACCURACY.md").write_text(table(done))
+    print(table(done))
