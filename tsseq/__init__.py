@@ -38,7 +38,7 @@ _HOME = {
     ],
     "tsseq.estimators.regressor": ["NeuralRegressor"],
     "tsseq.heads": ["NegativeBinomial", "Normal", "Point", "Poisson", "Quantiles", "StudentT"],
-    "tsseq.networks": ["GRU", "LSTM", "RNN", "DLinear", "Linear", "PatchTST", "Transformer"],
+    "tsseq.networks": ["GRU", "LSTM", "RNN", "ChoGRU", "DLinear", "Linear", "PatchTST", "PeepholeLSTM", "Transformer"],
     "tsseq.persistence": ["load"],
     "tsseq.plotting": ["plot_forecast"],
     "tsseq.training.settings": ["Training"],

@@ -39,9 +39,11 @@ from tsseq.heads import StudentT as StudentT
 from tsseq.networks import GRU as GRU
 from tsseq.networks import LSTM as LSTM
 from tsseq.networks import RNN as RNN
+from tsseq.networks import ChoGRU as ChoGRU
 from tsseq.networks import DLinear as DLinear
 from tsseq.networks import Linear as Linear
 from tsseq.networks import PatchTST as PatchTST
+from tsseq.networks import PeepholeLSTM as PeepholeLSTM
 from tsseq.networks import Transformer as Transformer
 from tsseq.persistence import load as load
 from tsseq.plotting import plot_forecast as plot_forecast
