@@ -229,7 +229,7 @@ def test_loading_leaves_random_numbers_alone(tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-class Mean(Network):
+class Average(Network):
     """A network of the user's own, with a buffer that is not saved with its state."""
 
     def __init__(self, width: int = 3, note: str = "mine") -> None:
@@ -237,10 +237,10 @@ class Mean(Network):
         self.note = note
 
     def build(self, layout, n_params):
-        return MeanNet(self.width, layout, n_params)
+        return AverageNet(self.width, layout, n_params)
 
 
-class MeanNet(nn.Module):
+class AverageNet(nn.Module):
     def __init__(self, width, layout, n_params):
         super().__init__()
         self.shape = (layout.horizon, layout.n_targets, n_params)
@@ -257,18 +257,18 @@ class MeanNet(nn.Module):
 class TestAnOwnNetwork:
     def test_it_is_given_by_the_caller(self, tmp_path):
         frame = pd.Series(WALK[:, 0], DAYS, name="y")
-        model = Forecaster(NeuralRegressor(Mean(width=5), training=QUICK), 2, 8).fit(frame)
-        loaded = passed_through(model, tmp_path, networks=[Mean])
+        model = Forecaster(NeuralRegressor(Average(width=5), training=QUICK), 2, 8).fit(frame)
+        loaded = passed_through(model, tmp_path, networks=[Average])
         assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
         assert loaded.regressor_.network.width == 5
-        with pytest.raises(ModelFileError, match=r"names 'Mean'.*tsseq\.load\(path, networks=\[Mean\]\)"):
+        with pytest.raises(ModelFileError, match=r"names 'Average'.*tsseq\.load\(path, networks=\[Average\]\)"):
             tsseq.load(tmp_path / "model.tsseq")
 
     def test_it_bears_a_name_of_its_own(self, tmp_path):
         with pytest.raises(ConfigError, match="LSTM is a name of tsseq's own"):
-            tsseq.load(tmp_path / "model.tsseq", networks=[type("LSTM", (Mean,), {})])
+            tsseq.load(tmp_path / "model.tsseq", networks=[type("LSTM", (Average,), {})])
         with pytest.raises(ConfigError, match="must be classes"):
-            tsseq.load(tmp_path / "model.tsseq", networks=[Mean()])
+            tsseq.load(tmp_path / "model.tsseq", networks=[Average()])
 
 
 class TestSaving:
@@ -277,7 +277,9 @@ class TestSaving:
             LinearForecaster(2, 8).save(tmp_path / "model.tsseq")
 
     def test_other_regressors_are_left_to_pickle(self, tmp_path):
-        with pytest.raises(ConfigError, match=r"neural forecasters; Forecaster\(Ridge\) is left to joblib or pickle"):
+        with pytest.raises(
+            ConfigError, match=r"neural and naive forecasters; Forecaster\(Ridge\) is left to joblib or pickle"
+        ):
             Forecaster(Ridge(), 2, 8).fit(pd.Series(WALK[:, 0], DAYS)).save(tmp_path / "model.tsseq")
 
     def test_a_model_that_cannot_be_saved_leaves_the_old_file(self, tmp_path):

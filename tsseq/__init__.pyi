@@ -42,9 +42,11 @@ from tsseq.heads import Quantiles as Quantiles
 from tsseq.networks import GRU as GRU
 from tsseq.networks import LSTM as LSTM
 from tsseq.networks import RNN as RNN
+from tsseq.networks import ChoGRU as ChoGRU
 from tsseq.networks import DLinear as DLinear
 from tsseq.networks import Linear as Linear
 from tsseq.networks import PatchTST as PatchTST
+from tsseq.networks import PeepholeLSTM as PeepholeLSTM
 from tsseq.networks import Seq2Seq as Seq2Seq
 from tsseq.networks import Transformer as Transformer
 from tsseq.persistence import load as load

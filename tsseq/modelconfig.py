@@ -64,7 +64,7 @@ def decoded(value: Any, kinds: Kinds) -> Any:
             return tuple(decoded(items, kinds))
         case {"dict": list(items)} if len(value) == 1:
             return dict(decoded(items, kinds))
-        case {"nanoseconds": int(length), "unit": str(unit)} if len(value) == 2:
+        case {"nanoseconds": int(length), "unit": str(unit)} if len(value) == 2 and not isinstance(length, bool):
             return pd.Timedelta(length, unit="ns").as_unit(unit)
         case {"offset": str(alias)} if len(value) == 1:
             return pd.tseries.frequencies.to_offset(alias)

@@ -1,4 +1,4 @@
-"""Model files: a fitted neural forecaster in one file that runs no code when it is loaded.
+"""Model files: a fitted forecaster in one file that runs no code when it is loaded.
 
 The parts of a model are named by the keys of `KINDS`, and their arguments are checked against the constructors' own
 annotations; arrays lie in safetensors, their shapes are compared with what the arguments ask for before anything is
@@ -11,9 +11,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import isabstract
-from itertools import pairwise
 from threading import get_ident
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,20 +29,28 @@ from tsseq.data.frames import Form
 from tsseq.data.panel import Panel
 from tsseq.data.rows import Layout
 from tsseq.data.rules import Offsets, Sessions, Steps
-from tsseq.data.scaling import Kind, Scaling
 from tsseq.data.schema import Schema
+from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, ModelFileError
 from tsseq.estimators import attentive, named
+from tsseq.estimators.base import BaseForecaster
+from tsseq.estimators.conformal import ConformalForecaster
+from tsseq.estimators.ensemble import EnsembleForecaster
 from tsseq.estimators.forecaster import Forecaster
+from tsseq.estimators.naive import Drift, LastValue, Mean, SeasonalNaive
 from tsseq.estimators.regressor import NeuralRegressor
-from tsseq.modelconfig import Kinds, decoded, encoded, encoded_ids, ids_of, time_dtype, times_of
+from tsseq.modelconfig import Kinds, decoded, encoded
 from tsseq.modelfile import StrPath, dumped, parsed, read, write
 from tsseq.networks import Network
+from tsseq.panelfile import Parts, check_arrays, panel_of, panel_parts, scaling_of, scaling_parts
 from tsseq.training.model import Model
 from tsseq.training.settings import Training
+from tsseq.wrapperfile import inside, leaves, wrapper_of, wrapper_parts
 
+NAIVE = (LastValue, SeasonalNaive, Drift, Mean)
 RECORDS = (Form, Layout, NeuralRegressor, Offsets, Schema, Sessions, Steps, Training)
-KINDS: Kinds = {kind.__name__: kind for kind in RECORDS} | {
+WRAPPERS = (ConformalForecaster, EnsembleForecaster)
+KINDS: Kinds = {kind.__name__: kind for kind in (*RECORDS, *NAIVE, *WRAPPERS)} | {
     name: kind
     for module in (networks, heads, distributions, named, attentive)
     for name, kind in vars(module).items()
@@ -52,24 +59,24 @@ KINDS: Kinds = {kind.__name__: kind for kind in RECORDS} | {
 }
 # what parts of a model say to arguments and arrays that make no sense
 NONSENSE = (SafetensorError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, OverflowError)
-LEARNT = ("scale", "weight", "centre", "spread", "static_centre", "static_spread")
 
 
-def save(model: Forecaster, path: StrPath) -> None:
-    """Write a fitted neural forecaster to one file; see `Forecaster.save`.
+def save(model: BaseForecaster, path: StrPath) -> None:
+    """Write a fitted forecaster to one file; see `BaseForecaster.save`.
 
     Raises
     ------
     ConfigError : the model holds something that a model file has no place for; a file that was there stays as it was.
     """
-    check_is_fitted(model, "regressor_")
-    if type(model.regressor_) is not NeuralRegressor:
-        found = f"Forecaster({type(model.regressor_).__name__}) is left to joblib or pickle"
-        raise ConfigError(f"model files hold neural forecasters; {found}, which run code when they are loaded.")
-    network = type(model.regressor_.network)
-    own = [network] if issubclass(network, Network) and network not in KINDS.values() else []
-    kinds = _kinds(own)
-    members = _members(model, kinds)
+    check_is_fitted(model, "fitted_until_")
+    regressors = [leaf.regressor_ for leaf in leaves(model)]
+    for regressor in regressors:
+        if type(regressor) not in (NeuralRegressor, *NAIVE):
+            found = f"Forecaster({type(regressor).__name__}) is left to joblib or pickle"
+            raise ConfigError(f"model files hold neural and naive forecasters; {found}, which run code when loaded.")
+    used = {type(regressor.network) for regressor in regressors if isinstance(regressor, NeuralRegressor)}
+    kinds = _kinds([kind for kind in used if issubclass(kind, Network) and kind not in KINDS.values()])
+    members = _members(_parts(model, kinds))
     try:
         _model(members, kinds)
     except NONSENSE as error:
@@ -77,7 +84,7 @@ def save(model: Forecaster, path: StrPath) -> None:
     write(path, members)
 
 
-def load(path: StrPath, networks: Sequence[type[Network]] = ()) -> Forecaster:
+def load(path: StrPath, networks: Sequence[type[Network]] = ()) -> BaseForecaster:
     """Load a forecaster that was saved with ``model.save(path)``; it predicts the same bits.
 
     Parameters
@@ -122,69 +129,83 @@ def _kinds(own: Sequence[type[Network]]) -> Kinds:
     return KINDS | {network.__name__: network for network in own}
 
 
-def _members(model: Forecaster, kinds: Kinds) -> dict[str, bytes]:
-    regressor, panel, scaling = model.regressor_, model.panel_, model.scaling_
-    config = {
-        "forecaster": encoded(model, kinds),
-        "regressor": encoded(regressor, kinds),
-        "head": encoded(regressor.head_, kinds),
-        "layout": encoded(model.layout_, kinds),
-        "schema": encoded(panel.schema, kinds),
-        "form": encoded(panel.form, kinds),
-        "rules": encoded(list(panel.rules), kinds),
-        "times": time_dtype(panel.times),
-        "times_name": encoded(panel.times.name, kinds),
-        "ids": encoded_ids(panel.ids, kinds),
-        "scaling": {"kind": scaling.kind, "log": bool(scaling.log)},
-        "history": list(regressor.history_.columns),
-    }
-    times = panel.times.asi8 if hasattr(panel.times, "asi8") else panel.times.to_numpy()
-    state = {"values": panel.values, "static": panel.static, "indptr": panel.indptr, "rank": panel.rank}
-    state |= {"times": times.astype(np.int64), "history": regressor.history_.to_numpy(dtype=np.float64)}
-    state |= {name: getattr(scaling, name) for name in LEARNT}
-    weights = {name: tensor.detach().clone().contiguous() for name, tensor in _tensors(regressor.network_).items()}
+def _members(parts: Parts) -> dict[str, bytes]:
+    weights = {name: tensor.detach().clone().contiguous() for name, tensor in parts.weights.items()}
     return {
-        "config.json": dumped(config),
+        "config.json": dumped(parts.config),
         "weights.safetensors": safetensors.torch.save(weights),
-        "state.safetensors": safetensors.numpy.save({name: np.ascontiguousarray(x) for name, x in state.items()}),
+        "state.safetensors": safetensors.numpy.save({name: np.ascontiguousarray(x) for name, x in parts.state.items()}),
     }
 
 
-def _model(members: Mapping[str, bytes], kinds: Kinds) -> Forecaster:
-    config = parsed(members["config.json"])
-    parts = {name: decoded(config[name], kinds) for name in ("forecaster", "regressor", "head", "layout")}
-    wanted = {"forecaster": Forecaster, "regressor": NeuralRegressor, "head": heads.Head, "layout": Layout}
-    for name, kind in wanted.items():
-        if not isinstance(parts[name], kind):
-            raise ValueError(f"config.json has {config[name]!r} where a {kind.__name__} was needed")
-    model, layout = parts["forecaster"], parts["layout"]
-    state = safetensors.numpy.load(members["state.safetensors"])
-    panel = _panel(config, state, kinds)
-    _check_shapes(state, panel, layout)
-    model.regressor_ = _regressor(parts, config, state, safetensors.torch.load(members["weights.safetensors"]))
-    kind, log = config["scaling"]["kind"], config["scaling"]["log"]
-    if kind not in get_args(Kind) or type(log) is not bool:
-        raise ValueError(f"config.json has an unknown scaling, {kind!r} with log={log!r}")
-    model.scaling_ = Scaling(kind, log, panel.ids, *(state[name] for name in LEARNT))
+def _model(members: Mapping[str, bytes], kinds: Kinds) -> BaseForecaster:
+    state, weights = members["state.safetensors"], members["weights.safetensors"]
+    parts = Parts(parsed(members["config.json"]), safetensors.torch.load(weights), safetensors.numpy.load(state))
+    return _made_of(parts, kinds)
+
+
+def _parts(model: Any, kinds: Kinds) -> Parts:
+    """A forecaster taken apart."""
+    if inside(model):
+        return wrapper_parts(model, kinds, _parts)
+    regressor = model.regressor_
+    config, weights, state = panel_parts(model.panel_, kinds)
+    scaling = scaling_parts(model.scaling_)
+    config |= scaling.config | {"forecaster": encoded(model, kinds), "regressor": encoded(regressor, kinds)}
+    config |= {"layout": encoded(model.layout_, kinds)}
+    state |= scaling.state
+    if isinstance(regressor, NeuralRegressor):
+        config |= {"head": encoded(regressor.head_, kinds), "history": list(regressor.history_.columns)}
+        state |= {"history": regressor.history_.to_numpy(dtype=np.float64)}
+        weights = _tensors(regressor.network_)
+    return Parts(config, weights, state)
+
+
+def _made_of(parts: Parts, kinds: Kinds) -> BaseForecaster:
+    """The inverse of `_parts`."""
+    config, state = parts.config, parts.state
+    if "wrapper" in config:
+        return wrapper_of(parts, kinds, _made_of)
+    model, layout = _decoded("forecaster", Forecaster, config, kinds), _decoded("layout", Layout, config, kinds)
+    panel = panel_of(config, state, kinds)
+    _check_layout(layout, panel)
+    model.scaling_ = scaling_of(config, state, panel.ids, panel.schema)
+    regressor = _decoded("regressor", (NeuralRegressor, *NAIVE), config, kinds)
+    if isinstance(regressor, NeuralRegressor):
+        _finish(regressor, _decoded("head", heads.Head, config, kinds), layout, parts)
+    elif parts.weights:
+        raise ValueError(f"{regressor!r} has no weights, and the file has {list(parts.weights)}")
+    else:  # a naive forecast learns no more than how a row is laid out
+        regressor.fit(Windows.of(panel, layout, model.scaling_, np.empty(0, dtype=np.int64)), None)
+    model.regressor_ = regressor
     model.layout_, model.schema_, model.panel_ = layout, panel.schema, panel
     model.fitted_until_ = panel.times.max()
     return model
 
 
-def _regressor(parts: Any, config: Any, state: Any, weights: dict[str, Tensor]) -> NeuralRegressor:
-    regressor, layout = parts["regressor"], parts["layout"]
+def _decoded(name: str, kind: Any, config: Any, kinds: Kinds) -> Any:
+    """A part of config.json that must be of one ``kind``, or of one of several."""
+    found = decoded(config[name], kinds)
+    if not isinstance(found, kind):
+        raise ValueError(f"config.json has {config[name]!r} as {name}")
+    return found
+
+
+def _finish(regressor: NeuralRegressor, head: heads.Head, layout: Layout, parts: Parts) -> None:
+    """Give ``regressor`` all that it has learnt."""
+    config, weights, state = parts
     network = networks.LSTM() if regressor.network is None else regressor.network
     regressor.layout_ = layout if regressor.layout is None else regressor.layout
     if (regressor.layout_.width, regressor.layout_.n_outputs) != (layout.width, layout.n_outputs):
         raise ValueError(f"{regressor.layout_} and {layout} describe different rows")
-    regressor.head_ = parts["head"]
+    regressor.head_ = head
     regressor.network_ = _network(network, regressor.layout_, regressor.head_, weights)
     if regressor.training is not None and regressor.training.compile:
         regressor.network_.core.compile()
     regressor.n_features_in_, regressor.one_output_ = layout.width, layout.n_outputs == 1
+    check_arrays(state, {"history": (len(state["history"]), len(config["history"]))})
     columns = dict(zip(config["history"], state["history"].T, strict=True))
     regressor.history_ = pd.DataFrame(columns, index=range(len(state["history"]))).rename_axis("epoch")
-    return regressor
 
 
 def _network(network: Network, layout: Layout, head: heads.Head, weights: dict[str, Tensor]) -> Model:
@@ -226,41 +247,10 @@ def _at_most(limit: int) -> Iterator[None]:
         hook.remove()
 
 
-def _panel(config: Any, state: Any, kinds: Kinds) -> Panel:
-    schema, form = decoded(config["schema"], kinds), decoded(config["form"], kinds)
-    rules = tuple(decoded(config["rules"], kinds))
-    if not (isinstance(schema, Schema) and isinstance(form, Form) and len(schema.target)):
-        raise ValueError("config.json does not say which column plays which role")
-    if not all(isinstance(rule, (Steps, Offsets, Sessions)) for rule in rules):
-        raise ValueError("config.json has no rule of time")
-    times = times_of(state["times"], config["times"]).rename(decoded(config["times_name"], kinds))
-    ids = ids_of(config["ids"], kinds)
-    if len(rules) not in (1, len(ids)):
-        raise ValueError(f"there are {len(rules)} rules of time for {len(ids)} series")
-    arrays = state["values"], state["static"], state["indptr"]
-    return Panel(*arrays, times, ids, state["rank"], schema, form, rules)
-
-
-def _check_shapes(state: Any, panel: Panel, layout: Layout) -> None:
-    """Arrays are of the sizes that roles, ids and timestamps ask for."""
-    n, rows, roles = len(panel.ids), len(panel.times), panel.schema
-    targets, covariates, static = len(roles.target), len(roles.covariates), len(roles.static)
-    if (layout.n_past, layout.n_known, layout.n_static) != (len(roles.past), len(roles.known), static):
+def _check_layout(layout: Layout, panel: Panel) -> None:
+    """Rows of ``layout`` can be made of ``panel``."""
+    roles = panel.schema
+    if (layout.n_past, layout.n_known, layout.n_static) != (len(roles.past), len(roles.known), len(roles.static)):
         raise ValueError(f"{layout} does not fit the columns {roles.dynamic}")
-    if layout.n_targets not in (1, targets) or min(layout.context_length, layout.horizon) < 1:
+    if layout.n_targets not in (1, len(roles.target)) or min(layout.context_length, layout.horizon) < 1:
         raise ValueError(f"{layout} does not fit the targets {roles.target}")
-    wanted: dict[str, tuple[int, ...]] = {"values": (rows, targets + covariates), "static": (n, static)}
-    wanted |= {"indptr": (n + 1,), "rank": (n,), "times": (rows,), "scale": (n, targets), "weight": (n, targets)}
-    wanted |= {"centre": (covariates,), "spread": (covariates,)}
-    wanted |= {"static_centre": (static,), "static_spread": (static,), "history": state["history"].shape}
-    whole = ("indptr", "rank", "times")
-    for name, shape in wanted.items():
-        kind = np.int64 if name in whole else np.float64
-        if state[name].shape != shape or state[name].dtype != kind:
-            found = f"{state[name].dtype} {state[name].shape}"
-            raise ValueError(f"{name} in state.safetensors is {found}, and {np.dtype(kind)} {shape} was needed")
-    indptr = panel.indptr.tolist()
-    if n == 0 or indptr[0] != 0 or indptr[-1] != rows or any(start >= end for start, end in pairwise(indptr)):
-        raise ValueError("indptr in state.safetensors does not divide the rows into series")
-    if sorted(panel.rank.tolist()) != list(range(n)) or not panel.ids.is_unique:
-        raise ValueError("ids and their order do not fit together")

@@ -16,6 +16,8 @@ VARIANTS = [kind() for kind in NETWORKS] + [
     networks.LSTM(hidden_size=8, n_layers=2, bidirectional=True, segment_length=4),
     networks.GRU(hidden_size=8, segment_length=None),
     networks.RNN(hidden_size=8, bidirectional=True, segment_length=5),
+    networks.PeepholeLSTM(hidden_size=8, n_layers=2, bidirectional=True, segment_length=4),
+    networks.ChoGRU(hidden_size=8, bidirectional=True, segment_length=None),
     networks.Transformer(hidden_size=16, n_layers=1, norm_first=False, segment_length=5),
     networks.PatchTST(patch_length=5, stride=3, hidden_size=16),
     networks.DLinear(kernel_size=4),
@@ -74,7 +76,9 @@ def test_gradient_reaches_every_parameter(network, layout):
     silent = [name for name, weights in module.named_parameters() if weights.grad is None or not weights.grad.any()]
     if layout.context_length == 1:
         # one row leaves a cell no state to read, a query nothing to choose, and is its own moving average
-        silent = [name for name in silent if not re.search(r"weight_hh|decoder\.\d\.norm2|remainder\.weight", name)]
+        silent = [
+            name for name in silent if not re.search(r"weight_hh|peepholes|decoder\.\d\.norm2|remainder\.weight", name)
+        ]
     if isinstance(network, networks.Seq2Seq) and (network.segment_length or 1) >= layout.context_length:
         silent = [name for name in silent if not re.match(r"attend|encoder\.weight_hh", name)]  # one segment
     assert silent == []

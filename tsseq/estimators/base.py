@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -121,6 +122,15 @@ class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         column ``q<level>`` for every level.
         """
         return tidy(*self.arrays_at(frame, cutoffs, levels), levels)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a fitted forecaster, neural or naive, or several of them in a wrapper, to one file without pickle.
+
+        `tsseq.load` reads it.
+        """
+        from tsseq.persistence import save
+
+        save(self, path)
 
 
 def check_no_y(y: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -48,7 +48,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     1961-02-01       408.0
     """
 
-    def __init__(self, forecasters: list[Any], combine: str = "mean", *, n_jobs: int | None = None) -> None:
+    def __init__(self, forecasters: Sequence[Any], combine: str = "mean", *, n_jobs: int | None = None) -> None:
         self.forecasters = forecasters
         self.combine = combine
         self.n_jobs = n_jobs

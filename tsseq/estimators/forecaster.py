@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
-from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -240,12 +239,6 @@ class Forecaster(BaseForecaster):
         coming = panel.tail(1).extend(steps)
         rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
         return coming.to_frame(rows, {name: np.full(len(rows), np.nan) for name in coming.schema.known})
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write a fitted neural forecaster to one file without pickle; `tsseq.load` reads it."""
-        from tsseq.persistence import save
-
-        save(self, path)
 
     @property
     def lead(self) -> Forecaster:

@@ -4,8 +4,20 @@ from tsseq.networks.base import Network
 from tsseq.networks.dlinear import DLinear
 from tsseq.networks.linear import Linear
 from tsseq.networks.patchtst import PatchTST
-from tsseq.networks.recurrent import GRU, LSTM, RNN
+from tsseq.networks.recurrent import GRU, LSTM, RNN, ChoGRU, PeepholeLSTM
 from tsseq.networks.seq2seq import Seq2Seq
 from tsseq.networks.transformer import Transformer
 
-__all__ = ["GRU", "LSTM", "RNN", "DLinear", "Linear", "Network", "PatchTST", "Seq2Seq", "Transformer"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "ChoGRU",
+    "DLinear",
+    "Linear",
+    "Network",
+    "PatchTST",
+    "PeepholeLSTM",
+    "Seq2Seq",
+    "Transformer",
+]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tsseq.data.rows import Layout
 from tsseq.naming import with_parameters
+from tsseq.networks import cells
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import coming, history, n_history, segments
@@ -56,21 +57,46 @@ class _Recurrent(Network):
 
 
 class RNN(_Recurrent):
-    """Simple recurrent network with tanh units (Elman 1990)."""
+    """Simple recurrent network with tanh units (Elman 1990): h = tanh(W x + U h + b)."""
 
     cell = nn.RNN
 
 
 class LSTM(_Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
+    """Long short-term memory (Hochreiter and Schmidhuber 1997), with a forget gate (Gers et al. 2000).
+
+    i, f, o = s(W x + U h + b), a block of W, U and b each; c = f * c + i * tanh(W x + U h + b); h = o * tanh(c).
+    """
 
     cell = nn.LSTM
 
 
+class PeepholeLSTM(_Recurrent):
+    """Long short-term memory whose gates see the cell state (Gers and Schmidhuber 2000).
+
+    `LSTM` with a term p * c more in every gate: see `tsseq.networks.cells.PeepholeLSTM`.
+    """
+
+    cell = cells.PeepholeLSTM
+
+
 class GRU(_Recurrent):
-    """Gated recurrent unit (Cho et al. 2014)."""
+    """Gated recurrent unit, as in cuDNN and torch: the state is reset after its matrix product.
+
+    r, z = s(W x + U h + b), a block of W, U and b each; h = z * h + (1 - z) * tanh(W x + b + r * (U h + b_h)).
+    `ChoGRU` resets before the product, as the paper does; this one is faster.
+    """
 
     cell = nn.GRU
+
+
+class ChoGRU(_Recurrent):
+    """Gated recurrent unit as in its paper (Cho et al. 2014): the state is reset before its matrix product.
+
+    `GRU`, but for h = z * h + (1 - z) * tanh(W x + U (r * h) + b); see `tsseq.networks.cells.ChoGRU`.
+    """
+
+    cell = cells.ChoGRU
 
 
 class _RecurrentNet(nn.Module):

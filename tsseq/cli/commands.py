@@ -1,16 +1,36 @@
-"""The command ``tsseq``: demo, predict, backtest, info."""
+"""The commands: demo, fit, predict, forecast, backtest, info."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
 
-from tsseq.errors import ConfigError, DataError, TsseqError
+from tsseq.cli.files import read, read_like, write
+from tsseq.cli.models import forecaster
+from tsseq.cli.options import (
+    Calendar,
+    Context,
+    Epochs,
+    Horizon,
+    IdColumn,
+    Levels,
+    Log,
+    Model,
+    Models,
+    Output,
+    Report,
+    Source,
+    Target,
+    TimeColumn,
+)
+from tsseq.errors import TsseqError
 
 app = typer.Typer(
     help="Time-series forecasting with sequence models.",
@@ -18,21 +38,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-MODELS = ("lstm", "gru", "rnn", "linear", "ridge")
-Source = Annotated[Path, typer.Argument(help="A CSV or parquet file with a header.")]
-Target = Annotated[str, typer.Option(help="Column to forecast.")]
-Horizon = Annotated[int, typer.Option(help="Rows to forecast.")]
-Context = Annotated[int, typer.Option(help="Rows of history that a forecast reads.")]
-TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps; the first column unless told.")]
-IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
-Calendar = Annotated[
-    str | None, typer.Option(help="Exchange code (XNYS) or pandas offset (B, MS); learnt unless told.")
-]
-Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
-Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
-Report = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
-Levels = Annotated[list[float] | None, typer.Option("--level", help="Quantile level in 0..1; may be repeated.")]
 
 
 @app.command()
@@ -44,7 +49,7 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
     prices = tsseq.load_sample("sp500")
     typer.echo(f"S&P 500, {len(prices)} daily bars from {prices.index[0].date()} to {prices.index[-1].date()}.")
     shared: dict[str, Any] = {"target": "close", "log": True, "calendar": "XNYS"}
-    models = {name: _forecaster(name, 5, 60, 10, None, **shared) for name in ("lstm", "gru", "ridge")}
+    models = {name: forecaster(name, prices, 5, 60, 10, **shared) for name in ("lstm", "gru", "ridge")}
     typer.echo(
         "Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each."
     )
@@ -59,11 +64,11 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
 
 
 @app.command()
-def predict(
+def fit(
     source: Source,
     target: Target,
     horizon: Horizon,
-    model: Annotated[str, typer.Option(help=f"One of {', '.join(MODELS)}.")] = "lstm",
+    model: Model = "lstm",
     context_length: Context = 60,
     time_column: TimeColumn = None,
     id_column: IdColumn = None,
@@ -71,19 +76,56 @@ def predict(
     log: Log = False,
     max_epochs: Epochs = 10,
     level: Levels = None,
-    output: Annotated[Path | None, typer.Option(help="CSV file to write; the terminal unless told.")] = None,
+    output: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.tsseq"),
 ) -> None:
-    """Fit on a whole file and forecast the rows after its end."""
-    frame, names = _read(source, time_column, id_column)
-    forecaster = _forecaster(
-        model, horizon, context_length, max_epochs, level, target=target, calendar=calendar, log=log, **names
-    )
-    text = forecaster.fit(frame).predict(levels=level or None).to_csv(index=id_column is None)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        output.write_text(text)
-        typer.echo(f"Forecasts: {output}", err=True)
+    """Fit a model on a whole file and write it to a model file."""
+    frame, names = read(source, time_column, id_column)
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **names}
+    with redirect_stdout(sys.stderr):  # where progress belongs
+        fitted = forecaster(model, frame, horizon, context_length, max_epochs, level, **roles).fit(frame)
+    fitted.save(output)
+    typer.echo(f"Model: {output}, fitted until {fitted.fitted_until_}", err=True)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model file, as fit writes it.")],
+    source: Annotated[
+        Path | None, typer.Argument(help="CSV or parquet file to forecast from; what the model was fitted on, if none.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Rows to forecast; the model's horizon unless told.")] = None,
+    level: Levels = None,
+    output: Output = None,
+) -> None:
+    """Read a model file and forecast the rows after the end of a file with the same columns."""
+    import tsseq
+
+    fitted = tsseq.load(model)
+    frame = None if source is None else read_like(source, fitted)
+    write(fitted, fitted.predict(frame, steps=steps, levels=level or None), output)
+
+
+@app.command()
+def forecast(
+    source: Source,
+    target: Target,
+    horizon: Horizon,
+    model: Model = "lstm",
+    context_length: Context = 60,
+    time_column: TimeColumn = None,
+    id_column: IdColumn = None,
+    calendar: Calendar = None,
+    log: Log = False,
+    max_epochs: Epochs = 10,
+    level: Levels = None,
+    output: Output = None,
+) -> None:
+    """Fit and predict at once: fit a model on a whole file and forecast the rows after its end."""
+    frame, names = read(source, time_column, id_column)
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **names}
+    with redirect_stdout(sys.stderr):  # where progress belongs
+        fitted = forecaster(model, frame, horizon, context_length, max_epochs, level, **roles).fit(frame)
+    write(fitted, fitted.predict(levels=level or None), output)
 
 
 @app.command()
@@ -91,7 +133,7 @@ def backtest(
     source: Source,
     target: Target,
     horizon: Horizon,
-    model: Annotated[list[str], typer.Option(help=f"One of {', '.join(MODELS)}; may be repeated.")] = ["lstm", "ridge"],  # noqa: B006
+    model: Models = ["lstm", "ridge"],  # noqa: B006
     context_length: Context = 60,
     time_column: TimeColumn = None,
     id_column: IdColumn = None,
@@ -105,9 +147,9 @@ def backtest(
     """Compare models and naive forecasts at past cutoffs of a file."""
     import tsseq
 
-    frame, names = _read(source, time_column, id_column)
+    frame, names = read(source, time_column, id_column)
     roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **names}
-    models = {name: _forecaster(name, horizon, context_length, max_epochs, None, **roles) for name in model}
+    models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
     result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, step=step)
     _show(result)
     if report is not None:
@@ -132,52 +174,12 @@ def info() -> None:
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line, not a traceback."""
+    """Run the command; an error of ours, or of the disk, is one line, not a traceback."""
     try:
         app(standalone_mode=True)
-    except TsseqError as error:
+    except (TsseqError, OSError) as error:
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise SystemExit(1) from None
-
-
-def _read(source: Path, time_column: str | None, id_column: str | None) -> tuple[pd.DataFrame, dict[str, str | None]]:
-    """Read a file: with an id column as a long frame, else with the timestamps as its index."""
-    if not source.is_file():
-        raise DataError(f"{source} is no file.")
-    frame = pd.read_parquet(source) if source.suffix == ".parquet" else pd.read_csv(source)
-    if time_column is None and not isinstance(frame.index, pd.RangeIndex):
-        return frame, {}
-    time_column = frame.columns[0] if time_column is None else time_column
-    if time_column not in frame:
-        raise DataError(f"column {time_column!r} is not in {source}; it has {list(frame.columns)}.")
-    if id_column is not None:
-        return frame, {"id_column": id_column, "time_column": time_column}
-    try:
-        stamps = pd.to_datetime(frame[time_column])
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"column {time_column!r} of {source} holds no dates ({error}); name another with --time-column."
-        ) from error
-    return frame.drop(columns=time_column).set_index(pd.DatetimeIndex(stamps)), {}
-
-
-def _forecaster(
-    name: str, horizon: int, context_length: int, max_epochs: int, levels: list[float] | None, **roles: Any
-) -> Any:
-    import tsseq
-    from tsseq import Quantiles, Training
-
-    if name == "ridge":
-        from sklearn.linear_model import Ridge
-
-        return tsseq.Forecaster(Ridge(), horizon, context_length, **roles)
-    classes = {"lstm": "LSTMForecaster", "gru": "GRUForecaster", "rnn": "RNNForecaster", "linear": "LinearForecaster"}
-    if name not in classes:
-        raise ConfigError(f"--model {name} is unknown; it is one of {', '.join(MODELS)}.")
-    head = Quantiles(levels) if levels else None
-    return getattr(tsseq, classes[name])(
-        horizon, context_length, head=head, training=Training(max_epochs=max_epochs), **roles
-    )
 
 
 def _show(result: Any) -> None:
@@ -199,7 +201,3 @@ def _held(book: Any) -> pd.Series:
 
     pairs = STATISTICS.items() if isinstance(STATISTICS, dict) else [(f.__name__, f) for f in STATISTICS]
     return pd.Series({name: function(book.benchmark) for name, function in pairs})
-
-
-if __name__ == "__main__":
-    main()
