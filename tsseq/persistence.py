@@ -36,9 +36,20 @@ from tsseq.errors import ConfigError, ModelFileError
 from tsseq.estimators import named
 from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.regressor import NeuralRegressor
-from tsseq.modelconfig import Kinds, decoded, encoded, encoded_ids, ids_of, time_dtype, times_of
+from tsseq.modelconfig import (
+    Kinds,
+    categories_of,
+    decoded,
+    encoded,
+    encoded_categories,
+    encoded_ids,
+    ids_of,
+    time_dtype,
+    times_of,
+)
 from tsseq.modelfile import StrPath, dumped, parsed, read, write
 from tsseq.networks import Network
+from tsseq.networks.embedding import embedded
 from tsseq.training.settings import Training
 
 RECORDS = (Form, Layout, NeuralRegressor, Offsets, Schema, Sessions, Steps, Training)
@@ -134,6 +145,7 @@ def _members(model: Forecaster, kinds: Kinds) -> dict[str, bytes]:
         "times": time_dtype(panel.times),
         "times_name": encoded(panel.times.name, kinds),
         "ids": encoded_ids(panel.ids, kinds),
+        "categories": [None if own is None else encoded_categories(own, kinds) for own in panel.categories],
         "scaling": {"kind": scaling.kind, "log": bool(scaling.log)},
         "history": list(regressor.history_.columns),
     }
@@ -189,13 +201,13 @@ def _regressor(parts: Any, config: Any, state: Any, weights: dict[str, Tensor]) 
 def _network(network: Network, layout: Layout, n_params: int, weights: dict[str, Tensor]) -> nn.Module:
     """The module with its weights: built without memory first, to compare shapes, then in earnest."""
     with torch.device("meta"), _at_most(2 * len(weights) + 16):
-        wanted = {name: (tuple(x.shape), x.dtype) for name, x in _tensors(network.build(layout, n_params)).items()}
+        wanted = {name: (tuple(x.shape), x.dtype) for name, x in _tensors(embedded(network, layout, n_params)).items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             raise ValueError(f"{network!r} needs {wanted.get(name)} as {name}, and the weights have {found.get(name)}")
     with torch.random.fork_rng(devices=[]):
-        module = network.build(layout, n_params)
+        module = embedded(network, layout, n_params)
     with torch.no_grad():
         for name, tensor in _tensors(module).items():
             tensor.copy_(weights[name])
@@ -237,14 +249,16 @@ def _panel(config: Any, state: Any, kinds: Kinds) -> Panel:
     if len(rules) not in (1, len(ids)):
         raise ValueError(f"there are {len(rules)} rules of time for {len(ids)} series")
     arrays = state["values"], state["static"], state["indptr"]
-    return Panel(*arrays, times, ids, state["rank"], schema, form, rules)
+    categories = tuple(None if own is None else categories_of(own) for own in config.get("categories", ()))
+    return Panel(*arrays, times, ids, state["rank"], schema, form, rules, categories)
 
 
 def _check_shapes(state: Any, panel: Panel, layout: Layout) -> None:
     """Arrays are of the sizes that roles, ids and timestamps ask for."""
     n, rows, roles = len(panel.ids), len(panel.times), panel.schema
     targets, covariates, static = len(roles.target), len(roles.covariates), len(roles.static)
-    if (layout.n_past, layout.n_known, layout.n_static) != (len(roles.past), len(roles.known), static):
+    known = len(roles.known + roles.calendar)
+    if (layout.n_past, layout.n_known, layout.n_static) != (len(roles.past), known, static):
         raise ValueError(f"{layout} does not fit the columns {roles.dynamic}")
     if layout.n_targets not in (1, targets) or min(layout.context_length, layout.horizon) < 1:
         raise ValueError(f"{layout} does not fit the targets {roles.target}")
@@ -258,8 +272,20 @@ def _check_shapes(state: Any, panel: Panel, layout: Layout) -> None:
         if state[name].shape != shape or state[name].dtype != kind:
             found = f"{state[name].dtype} {state[name].shape}"
             raise ValueError(f"{name} in state.safetensors is {found}, and {np.dtype(kind)} {shape} was needed")
+    _check_codes(panel, layout)
     indptr = panel.indptr.tolist()
     if n == 0 or indptr[0] != 0 or indptr[-1] != rows or any(start >= end for start, end in pairwise(indptr)):
         raise ValueError("indptr in state.safetensors does not divide the rows into series")
     if sorted(panel.rank.tolist()) != list(range(n)) or not panel.ids.is_unique:
         raise ValueError("ids and their order do not fit together")
+
+
+def _check_codes(panel: Panel, layout: Layout) -> None:
+    """Categories are those of the layout, and every code names one of them, or none."""
+    columns = [*panel.values.T[len(panel.schema.target) :], *panel.static.T]
+    if layout.categories != panel.n_categories or len(panel.categories) not in (0, len(columns)):
+        raise ValueError(f"{layout} does not fit the categories {panel.n_categories}")
+    for column, own in zip(columns, panel.categories):
+        codes = np.arange(0 if own is None else len(own) + 1)
+        if own is not None and not np.isin(column[~np.isnan(column)], codes).all():
+            raise ValueError(f"state.safetensors has codes beyond the {len(own)} categories")

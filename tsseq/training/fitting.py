@@ -16,6 +16,7 @@ from tsseq.data.rows import Layout
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
+from tsseq.networks.embedding import embedded
 from tsseq.training.loader import Loader, Rows, plan
 from tsseq.training.module import ForecastModule, KeepBest, OneBar
 from tsseq.training.quiet import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
@@ -41,7 +42,7 @@ def fit_network(
         torch.manual_seed(seed)
         data = Data(X, y, layout, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
-        module = ForecastModule(network.build(layout, head.n_params), head, settings, rate, data.steps)
+        module = ForecastModule(embedded(network, layout, head.n_params), head, settings, rate, data.steps)
         if settings.compile:
             module.network.compile()
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
