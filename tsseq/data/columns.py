@@ -1,7 +1,7 @@
 """Columns of a frame as numbers: numeric ones as they are, categories as codes.
 
-A covariate is categorical if its dtype is category, or if it holds text that is not numbers throughout. Its codes are
-1..K for K categories; 0 is any other category, or none; NaN where there is no row at all (future rows, padding).
+A covariate is categorical if its dtype is category, or if it holds text that does not read as numbers. Its codes are
+1 to K; 0 is a category that was not there in fit, or none. NaN is where nothing was looked up, as in rows to come.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Categories: TypeAlias = tuple[pd.Index | None, ...]
 
 
 def covariate(table: Table, name: Hashable, categorical: bool | None) -> tuple[Array, pd.Index | None]:
-    """The numbers (T,) of a column and None, or codes and the categories that they number.
+    """The numbers (T,) of a column and None; or codes, NaN where missing, and the categories that they stand for.
 
-    ``categorical`` says which of the two; None leaves it to the column. A missing category is NaN here.
+    ``categorical`` says which of the two; None leaves it to the column.
     """
     column = table.columns[name]
     categories = None if categorical is False else categories_of(column, bool(categorical))
     if categories is None:
         return numbers(table, name, " If it holds categories, use .astype('category')."), None
-    codes = categories.get_indexer(_plain(column)) + 1.0
-    return np.where(column.isna(), np.nan, codes), categories
+    found, own = pd.factorize(column)  # -1 is missing
+    return np.append(categories.get_indexer(_plain(own)) + 1.0, np.nan)[found], categories
 
 
 def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
@@ -73,7 +73,9 @@ def recoded(codes: Array, ours: pd.Index | None, wanted: pd.Index | None, name: 
     if ours.equals(wanted):
         return codes
     if len(ours) and len(wanted) and _is_text(ours) != _is_text(wanted):
-        raise DataError(f"column {name!r} held categories such as {wanted[0]!r} in fit, and now {ours[0]!r}.")
+        raise DataError(
+            f"column {name!r} held categories such as {wanted.tolist()[0]!r} in fit, and now {ours.tolist()[0]!r}."
+        )
     code = np.append(0.0, wanted.get_indexer(ours) + 1.0)
     return np.where(np.isnan(codes), np.nan, code[np.nan_to_num(codes).astype(np.int64)])
 
@@ -114,8 +116,7 @@ def numbers(table: Table, name: Hashable, advice: str = "") -> Array:
 
 
 def _converted(table: Table, column: pd.Series, name: Hashable, advice: str) -> Array:
-    text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
-    numbers = pd.to_numeric(column, errors="coerce") if text else pd.Series(np.nan, column.index)
+    numbers = pd.to_numeric(column, errors="coerce") if column.dtype == object else pd.Series(np.nan, column.index)
     lost = np.flatnonzero(numbers.isna() & column.notna())
     if len(lost):
         found = f"{len(lost)} values are no numbers (first: {column.iloc[lost[0]]!r} at {_place(table, lost[0])})"
@@ -139,7 +140,9 @@ def constant(
     if len(bad):
         series, column = bad[0]
         own = categories[column]
-        ends = [x if own is None else repr(own[int(x) - 1]) for x in (low[series, column], high[series, column])]
+        ends = [
+            x if own is None else repr(own.tolist()[int(x) - 1]) for x in (low[series, column], high[series, column])
+        ]
         found = f"{names[column]!r} of {ids[series]!r} goes from {ends[0]} to {ends[1]}"
         raise DataError(f"a static covariate has one value per series: {found}. Name it as past or known instead.")
     return low

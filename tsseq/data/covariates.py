@@ -31,7 +31,7 @@ def calendar_covariates(times: pd.Index, rule: Rule) -> tuple[tuple[str, ...], A
     ========================== =========================== ======================================================
 
     Sines and cosines go once around per day, week or year and begin at 0 and 1. Holidays are those that the calendar
-    of the exchange records; unforeseen closures of the past are among them, as they are among its sessions.
+    of the exchange records, but for the unforeseen closures of New York.
 
     Parameters
     ----------

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from tsseq.errors import ConfigError, DataError
 
 LONGEST_CLOSURE = 90
+# exchanges whose closures outside their rules were not known long before (attacks, storms, state funerals); others list
+# in the same place holidays that follow the moon
+UNFORESEEN = ("XNYS",)
 
 
 class Rule(Protocol):
@@ -122,7 +125,10 @@ class Sessions(_Grid):
         return found[:n]
 
     def closures(self, stamps: pd.DatetimeIndex) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """(n,) whether the exchange is closed on working days between each session and the next; the one before."""
+        """(n,) whether the exchange is closed on working days between each session and the next; the one before.
+
+        Days of `UNFORESEEN` closures do not count.
+        """
         if len(stamps) == 0:
             return np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.bool_)
         days = pd.DatetimeIndex(stamps.tz_localize(None)).as_unit("s")
@@ -130,7 +136,7 @@ class Sessions(_Grid):
         first, last = days.min() - reach, days.max() + reach
         open_days = self._days(first, last, last.year + 1)
         grid = pd.date_range(first, last, unit="s")
-        closed = np.cumsum(_working(self.code, grid) & ~np.asarray(grid.isin(open_days)))  # (days,)
+        closed = np.cumsum(_working(self.code, grid) & ~np.asarray(grid.isin(open_days)))  # (days,) so far
         row = closed[grid.get_indexer(open_days)]  # (sessions,) closures so far
         ahead = np.append(np.diff(row) > 0, False)  # an end of what is recorded is no closure
         at = open_days.get_indexer(days)
@@ -167,11 +173,14 @@ def _exchange(code: str, first_year: int, last_year: int) -> Any:
 
 
 def _working(code: str, days: pd.DatetimeIndex) -> NDArray[np.bool_]:
-    """(n,) whether each day belongs to the working week of an exchange, which may have changed over the years."""
+    """(n,) whether an exchange was expected to be open, holidays apart; its week may have changed over the years."""
     exchange = _exchange(code, days[0].year, days[-1].year)
     found = np.array(list(exchange.weekmask)) == "1"
     working = found[days.dayofweek]
     for start, end, mask in getattr(exchange, "special_weekmasks", ()):
         within = (days >= (start or days[0])) & (days <= (end or days[-1]))
         working = np.where(within, (np.array(list(mask)) == "1")[days.dayofweek], working)
+    if exchange.name in UNFORESEEN:
+        unforeseen = pd.DatetimeIndex([day.replace(tzinfo=None) for day in exchange.adhoc_holidays])
+        working &= ~np.asarray(days.isin(unforeseen))
     return np.asarray(working)
