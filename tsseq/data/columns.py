@@ -6,7 +6,7 @@ A covariate is categorical if its dtype is category, or if it holds text that do
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,15 @@ from tsseq.errors import DataError
 
 Array: TypeAlias = NDArray[np.float64]
 Categories: TypeAlias = tuple[pd.Index | None, ...]
+
+
+def read_columns(
+    table: Table, targets: Sequence[Hashable], covariates: Sequence[Hashable], settled: Mapping[Hashable, bool]
+) -> tuple[Array, Categories]:
+    """Columns of a table (T, n) and the categories of the covariates; ``settled`` says which are categories anyway."""
+    found = [covariate(table, name, settled.get(name)) for name in covariates]
+    values = np.column_stack([*(numbers(table, name) for name in targets), *(column for column, _ in found)])
+    return values, tuple(categories for _, categories in found)
 
 
 def covariate(table: Table, name: Hashable, categorical: bool | None) -> tuple[Array, pd.Index | None]:

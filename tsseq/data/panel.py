@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.calendar import Calendar, check_alike, check_regular, rules_for
-from tsseq.data.columns import Categories, constant, covariate, filled, numbers, occurring, recoded
+from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded
 from tsseq.data.covariates import calendar_columns
 from tsseq.data.frames import Form, Table, check_stamps, put_together, take_apart
 from tsseq.data.rules import Rule
@@ -71,14 +71,10 @@ class Panel:
         else:
             check_alike(like.times, table.times)
             rules = like.rules
-        targets = [numbers(table, name) for name in schema.target]
-        given = (*schema.past, *schema.known, *schema.static)
-        settled = {} if like is None else dict.fromkeys(like.schema.covariates + like.schema.static, False)
-        settled |= {} if like is None else dict.fromkeys(like.category_of, True)
-        columns, categories = zip(*(covariate(table, name, settled.get(name)) for name in given)) if given else ((), ())
-        values = np.column_stack([*targets, *columns])
+        settled = {} if like is None else like.is_category
+        values, categories = read_columns(table, schema.target, schema.past + schema.known + schema.static, settled)
         n = len(schema.measured)
-        static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(targets) :])
+        static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(schema.target) :])
         panel = cls(values[:, :n], static, indptr, table.times, ids, rank, schema, table.form, rules)
         panel = _without_strangers(panel)
         panel.check_regular()
@@ -130,10 +126,16 @@ class Panel:
         return {name: own for name, own in named if own is not None}
 
     @property
+    def is_category(self) -> dict[Hashable, bool]:
+        """Whether a covariate is categories, by name."""
+        own = self.category_of
+        return {name: name in own for name in self.schema.covariates + self.schema.static}
+
+    @property
     def unscaled(self) -> NDArray[np.bool_]:
         """(n,) covariates that mean the same in all data: codes, and what the calendar says."""
-        names = self.schema.covariates + self.schema.static
-        return np.array([name in self.schema.calendar or name in self.category_of for name in names], dtype=np.bool_)
+        own = [coded or name in self.schema.calendar for name, coded in self.is_category.items()]
+        return np.array(own, dtype=np.bool_)
 
     def seen(self) -> Panel:
         """The same panel with only those categories that occur in it."""
