@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from tsseq.data.rows import Layout
+from tsseq.errors import ConfigError
 from tsseq.networks import LSTM, DLinear, Linear, PatchTST, Transformer
 from tsseq.networks.batch import unflatten
 from tsseq.networks.embedding import Embedded, Embedding, embedded, width_of
@@ -129,6 +130,11 @@ def test_a_network_behind_an_embedding_is_that_network_on_the_embedded_batch():
     embed, given = built(), batch(rows())
     core = Linear().build(embed.layout, 1)
     assert torch.equal(Embedded(embed, core)(given), core(embed(given)))
+
+
+def test_a_layout_counts_the_categories_of_every_covariate():
+    with pytest.raises(ConfigError, match="for each of 2 covariates"):
+        built(Layout(4, 2, n_known=1, n_static=1, categories=(3,)))
 
 
 def test_numbers_need_no_embedding():

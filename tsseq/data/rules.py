@@ -136,9 +136,9 @@ class Sessions(_Grid):
         first, last = days.min() - reach, days.max() + reach
         open_days = self._days(first, last, last.year + 1)
         grid = pd.date_range(first, last, unit="s")
-        closed = np.cumsum(_working(self.code, grid) & ~np.asarray(grid.isin(open_days)))  # (days,) so far
-        row = closed[grid.get_indexer(open_days)]  # (sessions,) closures so far
-        ahead = np.append(np.diff(row) > 0, False)  # an end of what is recorded is no closure
+        exchange = _exchange(self.code, min(self.since, first.year), last.year + 1)
+        closed = np.cumsum(_working(exchange, grid) & ~np.asarray(grid.isin(open_days)))  # (days,) so far
+        ahead = np.append(np.diff(closed[grid.get_indexer(open_days)]) > 0, False)  # (sessions,); no more is recorded
         at = open_days.get_indexer(days)
         return ahead[at], np.append(False, ahead)[at]
 
@@ -172,9 +172,8 @@ def _exchange(code: str, first_year: int, last_year: int) -> Any:
     return exchange_calendars.get_calendar(code, start=start, end=end)
 
 
-def _working(code: str, days: pd.DatetimeIndex) -> NDArray[np.bool_]:
+def _working(exchange: Any, days: pd.DatetimeIndex) -> NDArray[np.bool_]:
     """(n,) whether an exchange was expected to be open, holidays apart; its week may have changed over the years."""
-    exchange = _exchange(code, days[0].year, days[-1].year)
     found = np.array(list(exchange.weekmask)) == "1"
     working = found[days.dayofweek]
     for start, end, mask in getattr(exchange, "special_weekmasks", ()):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tsseq.data.rows import Layout
+from tsseq.errors import ConfigError
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch, Channels
 
@@ -43,6 +44,8 @@ class Embedding(nn.Module):
         super().__init__()
         first, last = layout.n_past, layout.n_past + layout.n_known
         numbers = layout.categories or (0,) * (last + layout.n_static)
+        if len(numbers) != last + layout.n_static:
+            raise ConfigError(f"{layout} needs a number of categories for each of {last + layout.n_static} covariates.")
         parts = numbers[:first], numbers[first:last], numbers[last:]
         self.past, self.known, self.static = tables = [nn.ModuleList(map(_table, part)) for part in parts]
         self.series = _table(n_series)
