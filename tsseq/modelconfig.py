@@ -129,6 +129,28 @@ def ids_of(config: Any, kinds: Kinds) -> pd.Index:
     return pd.Index(values, dtype=dtype, name=decoded(config["name"], kinds))
 
 
+def encoded_categories(categories: pd.Index, kinds: Kinds) -> list[Any]:
+    """The categories of a covariate: texts, numbers and booleans."""
+    for one in categories:
+        if not isinstance(one, (bool, str, int, float, np.generic)):
+            raise ConfigError(f"categories in a model file are texts, numbers or booleans, not {one!r}.")
+    return [encoded(one, kinds, "a covariate") for one in categories]
+
+
+def categories_of(config: Any) -> pd.Index:
+    """The inverse of `encoded_categories`.
+
+    >>> categories_of(["rain", "snow"]).tolist()
+    ['rain', 'snow']
+    """
+    if not (isinstance(config, list) and all(isinstance(one, (bool, str, int, float)) for one in config)):
+        raise ValueError(f"config.json has {str(config)[:80]} where categories were needed")
+    found = pd.Index(config)
+    if not found.is_unique:
+        raise ValueError(f"config.json has categories that occur twice, {str(config)[:80]}")
+    return found
+
+
 def _made(name: str, arguments: dict[str, Any], kinds: Kinds) -> Any:
     if name not in kinds:
         advice = f"if it is a network of yours, pass its class: tsseq.load(path, networks=[{name}])"

@@ -15,7 +15,17 @@ from tsseq.data.panel import Panel
 from tsseq.data.rules import Offsets, Sessions, Steps
 from tsseq.data.scaling import Kind, Scaling
 from tsseq.data.schema import Schema
-from tsseq.modelconfig import Kinds, decoded, encoded, encoded_ids, ids_of, time_dtype, times_of
+from tsseq.modelconfig import (
+    Kinds,
+    categories_of,
+    decoded,
+    encoded,
+    encoded_categories,
+    encoded_ids,
+    ids_of,
+    time_dtype,
+    times_of,
+)
 
 State: TypeAlias = dict[str, NDArray[Any]]
 
@@ -40,6 +50,7 @@ def panel_parts(panel: Panel, kinds: Kinds) -> Parts:
         "times": time_dtype(panel.times),
         "times_name": encoded(panel.times.name, kinds),
         "ids": encoded_ids(panel.ids, kinds),
+        "categories": [None if own is None else encoded_categories(own, kinds) for own in panel.categories],
     }
     times = panel.times.asi8 if hasattr(panel.times, "asi8") else panel.times.to_numpy()
     state = {"values": panel.values, "static": panel.static, "indptr": panel.indptr, "rank": panel.rank}
@@ -59,7 +70,8 @@ def panel_of(config: Any, state: State, kinds: Kinds) -> Panel:
     if len(rules) not in (1, len(ids)):
         raise ValueError(f"there are {len(rules)} rules of time for {len(ids)} series")
     arrays = state["values"], state["static"], state["indptr"]
-    panel = Panel(*arrays, times, ids, state["rank"], schema, form, rules)
+    categories = tuple(None if own is None else categories_of(own) for own in config.get("categories", ()))
+    panel = Panel(*arrays, times, ids, state["rank"], schema, form, rules, categories)
     _check_panel(state, panel)
     return panel
 
@@ -104,3 +116,10 @@ def _check_panel(state: State, panel: Panel) -> None:
         raise ValueError("indptr in state.safetensors does not divide the rows into series")
     if sorted(panel.rank.tolist()) != list(range(n)) or not panel.ids.is_unique:
         raise ValueError("ids and their order do not fit together")
+    columns = [*panel.values.T[len(roles.target) :], *panel.static.T]
+    if len(panel.categories) not in (0, len(columns)):
+        raise ValueError(f"there are {len(panel.categories)} categories for {len(columns)} covariates")
+    for column, own in zip(columns, panel.categories):
+        codes = np.arange(0 if own is None else len(own) + 1)
+        if own is not None and not np.isin(column[~np.isnan(column)], codes).all():
+            raise ValueError(f"state.safetensors has codes beyond the {len(own)} categories")

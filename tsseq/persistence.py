@@ -250,7 +250,10 @@ def _at_most(limit: int) -> Iterator[None]:
 def _check_layout(layout: Layout, panel: Panel) -> None:
     """Rows of ``layout`` can be made of ``panel``."""
     roles = panel.schema
-    if (layout.n_past, layout.n_known, layout.n_static) != (len(roles.past), len(roles.known), len(roles.static)):
+    known = len(roles.known + roles.calendar)
+    if (layout.n_past, layout.n_known, layout.n_static) != (len(roles.past), known, len(roles.static)):
         raise ValueError(f"{layout} does not fit the columns {roles.dynamic}")
     if layout.n_targets not in (1, len(roles.target)) or min(layout.context_length, layout.horizon) < 1:
         raise ValueError(f"{layout} does not fit the targets {roles.target}")
+    if layout.categories not in ((), panel.n_categories):
+        raise ValueError(f"{layout} does not fit the categories {panel.n_categories}")

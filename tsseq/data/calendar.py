@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,6 +62,25 @@ def calendar_of(name: Hashable, calendar: Calendar) -> Calendar:
     if name not in calendar:
         raise ConfigError(f"calendar= has no exchange for {name!r}; it has {', '.join(map(repr, calendar))}.")
     return calendar[name]
+
+
+def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: pd.Index) -> tuple[Rule, ...]:
+    """One rule for all series, or one each when ``calendar`` is a dict of exchange codes by id."""
+    longest = int(np.argmax(np.diff(indptr)))
+    if not isinstance(calendar, Mapping):
+        return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
+    parts = [times[start:end] for start, end in pairwise(indptr)]
+    return tuple(rule_for(calendar_of(name, calendar), own, own) for name, own in zip(ids, parts))
+
+
+def check_alike(ours: pd.Index, times: pd.Index) -> None:
+    """Refuse timestamps of another kind than those of fit."""
+    kinds = [
+        next((kind for kind in (pd.DatetimeIndex, pd.PeriodIndex) if isinstance(index, kind)), int)
+        for index in (ours, times)
+    ]
+    if kinds[0] is not kinds[1]:
+        raise DataError(f"the frame of fit had timestamps like {ours[-1]!r}, this one has {times[0]!r}.")
 
 
 def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:

@@ -157,9 +157,7 @@ def check_stamps(times: pd.Index) -> None:
         raise DataError(f"{int(times.isna().sum())} timestamps are missing (NaT).")
 
 
-def put_together(
-    form: Form, ids: pd.Index, times: pd.Index, columns: Mapping[Hashable, NDArray[np.float64]]
-) -> pd.DataFrame:
+def put_together(form: Form, ids: pd.Index, times: pd.Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
     """Lay rows out as ``form`` says; the inverse of `take_apart`.
 
     Parameters

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tsseq.data.columns import covariate, recoded
 from tsseq.data.frames import take_apart
-from tsseq.data.panel import Frame, Panel, numbers
+from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError, DataError
 
 
@@ -22,8 +23,7 @@ def with_known(coming: Panel, steps: int, future: Frame | None) -> Panel:
         return coming
     rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
     if future is not None:
-        columns = slice(-len(names), None)
-        coming = coming.with_values(rows, columns, read_known(future, coming, rows))
+        coming = coming.with_values(rows, _columns(coming), read_known(future, coming, rows))
     check_known(coming, rows, "predict(future=...)")
     return coming
 
@@ -31,11 +31,11 @@ def with_known(coming: Panel, steps: int, future: Frame | None) -> Panel:
 def read_known(future: Frame, panel: Panel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """(n, n_known) known covariates of ``rows`` (n,) of ``panel`` as ``future`` gives them; NaN where it does not.
 
-    Rows are matched by id and time, never by position.
+    Rows are matched by id and time, never by position. Categories that `fit` has not seen are 0.
     """
     names = panel.schema.known
     table = take_apart(future, replace(panel.schema, target=()), panel.form)
-    replace(panel.schema, target=names, past=(), known=(), static=()).resolve(table.columns.columns)
+    replace(panel.schema, target=names, past=(), known=(), static=(), calendar=()).resolve(table.columns.columns)
     given = table.times if table.ids is None else pd.MultiIndex.from_arrays([table.ids, table.times])
     if not given.is_unique:
         raise DataError(f"the future frame has rows that occur more than once (first: {given[given.duplicated()][0]}).")
@@ -43,9 +43,19 @@ def read_known(future: Frame, panel: Panel, rows: NDArray[np.int64]) -> NDArray[
     if table.ids is not None:
         wanted = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row[rows]), wanted])
     source = given.get_indexer(wanted)
-    values = np.column_stack([numbers(table, name) for name in names])[source]
+    columns = []
+    for name in names:
+        categories = panel.category_of.get(name)
+        columns.append(recoded(*covariate(table, name, categories is not None), categories, name))
+    values = np.column_stack(columns)[source]
     values[source < 0] = np.nan
     return values
+
+
+def _columns(panel: Panel) -> slice:
+    """Where the known covariates of a frame lie among the values."""
+    first = len(panel.schema.target + panel.schema.past)
+    return slice(first, first + len(panel.schema.known))
 
 
 def check_known(panel: Panel, rows: NDArray[np.int64], where: str) -> None:
@@ -53,7 +63,7 @@ def check_known(panel: Panel, rows: NDArray[np.int64], where: str) -> None:
     names = panel.schema.known
     if not names:
         return
-    empty = np.argwhere(np.isnan(panel.values[rows][:, -len(names) :]))
+    empty = np.argwhere(np.isnan(panel.values[rows][:, _columns(panel)]))
     if len(empty):
         row, column = rows[empty[0, 0]], names[empty[0, 1]]
         series = panel.ids[np.searchsorted(panel.indptr, row, side="right") - 1]

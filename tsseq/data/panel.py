@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import Calendar, calendar_of, check_regular, rule_for
+from tsseq.data.calendar import Calendar, check_alike, check_regular, rules_for
+from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded
+from tsseq.data.covariates import calendar_columns
 from tsseq.data.frames import Form, Table, check_stamps, put_together, take_apart
 from tsseq.data.rules import Rule
 from tsseq.data.schema import Schema
@@ -34,6 +35,8 @@ class Panel:
     rank : (S,) positions of the series in the frame, so that output order is input order.
     schema, form : roles of the columns, layout of the frame.
     rules : how stamps follow one another; one rule, or one per series.
+    categories : what the codes of every covariate stand for, in the order ``schema.covariates``, ``schema.static``;
+        None where they are numbers, and () where all are. Code k is the k-th category, 0 none of them.
     """
 
     values: NDArray[np.float64]
@@ -45,12 +48,14 @@ class Panel:
     schema: Schema
     form: Form
     rules: tuple[Rule, ...]
+    categories: Categories = ()
 
     @classmethod
     def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None, like: Panel | None = None) -> Panel:
         """Order and check a frame; an unresolved target in ``schema`` is looked up in it.
 
-        Timestamps must follow one another as those of the panel ``like`` do, if one is given.
+        Of the panel ``like``, if one is given, the frame takes over how timestamps follow one another, unless
+        ``calendar`` tells it by id, and which covariates are categories.
 
         Raises
         ------
@@ -61,15 +66,39 @@ class Panel:
         schema = schema.resolve(table.columns.columns)
         order, indptr, ids, rank = ordering(table)
         table = table if order is None else _reordered(table, order)
-        names = [*schema.dynamic, *schema.static]
-        values = np.column_stack([numbers(table, name) for name in names])
-        dynamic = len(schema.dynamic)
-        static = _constant(values[:, dynamic:], indptr, ids, schema.static)
-        rules = _rules(calendar, table.times, indptr, ids) if like is None else _rules_like(like, table.times)
-        panel = cls(values[:, :dynamic], static, indptr, table.times, ids, rank, schema, table.form, rules)
+        if like is None or isinstance(calendar, Mapping):
+            rules = rules_for(calendar, table.times, indptr, ids)
+        else:
+            check_alike(like.times, table.times)
+            rules = like.rules
+        settled = {} if like is None else like.is_category
+        values, categories = read_columns(table, schema.target, schema.past + schema.known + schema.static, settled)
+        n = len(schema.measured)
+        static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(schema.target) :])
+        panel = cls(values[:, :n], static, indptr, table.times, ids, rank, schema, table.form, rules)
         panel = _without_strangers(panel)
         panel.check_regular()
-        return panel
+        return panel._coded(categories)._with_calendar()
+
+    def _coded(self, categories: Categories) -> Panel:
+        """With the categories of its columns; 0 is the code of a missing one."""
+        n = len(self.values.T) - len(self.schema.target)
+        none = (None,) * len(self.schema.target)
+        values, static = filled(self.values, none + categories[:n]), filled(self.static, categories[n:])
+        own = categories if any(found is not None for found in categories) else ()
+        return replace(self, values=values, static=static, categories=own)
+
+    def _with_calendar(self) -> Panel:
+        """With covariates of the calendar, if the schema has them, computed for all rows."""
+        if not self.schema.calendar:
+            return self
+        names, found = calendar_columns(self.times, self.rules, self.indptr)
+        n, own = len(self.schema.measured), self.categories
+        if own:
+            before, static = len(self.schema.past + self.schema.known), len(own) - len(self.schema.static)
+            own = (*own[:before], *[None] * len(names), *own[static:])
+        schema = replace(self.schema, calendar=names)
+        return replace(self, values=np.column_stack([self.values[:, :n], found]), schema=schema, categories=own)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,6 +112,48 @@ class Panel:
     def series_of_row(self) -> NDArray[np.int64]:
         """(T,) the series that each row belongs to."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
+    def n_categories(self) -> tuple[int, ...]:
+        """How many categories every covariate has, 0 for numbers; () if all are numbers. See `Layout`."""
+        found = tuple(0 if own is None else len(own) for own in self.categories)
+        return found if any(found) else ()
+
+    @property
+    def category_of(self) -> dict[Hashable, pd.Index]:
+        """The categories of covariates that have some, by name."""
+        named = zip(self.schema.covariates + self.schema.static, self.categories)
+        return {name: own for name, own in named if own is not None}
+
+    @property
+    def is_category(self) -> dict[Hashable, bool]:
+        """Whether a covariate is categories, by name."""
+        own = self.category_of
+        return {name: name in own for name in self.schema.covariates + self.schema.static}
+
+    @property
+    def unscaled(self) -> NDArray[np.bool_]:
+        """(n,) covariates that mean the same in all data: codes, and what the calendar says."""
+        own = [coded or name in self.schema.calendar for name, coded in self.is_category.items()]
+        return np.array(own, dtype=np.bool_)
+
+    def seen(self) -> Panel:
+        """The same panel with only those categories that occur in it."""
+        blocks = self.values[:, len(self.schema.target) :], self.static
+        codes = [column for block in blocks for column in block.T]
+        return self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
+
+    def recoded(self, categories: Categories) -> Panel:
+        """The same panel with the codes of other categories; 0 is what these lack."""
+        if not (self.categories or categories):
+            return self
+        values, static = self.values.copy(), self.static.copy()
+        columns = [*values.T[len(self.schema.target) :], *static.T]  # views
+        nothing = (None,) * len(columns)
+        names = self.schema.covariates + self.schema.static
+        for column, name, own, wanted in zip(columns, names, self.categories or nothing, categories or nothing):
+            column[:] = recoded(column, own, wanted, name)
+        return replace(self, values=values, static=static, categories=categories)
 
     def check_regular(self) -> None:
         """Raise a DataError that names the first missing timestamp, if there is one."""
@@ -154,7 +225,7 @@ class Panel:
         return replace(self, values=changed)
 
     def extend(self, n: int) -> Panel:
-        """Add ``n`` future rows to every series: the next timestamps, all values missing."""
+        """Add ``n`` future rows to every series: the next timestamps, all values missing but those of the calendar."""
         lengths = self.lengths
         if (lengths == 0).any():
             raise DataError(f"series {self.ids[lengths == 0][0]!r} has no rows to continue.")
@@ -181,9 +252,9 @@ class Panel:
         source[old] = np.arange(total)
         source[(indptr[1:, None] - n + np.arange(n)).ravel()] = total + np.arange(len(future))
         times = self.times.append(future.astype(self.times.dtype)).take(source)
-        return replace(self, values=values, indptr=indptr, times=times)
+        return replace(self, values=values, indptr=indptr, times=times)._with_calendar()
 
-    def to_frame(self, rows: NDArray[np.int64], columns: Mapping[Hashable, NDArray[np.float64]]) -> pd.DataFrame:
+    def to_frame(self, rows: NDArray[np.int64], columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
         """Lay out new columns over ``rows`` (n,) in the shape of the frame that this panel came from."""
         series = np.searchsorted(self.indptr, rows, side="right") - 1
         order = np.lexsort((rows, self.rank[series]))
@@ -243,70 +314,6 @@ def _double_message(table: Table, rows: NDArray[np.int64], codes: NDArray[np.int
 def _reordered(table: Table, order: NDArray[np.int64]) -> Table:
     ids = None if table.ids is None else table.ids.take(order)
     return Table(table.form, ids, table.times.take(order), table.columns.take(order).reset_index(drop=True))
-
-
-def numbers(table: Table, name: Hashable) -> NDArray[np.float64]:
-    """A column as float64, or an error that shows the first value which is no number."""
-    column = table.columns[name]
-    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        values = _converted(table, column, name)
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
-        raise DataError(f"column {name!r} has {len(infinite)} infinite values (first: {_place(table, infinite[0])}).")
-    return values
-
-
-def _converted(table: Table, column: pd.Series, name: Hashable) -> NDArray[np.float64]:
-    numbers = pd.to_numeric(column, errors="coerce") if column.dtype == object else pd.Series(np.nan, column.index)
-    lost = np.flatnonzero(numbers.isna() & column.notna())
-    if len(lost):
-        found = f"{column.iloc[lost[0]]!r} at {_place(table, lost[0])}"
-        raise DataError(
-            f"column {name!r} ({column.dtype}) is not numeric: {len(lost)} values are no numbers (first: {found})."
-        )
-    return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
-
-
-def _place(table: Table, row: int) -> str:
-    return f"{table.times[row]}" if table.ids is None else f"{table.ids[row]!r} {table.times[row]}"
-
-
-def _constant(
-    values: NDArray[np.float64], indptr: NDArray[np.int64], ids: pd.Index, names: tuple[Hashable, ...]
-) -> NDArray[np.float64]:
-    """(T, n) -> (S, n): the one value of each series; rows that are missing are passed over."""
-    if not names:
-        return np.empty((len(ids), 0))
-    low = np.fmin.reduceat(values, indptr[:-1])
-    high = np.fmax.reduceat(values, indptr[:-1])
-    bad = np.argwhere(low < high)
-    if len(bad):
-        series, column = bad[0]
-        found = f"{names[column]!r} of {ids[series]!r} goes from {low[series, column]} to {high[series, column]}"
-        raise DataError(f"a static covariate has one value per series: {found}. Name it as past or known instead.")
-    return low
-
-
-def _rules(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: pd.Index) -> tuple[Rule, ...]:
-    """One rule for all series, or one each when ``calendar`` is a dict of exchange codes by id."""
-    longest = int(np.argmax(np.diff(indptr)))
-    if not isinstance(calendar, Mapping):
-        return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
-    parts = [times[start:end] for start, end in pairwise(indptr)]
-    return tuple(rule_for(calendar_of(name, calendar), own, own) for name, own in zip(ids, parts))
-
-
-def _rules_like(like: Panel, times: pd.Index) -> tuple[Rule, ...]:
-    """The one rule of ``like``, for timestamps of the same kind."""
-    kinds = [
-        next((kind for kind in (pd.DatetimeIndex, pd.PeriodIndex) if isinstance(index, kind)), int)
-        for index in (like.times, times)
-    ]
-    if kinds[0] is not kinds[1]:
-        raise DataError(f"the frame of fit had timestamps like {like.times[-1]!r}, this one has {times[0]!r}.")
-    return like.rules
 
 
 def _without_strangers(panel: Panel) -> Panel:

@@ -21,6 +21,8 @@ class Layout:
     """Sizes of a row, channel by channel: targets and past over the context, known over context and horizon, static.
 
     ``missing`` tells networks that rows may have missing values, so that they read what was observed as well.
+    ``categories`` has a number for every covariate, past, known and static: K if it holds codes 0 to K of categories,
+    0 if it holds numbers; () if all do.
 
     >>> Layout(context_length=3, horizon=2, n_known=1).width
     8
@@ -33,6 +35,7 @@ class Layout:
     n_known: int = 0
     n_static: int = 0
     missing: bool = False
+    categories: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:

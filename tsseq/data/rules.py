@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from tsseq.errors import ConfigError, DataError
 
 LONGEST_CLOSURE = 90
+# exchanges whose closures outside their rules were not known long before (attacks, storms, state funerals); others list
+# in the same place holidays that follow the moon
+UNFORESEEN = ("XNYS",)
 
 
 class Rule(Protocol):
@@ -121,23 +124,43 @@ class Sessions(_Grid):
             raise DataError(f"calendar {self.code!r} does not record the {n} sessions after {last.date()}.")
         return found[:n]
 
+    def closures(self, stamps: pd.DatetimeIndex) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(n,) whether the exchange is closed on working days between each session and the next; the one before.
+
+        Days of `UNFORESEEN` closures do not count.
+        """
+        if len(stamps) == 0:
+            return np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.bool_)
+        days = pd.DatetimeIndex(stamps.tz_localize(None)).as_unit("s")
+        reach = pd.Timedelta(days=LONGEST_CLOSURE)
+        first, last = days.min() - reach, days.max() + reach
+        open_days = self._days(first, last, last.year + 1)
+        grid = pd.date_range(first, last, unit="s")
+        exchange = _exchange(self.code, min(self.since, first.year), last.year + 1)
+        closed = np.cumsum(_working(exchange, grid) & ~np.asarray(grid.isin(open_days)))  # (days,) so far
+        ahead = np.append(np.diff(closed[grid.get_indexer(open_days)]) > 0, False)  # (sessions,); no more is recorded
+        at = open_days.get_indexer(days)
+        return ahead[at], np.append(False, ahead)[at]
+
     def _days(self, first: Any, last: Any, until: int) -> pd.DatetimeIndex:
         """Sessions from ``first`` to ``last``, both included, in their unit and time zone."""
         days = sessions(self.code, min(self.since, first.year), until).as_unit(first.unit).tz_localize(first.tz)
         return days[days.searchsorted(first) : days.searchsorted(last, side="right")]
 
 
-@lru_cache(maxsize=64)
 def sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
-    """Sessions of whole years, as far as they are recorded.
+    """Sessions of whole years, as far as they are recorded."""
+    return _exchange(code, first_year, last_year).sessions
 
-    The range is asked for, since the library's default one moves with today's date.
-    """
+
+@lru_cache(maxsize=64)
+def _exchange(code: str, first_year: int, last_year: int) -> Any:
+    """An exchange over whole years; the range is asked for, since the library's default one moves with today's date."""
     import exchange_calendars
 
     start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
     try:
-        return exchange_calendars.get_calendar(code, start=start, end=end).sessions
+        return exchange_calendars.get_calendar(code, start=start, end=end)
     except exchange_calendars.errors.InvalidCalendarName as error:
         known = "neither a pandas offset nor an exchange code such as 'XNYS'"
         raise ConfigError(f"calendar={code!r} is {known}.") from error
@@ -146,4 +169,17 @@ def sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
     start, end = max(start, kind.bound_min() or start), min(end, kind.bound_max() or end)
     if start > end:
         raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
-    return exchange_calendars.get_calendar(code, start=start, end=end).sessions
+    return exchange_calendars.get_calendar(code, start=start, end=end)
+
+
+def _working(exchange: Any, days: pd.DatetimeIndex) -> NDArray[np.bool_]:
+    """(n,) whether an exchange was expected to be open, holidays apart; its week may have changed over the years."""
+    found = np.array(list(exchange.weekmask)) == "1"
+    working = found[days.dayofweek]
+    for start, end, mask in getattr(exchange, "special_weekmasks", ()):
+        within = (days >= (start or days[0])) & (days <= (end or days[-1]))
+        working = np.where(within, (np.array(list(mask)) == "1")[days.dayofweek], working)
+    if exchange.name in UNFORESEEN:
+        unforeseen = pd.DatetimeIndex([day.replace(tzinfo=None) for day in exchange.adhoc_holidays])
+        working &= ~np.asarray(days.isin(unforeseen))
+    return np.asarray(working)

@@ -66,7 +66,7 @@ class Scaling:
     scale : (S, n_targets) typical size of a change over the horizon, per series; used by ``"last"``.
     weight : (S, n_targets) what an error in scaled units counts in training: the series' scale relative to its standard
         deviation, 1 on average. Errors of all series then count in standard deviations, as benchmarks measure them.
-    centre, spread : (n_covariates,) mean and standard deviation of past and known covariates.
+    centre, spread : (n_covariates,) mean and standard deviation of past and known covariates; 0 and 1 for codes.
     static_centre, static_spread : (n_static,) the same for static ones.
     """
 
@@ -88,8 +88,9 @@ class Scaling:
         n_targets = len(panel.schema.target)
         targets = logged(panel, log, None)
         scale = change_over_horizon(targets, panel.series_of_row, len(panel), horizon)
-        centre, spread = _standard(panel.values[:, n_targets:])
-        static = _standard(panel.static)
+        n = len(panel.schema.covariates)
+        centre, spread = _standard(panel.values[:, n_targets:], panel.unscaled[:n])
+        static = _standard(panel.static, panel.unscaled[n:])
         weight = _weight(targets, panel, scale) if kind == "last" else np.ones_like(scale)
         return cls(kind, log, panel.ids, scale, weight, centre, spread, *static)  # type: ignore[arg-type]
 
@@ -184,11 +185,14 @@ def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
     return loc, np.sqrt((np.where(seen, context - loc[:, None], 0.0) ** 2).sum(axis=1) / counts)
 
 
-def _standard(values: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation of each column over its observed values; (0, 1) for flags (0 and 1) and constants."""
+def _standard(values: Array, unscaled: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Mean and standard deviation of each column over its observed values.
+
+    They are 0 and 1 for ``unscaled`` columns (C,) and for flags (all values 0 or 1); a constant has the deviation 1.
+    """
     seen = np.isfinite(values)
     counts = np.maximum(seen.sum(axis=0), 1)
     centre = np.where(seen, values, 0.0).sum(axis=0) / counts
     spread = np.sqrt((np.where(seen, values - centre, 0.0) ** 2).sum(axis=0) / counts)
-    flags = (~seen | (values == 0) | (values == 1)).all(axis=0)
+    flags = unscaled | (~seen | (values == 0) | (values == 1)).all(axis=0)
     return np.where(flags, 0.0, centre), np.where(flags | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)

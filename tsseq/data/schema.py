@@ -12,6 +12,8 @@ from tsseq.errors import ConfigError, DataError
 
 Names: TypeAlias = Hashable | Sequence[Hashable] | None
 
+CALENDAR = "calendar"
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -24,6 +26,8 @@ class Schema:
     known : covariates known through the horizon.
     static : covariates with one value per series.
     id_column, time_column : the columns of a long frame that hold the series id and the timestamp.
+    calendar : known covariates that are computed from the timestamps; set when a panel is made, where ``known`` has
+        the name "calendar" and the frame has no such column.
     """
 
     target: tuple[Hashable, ...] = ()
@@ -32,6 +36,7 @@ class Schema:
     static: tuple[Hashable, ...] = ()
     id_column: Hashable | None = None
     time_column: Hashable | None = None
+    calendar: tuple[Hashable, ...] = ()
 
     @classmethod
     def of(
@@ -57,8 +62,13 @@ class Schema:
 
     @property
     def covariates(self) -> tuple[Hashable, ...]:
-        """Names of the covariates that change over time: past, then known."""
-        return self.past + self.known
+        """Names of the covariates that change over time: past, known, and those of the calendar."""
+        return self.past + self.known + self.calendar
+
+    @property
+    def measured(self) -> tuple[Hashable, ...]:
+        """Names of the columns of a frame that change over time: all but those of the calendar."""
+        return self.target + self.past + self.known
 
     @property
     def dynamic(self) -> tuple[Hashable, ...]:
@@ -66,12 +76,18 @@ class Schema:
         return self.target + self.covariates
 
     def resolve(self, columns: pd.Index) -> Schema:
-        """Fill in a target that was left out, and make sure that every named column is there."""
-        target = self.target or self._only_target(columns)
-        missing = [name for name in (*target, *self.covariates, *self.static) if name not in columns]
+        """Fill in a target that was left out, and make sure that every named column is there.
+
+        Where "calendar" is no column, it stands for covariates that are still to be computed.
+        """
+        known, calendar = self.known, self.calendar
+        if CALENDAR in known and CALENDAR not in columns:
+            known, calendar = tuple(name for name in known if name != CALENDAR), (CALENDAR,)
+        found = replace(self, target=self.target or self._only_target(columns), known=known, calendar=calendar)
+        missing = [name for name in (*found.measured, *self.static) if name not in columns]
         if missing:
             raise DataError(f"column {_listed(missing)} is not in the frame; it has {_listed(columns)}.")
-        return replace(self, target=target)
+        return found
 
     def _only_target(self, columns: pd.Index) -> tuple[Hashable, ...]:
         free = [name for name in columns if name not in (*self.covariates, *self.static)]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tsseq.data.columns import dummies
 from tsseq.data.panel import Panel
 from tsseq.data.rows import Array, Index, Layout, NumpyOps, Store, gather_rows
 from tsseq.data.scaling import Affine, Scaling, logged, window_change, window_moments
@@ -41,7 +42,8 @@ class Windows:
     def of(cls, panel: Panel, layout: Layout, scaling: Scaling, origins: Index | None = None) -> Windows:
         """All windows of a panel, or those whose last context row is in ``origins`` (n,).
 
-        With several targets and ``layout.n_targets == 1`` every target is a series of its own.
+        With several targets and ``layout.n_targets == 1`` every target is a series of its own. A ``layout`` without
+        categories reads columns of 0 and 1 where the panel has some.
         """
         n_targets = len(panel.schema.target)
         read = None if origins is None else _contexts(origins, layout.context_length, len(panel.times))
@@ -50,6 +52,9 @@ class Windows:
         targets = logged(panel, scaling.log, read)
         covariates = (panel.values[:, n_targets:] - scaling.centre) / scaling.spread
         static = (panel.static - scaling.static_centre) / scaling.static_spread
+        if panel.n_categories and not layout.categories:
+            n = covariates.shape[1]
+            covariates, static = dummies(covariates, panel.n_categories[:n]), dummies(static, panel.n_categories[n:])
         flat = np.concatenate([block.ravel(order="F") for block in (targets, covariates, static)])
         return cls(panel, layout, scaling, flat, np.tile(origins, len(channels)), channels.repeat(len(origins)))
 
@@ -259,6 +264,18 @@ def _never_moves(context: Array, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     low = np.where(seen, context, np.inf).min(axis=1)
     still: NDArray[np.bool_] = high - low <= 1e-12 * np.maximum(np.abs(high), np.abs(low))
     return still
+
+
+def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, codes: bool) -> Layout:
+    """Layout of the windows of a panel; categories are ``codes``, or else columns of 0 and 1."""
+    roles, n = panel.schema, panel.n_categories
+    sizes = len(roles.past), len(roles.known + roles.calendar), len(roles.static)
+    if n and not codes:
+        past, known, static = np.split([max(k, 1) for k in n], np.cumsum(sizes)[:-1])
+        sizes = int(past.sum()), int(known.sum()), int(static.sum())
+    missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
+    n_targets = len(roles.target) if joint else 1
+    return Layout(context_length, horizon, n_targets, *sizes, missing, n if codes else ())
 
 
 def layout_of(X: Any, y: Any) -> Layout:

@@ -46,7 +46,7 @@ class Ahead(NamedTuple):
         panel = panel.tail(layout.context_length)
         n_blocks = -(-steps // layout.horizon)
         rows = n_blocks * layout.horizon
-        coming = with_known(panel.filled_up(layout.context_length).extend(rows), rows, future)
+        coming = with_known(panel.extend(rows), rows, future).filled_up(layout.context_length + rows)
         return cls(coming, coming.indptr[1:] - rows - 1, panel.lengths, n_blocks, layout, scaling)
 
 

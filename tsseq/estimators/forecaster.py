@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -17,10 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from tsseq.data.calendar import Calendar, stamps_like
 from tsseq.data.future import check_known
 from tsseq.data.panel import Frame, Panel
-from tsseq.data.rows import Layout
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
-from tsseq.data.windows import Windows, check_length
+from tsseq.data.windows import Windows, check_length, layout_for
 from tsseq.errors import ConfigError, DataError
 from tsseq.estimators.ahead import Ahead, attention_table, check_steps, forecasts_ahead, sampled
 from tsseq.estimators.base import BaseForecaster, Found, check_no_y, check_size
@@ -45,7 +44,10 @@ class Forecaster(BaseForecaster):
     horizon : rows to forecast.
     context_length : rows of history that a forecast reads.
     target : column or columns to forecast; may be left out when there is only one, or one named "y".
-    past, known, static : covariates known up to the origin, through the horizon, or with one value per series.
+    past, known, static : covariates known up to the origin, through the horizon, or with one value per series: numbers,
+        or categories (text, or dtype category). A category that `fit` has not seen counts as unknown, like a missing
+        one, and adds nothing to a forecast. ``known="calendar"``, alone or among other names, stands for hour, weekday,
+        season and holidays, computed from the timestamps, unless the frame has a column of that name.
     id_column, time_column : names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
     calendar : how timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), or a dict
         of codes by id. None learns the step from the index.
@@ -138,11 +140,9 @@ class Forecaster(BaseForecaster):
         """The training rows of ``frame``: a lazy X whose ``targets()`` is y, for use with scikit-learn directly."""
         self.check_parameters()
         panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.schema, self.calendar)
-        roles = panel.schema
-        joint = self.multivariate == "joint"
-        sizes = (len(roles.target) if joint else 1, len(roles.past), len(roles.known), len(roles.static))
-        missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
-        layout = Layout(int(self.context_length), int(self.horizon), *sizes, missing)
+        panel, joint = panel.seen(), self.multivariate == "joint"
+        codes = getattr(self._new_regressor(), "reads_windows", False)
+        layout = layout_for(panel, int(self.context_length), int(self.horizon), joint, codes)
         check_length(panel, self.context_length + self.horizon, "context_length + horizon")
         return Windows.of(panel, layout, Scaling.learn(panel, self.scaling, self.log, self.horizon))
 
@@ -153,7 +153,7 @@ class Forecaster(BaseForecaster):
         schema, like = self.schema, None
         if hasattr(self, "panel_"):
             schema = replace(schema, target=self.schema_.target)
-            like = None if isinstance(self.calendar, Mapping) else self.panel_
+            like = self.panel_
         return Panel.from_frame(frame, schema, self.calendar, like)
 
     def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
@@ -238,7 +238,8 @@ class Forecaster(BaseForecaster):
         steps = -(-steps // horizon) * horizon
         coming = panel.tail(1).extend(steps)
         rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
-        return coming.to_frame(rows, {name: np.full(len(rows), np.nan) for name in coming.schema.known})
+        empty = {name: None if name in coming.category_of else np.nan for name in coming.schema.known}
+        return coming.to_frame(rows, {name: np.full(len(rows), value) for name, value in empty.items()})
 
     @property
     def lead(self) -> Forecaster:
@@ -286,7 +287,7 @@ class Forecaster(BaseForecaster):
         ours, theirs = self.schema_.dynamic, panel.schema.dynamic
         if theirs != ours:
             raise DataError(f"fitted on the columns {ours}, asked to predict from {theirs}.")
-        return panel
+        return panel.recoded(self.panel_.categories)
 
     def _ahead(self, frame: Frame | Panel | None, steps: int, future: Any) -> Ahead:
         panel = self._history(frame)

@@ -13,19 +13,21 @@ from tsseq.data.rows import Layout
 from tsseq.heads import Head
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch, absent, shortened
+from tsseq.networks.embedding import Embedding
 
 
 class Model(nn.Module):
     """A network's module, ``core``, behind the front that all networks share.
 
-    Rows before the first one at which anything is observed are not there for the core: a context filled up in front
-    with missing values gives what the shorter context gives.
+    Categories become learnt vectors before the core sees them. Rows before the first one at which anything is observed
+    are not there for it: a context filled up in front with missing values gives what the shorter context gives.
     """
 
     def __init__(self, network: Network, layout: Layout, head: Head) -> None:
         super().__init__()
         self.layout, self.head = layout, head
-        self.core = network.build(layout, head.n_params)
+        self.embed = Embedding(layout) if any(layout.categories) else None
+        self.core = network.build(layout if self.embed is None else self.embed.layout, head.n_params)
         self.unit: int = getattr(self.core, "unit", 1)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -76,6 +78,7 @@ class Model(nn.Module):
 
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
         """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""
+        batch = batch if self.embed is None else self.embed(batch)
         lacking = absent(batch) if self.layout.missing or not self.training else None
         if lacking is None or not lacking.any():
             return run(batch, *more)

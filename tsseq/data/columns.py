@@ -1,0 +1,157 @@
+"""Columns of a frame as numbers: numeric ones as they are, categories as codes.
+
+A covariate is categorical if its dtype is category, or if it holds text that does not read as numbers. Its codes are
+1 to K; 0 is a category that was not there in fit, or none. NaN is where nothing was looked up, as in rows to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsseq.data.frames import Table
+from tsseq.errors import DataError
+
+Array: TypeAlias = NDArray[np.float64]
+Categories: TypeAlias = tuple[pd.Index | None, ...]
+
+
+def read_columns(
+    table: Table, targets: Sequence[Hashable], covariates: Sequence[Hashable], settled: Mapping[Hashable, bool]
+) -> tuple[Array, Categories]:
+    """Columns of a table (T, n) and the categories of the covariates; ``settled`` says which are categories anyway."""
+    found = [covariate(table, name, settled.get(name)) for name in covariates]
+    values = np.column_stack([*(numbers(table, name) for name in targets), *(column for column, _ in found)])
+    return values, tuple(categories for _, categories in found)
+
+
+def covariate(table: Table, name: Hashable, categorical: bool | None) -> tuple[Array, pd.Index | None]:
+    """The numbers (T,) of a column and None; or codes, NaN where missing, and the categories that they stand for.
+
+    ``categorical`` says which of the two; None leaves it to the column.
+    """
+    column = table.columns[name]
+    categories = None if categorical is False else categories_of(column, bool(categorical))
+    if categories is None:
+        return numbers(table, name, " If it holds categories, use .astype('category')."), None
+    found, own = pd.factorize(column)  # -1 is missing
+    return np.append(categories.get_indexer(_plain(own)) + 1.0, np.nan)[found], categories
+
+
+def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
+    """The categories that occur in a column, in the order of a categorical dtype, else sorted; None if it has none.
+
+    Text is categories, unless some of it can be read as numbers; ``certain`` takes any values for categories.
+
+    >>> categories_of(pd.Series(["snow", "rain", None, "snow"])).tolist()
+    ['rain', 'snow']
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _plain(column.cat.remove_unused_categories().cat.categories)
+    found = _plain(column.dropna().unique())
+    if certain:
+        return _plain(pd.Categorical(found).categories)
+    text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    if not text or len(found) == 0 or not _is_text(found) or pd.to_numeric(found, errors="coerce").notna().any():
+        return None
+    return _plain(pd.Categorical(found).categories)
+
+
+def filled(values: Array, categories: Categories) -> Array:
+    """(n, m) with 0 for NaN in columns of codes."""
+    coded = np.array([own is not None for own in categories], dtype=np.bool_)
+    return np.where(coded & np.isnan(values), 0.0, values)
+
+
+def occurring(codes: Array) -> NDArray[np.int64]:
+    """Positions of the categories that codes (n,) name."""
+    return np.unique(codes[codes > 0]).astype(np.int64) - 1
+
+
+def recoded(codes: Array, ours: pd.Index | None, wanted: pd.Index | None, name: Hashable) -> Array:
+    """Codes of the categories ``ours`` as codes of ``wanted``; 0 where these lack one, NaN stays."""
+    if ours is None and wanted is None:
+        return codes
+    if ours is None or wanted is None:
+        held = "numbers in fit, and categories" if wanted is None else "categories in fit, and numbers"
+        raise DataError(f"column {name!r} held {held} now.")
+    if ours.equals(wanted):
+        return codes
+    if len(ours) and len(wanted) and _is_text(ours) != _is_text(wanted):
+        raise DataError(
+            f"column {name!r} held categories such as {wanted.tolist()[0]!r} in fit, and now {ours.tolist()[0]!r}."
+        )
+    code = np.append(0.0, wanted.get_indexer(ours) + 1.0)
+    return np.where(np.isnan(codes), np.nan, code[np.nan_to_num(codes).astype(np.int64)])
+
+
+def dummies(values: Array, n_categories: Sequence[int]) -> Array:
+    """(n, m) -> (n, more): columns of codes become a column of 0 and 1 for each category; an unknown one has only 0.
+
+    >>> dummies(np.array([[0.5, 2.0], [1.5, 0.0]]), (0, 2))
+    array([[0.5, 0. , 1. ],
+           [1.5, 0. , 0. ]])
+    """
+    parts = [values[:, :0]]
+    for column, n in zip(values.T[:, :, None], n_categories):
+        parts.append(np.where(np.isnan(column), np.nan, column == np.arange(1, n + 1)) if n else column)
+    return np.concatenate(parts, axis=1)
+
+
+def _plain(values: Any) -> pd.Index:
+    """The same values in the dtype that they themselves suggest, so that equal ones are equal whatever held them."""
+    return pd.Index(list(values))
+
+
+def _is_text(values: pd.Index) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def numbers(table: Table, name: Hashable, advice: str = "") -> Array:
+    """A column as float64, or an error that shows the first value which is no number, and ends in ``advice``."""
+    column = table.columns[name]
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = _converted(table, column, name, advice)
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise DataError(f"column {name!r} has {len(infinite)} infinite values (first: {_place(table, infinite[0])}).")
+    return values
+
+
+def _converted(table: Table, column: pd.Series, name: Hashable, advice: str) -> Array:
+    numbers = pd.to_numeric(column, errors="coerce") if column.dtype == object else pd.Series(np.nan, column.index)
+    lost = np.flatnonzero(numbers.isna() & column.notna())
+    if len(lost):
+        found = f"{len(lost)} values are no numbers (first: {column.iloc[lost[0]]!r} at {_place(table, lost[0])})"
+        raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {found}.{advice}")
+    return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _place(table: Table, row: int) -> str:
+    return f"{table.times[row]}" if table.ids is None else f"{table.ids[row]!r} {table.times[row]}"
+
+
+def constant(
+    values: Array, indptr: NDArray[np.int64], ids: pd.Index, names: tuple[Hashable, ...], categories: Categories
+) -> Array:
+    """(T, n) -> (S, n): the one value of each series; rows that are missing are passed over."""
+    if not names:
+        return np.empty((len(ids), 0))
+    low = np.fmin.reduceat(values, indptr[:-1])
+    high = np.fmax.reduceat(values, indptr[:-1])
+    bad = np.argwhere(low < high)
+    if len(bad):
+        series, column = bad[0]
+        own = categories[column]
+        ends = [
+            x if own is None else repr(own.tolist()[int(x) - 1]) for x in (low[series, column], high[series, column])
+        ]
+        found = f"{names[column]!r} of {ids[series]!r} goes from {ends[0]} to {ends[1]}"
+        raise DataError(f"a static covariate has one value per series: {found}. Name it as past or known instead.")
+    return low
