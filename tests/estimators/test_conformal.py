@@ -278,3 +278,52 @@ def test_before_fit_and_with_a_y_it_says_so():
 def test_forecasters_without_quantiles_name_the_remedy():
     with pytest.raises(ConfigError, match=r"Ridge has no quantiles; wrap the forecaster in ConformalForecaster\(...\)"):
         Forecaster(Ridge(), 2, 5).fit(ar1(50)).predict(levels=BAND)
+
+
+def storms(n, seed=0):
+    """Noise whose size doubles and halves every 400 rows."""
+    size = np.where(np.arange(n) // 400 % 2, 4.0, 1.0)
+    return pd.Series(np.random.default_rng(seed).normal(size=n) * size, days(n), name="y")
+
+
+def test_rolling_widths_follow_the_times():
+    series = storms(4400)
+    share, width = {}, {}
+    for rolling in (False, True):
+        model = ConformalForecaster(Forecaster(Mean(), 2, 5), 100, refit=False, rolling=rolling).fit(series[:2000])
+        found = model.predict_at(series, series.index[2000:4398], BAND)
+        within = found["q0.1"].le(found["time"].map(series)) & found["q0.9"].ge(found["time"].map(series))
+        settled = found["cutoff"].isin(series.index[np.arange(len(series)) % 400 > 120])
+        calm = found["cutoff"].isin(series.index[np.arange(len(series)) // 400 % 2 == 0])
+        share[rolling] = within[settled].groupby(calm).mean()
+        width[rolling] = (found["q0.9"] - found["q0.1"])[settled].groupby(calm).mean()
+    np.testing.assert_allclose(share[True], 0.8, atol=0.05)
+    assert abs(share[False] - 0.8).max() > 0.15
+    assert width[True][False] / width[True][True] == pytest.approx(4, rel=0.25)
+
+
+def test_a_rolling_band_is_the_one_that_was_calibrated_at_its_cutoff():
+    series = ar1(300)
+    fixed = ConformalForecaster(Forecaster(Mean(), 3, 5), 50, refit=False).fit(series[:200])
+    rolling = ConformalForecaster(Forecaster(Mean(), 3, 5), 50, refit=False, rolling=True).fit(series[:200])
+    now = series.index[[199]]
+    units = rolling.scaling_.scale / fixed.scaling_.scale
+    np.testing.assert_allclose(units, 1.0)
+    assert_frame_equal(fixed.predict_at(series, now, BAND), rolling.predict_at(series, now, BAND))
+    assert_frame_equal(fixed.predict(levels=BAND), rolling.predict(levels=BAND))
+
+
+def test_a_rolling_band_ignores_rows_after_its_cutoff():
+    series, poisoned = ar1(400), ar1(400)
+    poisoned[300:] = 1e30
+    model = small(refit=False, rolling=True).fit(series[:150])
+    cutoffs = series.index[[220, 299]]
+    assert_frame_equal(model.predict_at(series, cutoffs, BAND), model.predict_at(poisoned, cutoffs, BAND))
+
+
+def test_a_rolling_band_asks_for_the_history_that_it_needs():
+    model = small(refit=False, rolling=True).fit(ar1(150))
+    with pytest.raises(NotEnoughHistory, match="rolling=True needs 7 rows or more"):
+        model.predict(ar1(6), levels=BAND)
+    with pytest.raises(ConfigError, match="errors for every step"):
+        model.predict(ar1(9), levels=BAND)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.rows import Index, Layout
 from tsseq.data.scaling import Scaling, logged
 from tsseq.data.windows import Windows, check_length
-from tsseq.errors import ConfigError
+from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.estimators.base import BaseForecaster, Found, as_forecaster, check_no_y, check_size
 from tsseq.estimators.forecaster import Forecaster
 from tsseq.estimators.forecasts import Array, Levels
@@ -35,6 +36,9 @@ class ConformalForecaster(BaseForecaster):
     n_calibration : origins held out. One series needs 4 of them for levels 0.1 and 0.9, 49 for 0.01 and 0.99.
     refit : fit the forecaster again on all rows, so that the point forecasts are its own; the guarantee is then
         approximate (the errors are those of a fit on fewer rows). False keeps the first fit, and the guarantee.
+    rolling : take the errors at the ``n_calibration`` origins before each cutoff, from the frame at hand and without a
+        new fit, so that widths follow the times. The frame must reach back
+        ``context_length + horizon + n_calibration - 1`` rows.
 
     Attributes
     ----------
@@ -55,10 +59,11 @@ class ConformalForecaster(BaseForecaster):
     1961-02-01       424.0            398.0            453.0
     """
 
-    def __init__(self, forecaster: Any, n_calibration: int = 50, *, refit: bool = True) -> None:
+    def __init__(self, forecaster: Any, n_calibration: int = 50, *, refit: bool = True, rolling: bool = False) -> None:
         self.forecaster = forecaster
         self.n_calibration = n_calibration
         self.refit = refit
+        self.rolling = rolling
 
     has_quantiles = True
 
@@ -92,30 +97,52 @@ class ConformalForecaster(BaseForecaster):
         inner.fit(before := before.of_length(length + horizon))  # without series that are too short for it
         self.layout_ = Layout(length, horizon, len(panel.schema.target))
         self.scaling_ = Scaling.learn(before, "last", inner.in_logs, horizon)
-        self.scores_ = np.sort(self._scores(inner, panel, stamps[-1 - held_out : -horizon]), axis=0)
+        self.scores_ = np.sort(self._scores(inner, panel, stamps[-1 - held_out : -horizon])[0], axis=0)
         self.forecaster_ = clone(inner).fit(panel) if self.refit else inner
-        self.panel_, self.fitted_until_ = panel.tail(length), panel.times.max()
+        self.panel_ = panel.tail(length + held_out if self.rolling else length)
+        self.fitted_until_ = panel.times.max()
         return self
 
     def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
         """See `BaseForecaster`."""
         panel = self._history(frame)
-        return self._with_quantiles(self.forecaster_.arrays_ahead(panel, steps, None, future), levels)
+        return self._with_quantiles(panel, self.forecaster_.arrays_ahead(panel, steps, None, future), levels)
 
     def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
         """See `BaseForecaster`."""
         panel = self._history(frame)
-        return self._with_quantiles(self.forecaster_.arrays_at(panel, cutoffs, None), levels)
+        return self._with_quantiles(panel, self.forecaster_.arrays_at(panel, cutoffs, None), levels)
 
-    def _scores(self, inner: BaseForecaster, panel: Panel, cutoffs: Any) -> Array:
-        """(n, horizon, targets) absolute errors in units of each series; NaN where a target is missing."""
+    def _scores(self, inner: BaseForecaster, panel: Panel, cutoffs: Any) -> tuple[Array, pd.Index]:
+        """(n, horizon, targets) absolute errors in units of each series, NaN where a target is missing; (n,) origins."""
         coming, origins, found = inner.arrays_at(panel, cutoffs, None)
         rows = origins[:, None] + np.arange(1, self.layout_.horizon + 1)
         actual = logged(panel.extend(self.layout_.horizon), inner.in_logs, None)[rows]  # (n, horizon, targets)
         forecasts = np.log(found[..., 0]) if inner.in_logs else found[..., 0]
         unit = self._unit(coming, origins)[:, None, :]
         errors = np.abs(actual - forecasts) / np.where(unit > 0, unit, 1.0)
-        return np.where(unit > 0, errors, np.where((unit > 0).any(axis=0), np.nan, 0.0 * errors))
+        scores = np.where(unit > 0, errors, np.where((unit > 0).any(axis=0), np.nan, 0.0 * errors))
+        return scores, coming.times.take(origins)
+
+    def _recent(self, panel: Panel, cutoffs: pd.Index, levels: Any) -> Array:
+        """(n, horizon, targets, Q) reach at ``cutoffs`` (n,), each from the origins whose targets end before it."""
+        horizon, length, stamps = self.layout_.horizon, self.layout_.context_length, panel.times.unique().sort_values()
+        first = panel.times.take(panel.indptr[:-1][panel.lengths >= length] + length - 1).min()
+        last = stamps.get_indexer(cutoffs) - horizon  # (n,) the newest origin that each cutoff may judge
+        begin = max(last.min() - self.n_calibration + 1, int(stamps.searchsorted(first)))
+        if last.min() < begin:
+            needed = f"rolling=True needs {length + horizon} rows or more before each cutoff"
+            raise NotEnoughHistory(f"{needed}, and better {length + horizon + self.n_calibration - 1}.")
+        scores, origins = self._scores(as_forecaster(self.forecaster_), panel, stamps[begin : last.max() + 1])
+        order = np.argsort(origins, kind="stable")
+        scores, place = scores[order], stamps.get_indexer(origins)[order]
+        newest, which = np.unique(last, return_inverse=True)
+        start, end = (
+            np.searchsorted(place, newest - self.n_calibration, "right"),
+            np.searchsorted(place, newest, "right"),
+        )
+        reach = [self._reach(np.sort(scores[a:b], axis=0), levels) for a, b in zip(start, end)]
+        return np.stack(reach)[which]
 
     def _unit(self, panel: Panel, origins: Index) -> Array:
         """(n, targets) typical change of the series at each origin; 0 if neither training nor context ever moves."""
@@ -124,26 +151,30 @@ class ConformalForecaster(BaseForecaster):
         moved = (code > 0) & (self.scaling_.scale[np.maximum(code[:, 0] - 1, 0)] > 0)
         return np.where(moved | windows.affine.moves, windows.unit, 0.0)
 
-    def _with_quantiles(self, found: Found, levels: Levels) -> Found:
+    def _with_quantiles(self, panel: Panel, found: Found, levels: Levels) -> Found:
         if levels is None:
             return found
         coming, origins, point = found
         if point.shape[1] > (end := self.layout_.horizon):
             raise ConfigError(f"quantiles end at horizon={end}: nothing was calibrated beyond it. Raise horizon.")
-        reach = self._unit(coming, origins)[:, None, :, None] * self._reach(levels)[: point.shape[1]]
+        if self.rolling:
+            reach = self._recent(panel, coming.times.take(origins), levels)
+        else:
+            reach = self._reach(self.scores_, levels)[None]
+        reach = self._unit(coming, origins)[:, None, :, None] * reach[:, : point.shape[1]]
         bands = point * np.exp(reach) if self.forecaster_.in_logs else point + reach  # (n, steps, targets, Q)
         return coming, origins, np.concatenate([point, bands], axis=-1)
 
-    def _reach(self, levels: Any) -> Array:
-        """(horizon, targets, Q) from the point forecast to each level, in units of the series."""
+    def _reach(self, scores: Array, levels: Any) -> Array:
+        """(horizon, targets, Q) from the point forecast to each level, in units of the series; ``scores`` are sorted."""
         asked = np.asarray(levels, dtype=np.float64)
         if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
             raise ConfigError(f"levels={levels} must lie between 0 and 1.")
         covered = np.abs(2 * asked - 1)
-        n = np.isfinite(self.scores_).sum(axis=0)
+        n = np.isfinite(scores).sum(axis=0)
         rank = np.ceil(np.round((n + 1) * covered[:, None, None], 9)).astype(np.int64)  # (Q, horizon, targets)
         if (rank > n).any():
             needed = f"{np.ceil(np.round(covered.max() / (1 - covered.max()), 6)):.0f} errors for every step"
             raise ConfigError(f"levels={levels} need {needed}, and there are {n.min()}. Raise n_calibration.")
-        edge = np.where(rank > 0, np.take_along_axis(self.scores_, np.maximum(rank - 1, 0), axis=0), 0.0)
+        edge = np.where(rank > 0, np.take_along_axis(scores, np.maximum(rank - 1, 0), axis=0), 0.0)
         return np.moveaxis(np.sign(asked - 0.5)[:, None, None] * edge, 0, -1)
