@@ -4,8 +4,9 @@
 
 CRPS is twice the mean pinball loss of the levels 0.1 ... 0.9 on data standardised by the training rows, over all test
 windows, steps and channels. The baseline repeats the last day; its quantiles are those of its errors on the training
-rows, by channel and step. Conformal: a model fitted on the training rows, calibrated on the validation rows, judged on
-the test.
+rows, by channel and step. Conformal, fixed: fitted on the training rows, calibrated once on the validation rows. Rolling:
+fitted before the last 720 origins of the validation rows, and calibrated at every cutoff on the 720 origins (a month)
+whose targets end before it.
 """
 
 import argparse
@@ -17,10 +18,11 @@ import pandas as pd
 import torch
 
 from tsseq import ConformalForecaster, GRUForecaster, Quantiles, Training
+from tsseq.estimators.base import BaseForecaster
 
 HERE = Path(__file__).parent
 CONTEXT = HORIZON = 96
-SEASON = 24
+SEASON, MONTH = 24, 720
 TRAIN, VALID, TEST = 8640, 11520, 14400
 LEVELS = [round(0.1 * k, 1) for k in range(1, 10)]
 
@@ -44,11 +46,11 @@ def seasonal(values: np.ndarray, first: int, last: int) -> np.ndarray:
     return values[rows]
 
 
-def forecasts(model: GRUForecaster, frame: pd.DataFrame, levels: list[float]) -> np.ndarray:
+def forecasts(model: BaseForecaster, frame: pd.DataFrame, levels: list[float], history: int = CONTEXT) -> np.ndarray:
     """(n, H, C, Q) for all test origins."""
     parts = []
     for cutoffs in np.array_split(np.arange(VALID - 1, TEST - HORIZON), 4):
-        found = model.predict_at(frame[cutoffs[0] - CONTEXT + 1 : cutoffs[-1] + HORIZON + 1], cutoffs, levels=levels)
+        found = model.predict_at(frame[cutoffs[0] - history + 1 : cutoffs[-1] + HORIZON + 1], cutoffs, levels=levels)
         parts.append(
             found[[f"q{level:g}" for level in levels]].to_numpy().reshape(len(cutoffs), HORIZON, -1, len(levels))
         )
@@ -79,12 +81,11 @@ if __name__ == "__main__":
     print(scores, flush=True)
 
     inner = GRUForecaster(HORIZON, CONTEXT, training=Training(seed=0, verbose=False), **roles)
-    calibrated = ConformalForecaster(inner, n_calibration=VALID - TRAIN - HORIZON + 1, refit=False).fit(frame[:VALID])
-    bands = forecasts(calibrated, frame, [0.1, 0.9])
-    covered = {
-        name: float(((actual >= band[..., 0]) & (actual <= band[..., 1])).mean())
-        for name, band in {"GRU, quantile head": own, "GRU, conformal": bands}.items()
-    }
+    fixed = ConformalForecaster(inner, VALID - TRAIN - HORIZON + 1, refit=False).fit(frame[:VALID])
+    rolling = ConformalForecaster(inner, MONTH, refit=False, rolling=True).fit(frame[:VALID])
+    bands = {"GRU, quantile head": own, "GRU, conformal, fixed": forecasts(fixed, frame, [0.1, 0.9])}
+    bands["GRU, conformal, rolling"] = forecasts(rolling, frame, [0.1, 0.9], CONTEXT + HORIZON + MONTH)
+    covered = {name: float(((actual >= x[..., 0]) & (actual <= x[..., 1])).mean()) for name, x in bands.items()}
     print(covered, flush=True)
     gain = 1 - scores["GRU, quantile head"] / scores["seasonal naive"]
     results = {"torch": torch.__version__, "crps": scores, "gain": gain, "coverage of 10-90": covered}

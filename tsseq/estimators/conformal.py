@@ -114,7 +114,7 @@ class ConformalForecaster(BaseForecaster):
         return self._with_quantiles(panel, self.forecaster_.arrays_at(panel, cutoffs, None), levels)
 
     def _scores(self, inner: BaseForecaster, panel: Panel, cutoffs: Any) -> tuple[Array, pd.Index]:
-        """(n, horizon, targets) absolute errors in units of each series, NaN where a target is missing; (n,) origins."""
+        """(n, horizon, targets) absolute errors in units of each series, NaN where one is missing; (n,) origins."""
         coming, origins, found = inner.arrays_at(panel, cutoffs, None)
         rows = origins[:, None] + np.arange(1, self.layout_.horizon + 1)
         actual = logged(panel.extend(self.layout_.horizon), inner.in_logs, None)[rows]  # (n, horizon, targets)
@@ -137,10 +137,7 @@ class ConformalForecaster(BaseForecaster):
         order = np.argsort(origins, kind="stable")
         scores, place = scores[order], stamps.get_indexer(origins)[order]
         newest, which = np.unique(last, return_inverse=True)
-        start, end = (
-            np.searchsorted(place, newest - self.n_calibration, "right"),
-            np.searchsorted(place, newest, "right"),
-        )
+        start, end = (np.searchsorted(place, newest - lag, "right") for lag in (self.n_calibration, 0))
         reach = [self._reach(np.sort(scores[a:b], axis=0), levels) for a, b in zip(start, end)]
         return np.stack(reach)[which]
 
@@ -166,7 +163,7 @@ class ConformalForecaster(BaseForecaster):
         return coming, origins, np.concatenate([point, bands], axis=-1)
 
     def _reach(self, scores: Array, levels: Any) -> Array:
-        """(horizon, targets, Q) from the point forecast to each level, in units of the series; ``scores`` are sorted."""
+        """(horizon, targets, Q) from the point forecast to each level, in units of the series; by sorted ``scores``."""
         asked = np.asarray(levels, dtype=np.float64)
         if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
             raise ConfigError(f"levels={levels} must lie between 0 and 1.")

@@ -15,6 +15,8 @@ from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import coming, history, n_history, segments
 
+FORGET_BIAS = 2.0
+
 
 class _Recurrent(Network):
     """Recurrent network over segments of the context (SegRNN: Lin et al. 2023).
@@ -114,6 +116,8 @@ class _RecurrentNet(nn.Module):
         self.encoder = given.cell(size, size, dropout=between, bidirectional=given.bidirectional, **cell)
         self.merge = nn.Linear(2 * size, size) if given.bidirectional else None
         self.decoder = given.cell(size, size, dropout=between, **cell) if given.bidirectional else self.encoder
+        for recurrent in {self.encoder, self.decoder}:
+            _remember(recurrent)
         self.steps = nn.Parameter(torch.randn(-(-layout.horizon // self.ahead), size))
         self.read = nn.Sequential(nn.Dropout(given.dropout), nn.Linear(size, self.ahead * layout.n_targets * n_params))
 
@@ -141,3 +145,10 @@ def each(state: Any, function: Callable[[Tensor], Tensor]) -> Any:
 def merged(state: Any, merge: nn.Module) -> Any:
     """States of two directions (layers * 2, B, hidden) as one, (layers, B, hidden)."""
     return each(state, lambda part: merge(part.unflatten(0, (-1, 2)).movedim(1, 2).flatten(2)))
+
+
+def _remember(cell: nn.RNNBase) -> None:
+    """Let an LSTM start with open forget gates (Jozefowicz et al. 2015); torch's start half closed."""
+    for name, bias in cell.named_parameters():
+        if isinstance(cell, nn.LSTM) and name.startswith("bias_ih"):
+            bias.data.unflatten(0, (4, -1))[1] += FORGET_BIAS  # gates: input, forget, cell, output

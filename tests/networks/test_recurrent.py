@@ -1,0 +1,26 @@
+"""What recurrent networks start from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tsseq.data.rows import Layout
+from tsseq.networks import GRU, LSTM
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_an_lstm_starts_with_open_forget_gates(bidirectional):
+    net = LSTM(hidden_size=16, n_layers=2, bidirectional=bidirectional).build(Layout(8, 4), 1)
+    cells = [part for part in net.modules() if isinstance(part, torch.nn.LSTM)]
+    assert len(cells) == 1 + bidirectional
+    for cell in cells:
+        biases = [bias for name, bias in cell.named_parameters() if name.startswith("bias_ih")]
+        assert len(biases) == cell.num_layers * (1 + cell.bidirectional)
+        for gates in (bias.unflatten(0, (4, 16)).mean(dim=1) for bias in biases):
+            torch.testing.assert_close(gates, torch.tensor([0.0, 2.0, 0.0, 0.0]), atol=0.25, rtol=0)
+
+
+def test_a_gru_starts_as_torch_makes_it():
+    net = GRU(hidden_size=16).build(Layout(8, 4), 1)
+    assert all(bias.abs().max() <= 0.25 for name, bias in net.encoder.named_parameters() if name.startswith("bias"))
