@@ -4,9 +4,9 @@
 
 CRPS is twice the mean pinball loss of the levels 0.1 ... 0.9 on data standardised by the training rows, over all test
 windows, steps and channels. The baseline repeats the last day; its quantiles are those of its errors on the training
-rows, by channel and step. Conformal, fixed: fitted on the training rows, calibrated once on the validation rows. Rolling:
-fitted before the last 720 origins of the validation rows, and calibrated at every cutoff on the 720 origins (a month)
-whose targets end before it.
+rows, by channel and step. Conformal, fixed: fitted on the training rows, calibrated once on the validation rows.
+Rolling: fitted before the last 720 origins of the validation rows, and calibrated at every cutoff on the 720 origins (a
+month) whose targets end before it.
 """
 
 import argparse

@@ -7,6 +7,7 @@ A covariate is categorical if its dtype is category, or if it holds text that do
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +28,16 @@ def read_columns(
     found = [covariate(table, name, settled.get(name)) for name in covariates]
     values = np.column_stack([*(numbers(table, name) for name in targets), *(column for column, _ in found)])
     return values, tuple(categories for _, categories in found)
+
+
+def with_id(table: Table, static: Sequence[Hashable]) -> Table:
+    """With the ids as a column of categories, if ``static`` names them."""
+    name = table.form.names[0]
+    if table.ids is None or name not in static or name in table.columns:
+        return table
+    columns = table.columns.copy()
+    columns[name] = pd.Categorical(table.ids)
+    return replace(table, columns=columns)
 
 
 def covariate(table: Table, name: Hashable, categorical: bool | None) -> tuple[Array, pd.Index | None]:

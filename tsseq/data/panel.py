@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.calendar import Calendar, check_alike, check_regular, rules_for
-from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded
+from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded, with_id
 from tsseq.data.covariates import calendar_columns
 from tsseq.data.frames import Form, Table, check_stamps, put_together, take_apart
 from tsseq.data.rules import Rule
@@ -62,7 +62,7 @@ class Panel:
         DataError : columns are missing or not numbers, timestamps are doubled, missing or off the calendar;
             the message names the first culprits.
         """
-        table = take_apart(frame, schema)
+        table = with_id(take_apart(frame, schema), schema.static)
         schema = schema.resolve(table.columns.columns)
         order, indptr, ids, rank = ordering(table)
         table = table if order is None else _reordered(table, order)

@@ -46,7 +46,8 @@ class Forecaster(BaseForecaster):
     target : column or columns to forecast; may be left out when there is only one, or one named "y".
     past, known, static : covariates known up to the origin, through the horizon, or with one value per series: numbers,
         or categories (text, or dtype category). A category that `fit` has not seen counts as unknown, like a missing
-        one, and adds nothing to a forecast. ``known="calendar"``, alone or among other names, stands for hour, weekday,
+        one, and adds nothing to a forecast. ``static`` may name the id: networks then learn a vector for every series.
+        ``known="calendar"``, alone or among other names, stands for hour, weekday,
         season and holidays, computed from the timestamps, unless the frame has a column of that name.
     id_column, time_column : names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
     calendar : how timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), or a dict
