@@ -14,6 +14,7 @@ BASE = {"errors", "naming"}
 DATA = BASE | {"data"}
 NEURAL = DATA | {"networks", "heads", "training"}
 FRAMES = DATA | {"metrics", "estimators/base", "estimators/forecaster", "estimators/forecasts", "estimators/naive"}
+LABELS = NEURAL | {"estimators/regressor", "estimators/labels", "estimators/sequences"}
 ALLOWED = {
     "errors": set(),
     "naming": BASE,
@@ -30,6 +31,10 @@ ALLOWED = {
     "estimators/forecasts": FRAMES,
     "estimators/naive": FRAMES,
     "estimators/regressor": NEURAL,
+    "estimators/sequences": DATA,
+    "estimators/labels": LABELS,
+    "estimators/classifier": LABELS,
+    "estimators/labeller": LABELS,
     "estimators/named": NEURAL | FRAMES | {"estimators/regressor"},
     "modelfile": {"errors"},
     "modelconfig": {"errors"},
@@ -40,7 +45,7 @@ ALLOWED = {
     "__init__": None,
 }
 LIBRARIES = {
-    "torch": {"networks", "heads", "training", "estimators/regressor", "persistence", "cli"},
+    "torch": {"networks", "heads", "training", "estimators/regressor", "estimators/labels", "persistence", "cli"},
     "pytorch_lightning": {"training"},
     "pandas": {
         "data",
@@ -49,6 +54,8 @@ LIBRARIES = {
         "estimators/conformal",
         "estimators/forecaster",
         "estimators/forecasts",
+        "estimators/labeller",
+        "estimators/labels",
         "estimators/regressor",
         "modelconfig",
         "persistence",

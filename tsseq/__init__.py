@@ -23,9 +23,11 @@ _HOME = {
         "TrainingDivergedError",
         "TsseqError",
     ],
+    "tsseq.estimators.classifier": ["NeuralClassifier"],
     "tsseq.estimators.conformal": ["ConformalForecaster"],
     "tsseq.estimators.ensemble": ["EnsembleForecaster"],
     "tsseq.estimators.forecaster": ["Forecaster"],
+    "tsseq.estimators.labeller": ["NeuralLabeller"],
     "tsseq.estimators.naive": ["Drift", "LastValue", "Mean", "SeasonalNaive"],
     "tsseq.estimators.named": [
         "DLinearForecaster",

@@ -15,9 +15,11 @@ from tsseq.errors import ModelFileError as ModelFileError
 from tsseq.errors import NotEnoughHistory as NotEnoughHistory
 from tsseq.errors import TrainingDivergedError as TrainingDivergedError
 from tsseq.errors import TsseqError as TsseqError
+from tsseq.estimators.classifier import NeuralClassifier as NeuralClassifier
 from tsseq.estimators.conformal import ConformalForecaster as ConformalForecaster
 from tsseq.estimators.ensemble import EnsembleForecaster as EnsembleForecaster
 from tsseq.estimators.forecaster import Forecaster as Forecaster
+from tsseq.estimators.labeller import NeuralLabeller as NeuralLabeller
 from tsseq.estimators.naive import Drift as Drift
 from tsseq.estimators.naive import LastValue as LastValue
 from tsseq.estimators.naive import Mean as Mean

@@ -28,10 +28,12 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
     """Meaning of the last layer; abstract.
 
     ``scalings`` are the scalings of targets that it can be used with, ``lowest`` is the smallest target that it allows.
+    ``clips`` says that targets are numbers, of which training cuts off the extreme ones.
     """
 
     scalings: ClassVar[tuple[str, ...]] = ("last", "standard", "mean", "none")
     lowest: ClassVar[float] = -math.inf
+    clips: ClassVar[bool] = True
 
     @property
     @abstractmethod

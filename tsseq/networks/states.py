@@ -1,0 +1,106 @@
+"""Read-outs of the states that a network passes through: of all of them together, or of each by itself.
+
+A network that has states offers ``build_encoder(layout) -> Encoder`` beside `Network.build`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeGuard
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from tsseq.data.rows import Layout
+from tsseq.networks.base import Network
+from tsseq.networks.batch import Batch
+from tsseq.networks.layers import segments
+
+
+class Encoder(nn.Module):
+    """States (B, n, size) after each of n segments of the context, the last of which ends at its end; abstract.
+
+    Attributes
+    ----------
+    length : rows per segment.
+    size : width of a state.
+    dropout : share of a state to drop before it is read.
+    """
+
+    length: int
+    size: int
+    dropout: float
+
+
+class HasStates(Protocol):
+    """A network whose states can be read."""
+
+    learning_rate: Any
+
+    def build_encoder(self, layout: Layout) -> Encoder:
+        """Make a new encoder for rows of ``layout``."""
+
+
+def has_states(network: Any) -> TypeGuard[HasStates]:
+    """Whether ``network`` offers its states."""
+    return hasattr(network, "build_encoder")
+
+
+class Pooled(Network):
+    """One output (B, 1, 1, n_params) per row, a linear map of the states' mean and maximum over time."""
+
+    def __init__(self, network: HasStates) -> None:
+        self.network = network
+        self.learning_rate = network.learning_rate  # type: ignore[misc]
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        """See `Network`."""
+        return _PooledNet(self.network.build_encoder(layout), n_params)
+
+
+class Stepwise(Network):
+    """An output (B, L, 1, n_params) for every step of the context, a linear map of its state; ``horizon`` must be L."""
+
+    def __init__(self, network: HasStates) -> None:
+        self.network = network
+        self.learning_rate = network.learning_rate  # type: ignore[misc]
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        """See `Network`."""
+        return _StepwiseNet(self.network.build_encoder(layout), layout, n_params)
+
+
+class _PooledNet(nn.Module):
+    def __init__(self, encoder: Encoder, n_params: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(2 * encoder.size, n_params))
+
+    def forward(self, batch: Batch) -> Tensor:
+        states = self.encoder(batch)  # (B, n, size)
+        counts = _begun(batch, self.encoder.length)[..., None]  # (B, n, 1)
+        mean = (states * counts).sum(1) / counts.sum(1)
+        highest = states.masked_fill(~counts, -torch.inf).amax(1)
+        values: Tensor = self.read(torch.cat([mean, highest], dim=1))
+        return values[:, None, None]  # (B, 1, 1, n_params)
+
+
+class _StepwiseNet(nn.Module):
+    def __init__(self, encoder: Encoder, layout: Layout, n_params: int) -> None:
+        super().__init__()
+        self.encoder, self.horizon = encoder, layout.horizon
+        self.out = (encoder.length, 1, n_params)
+        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, encoder.length * n_params))
+
+    def forward(self, batch: Batch) -> Tensor:
+        values = self.read(self.encoder(batch)).unflatten(2, self.out).flatten(1, 2)  # (B, n * length, 1, n_params)
+        # a context may come without its empty front, whose outputs nothing reads
+        return pad(values, (0, 0, 0, 0, max(self.horizon - values.shape[1], 0), 0))[:, -self.horizon :]
+
+
+def _begun(batch: Batch, length: int) -> Tensor:
+    """(B, n) from which segment on a row has values; the last one always counts."""
+    seen = batch.observed.target.amax(2, keepdim=True)  # (B, L, 1)
+    begun = segments(seen, length, front=True).amax(2).cummax(1).values > 0  # (B, n)
+    begun[:, -1] = True
+    return begun
