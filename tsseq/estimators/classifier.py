@@ -28,7 +28,7 @@ class NeuralClassifier(ClassifierMixin, BaseLabels):
     and deviation over all training sequences. Sequences shorter than the longest of `fit` are filled up with missing
     values at the front; of longer ones, `predict` reads the last rows.
 
-    A recurrent network is read through the mean and the maximum of its states over time. Any other forecasts one
+    A recurrent network is read through the mean of its states over time. Any other forecasts one
     value per class and channel, and the channels vote.
 
     Parameters
@@ -76,9 +76,9 @@ class NeuralClassifier(ClassifierMixin, BaseLabels):
             X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         else:
             check_consistent_length(X, y)
+        sequences = as_sequences(X)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        sequences = as_sequences(X)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.scale_ = Scale.of(sequences)
         table = self.scale_.table(sequences)
@@ -101,7 +101,7 @@ class NeuralClassifier(ClassifierMixin, BaseLabels):
     def _network(self) -> Network:
         network = self.network
         if network is None:
-            network = GRU(64, bidirectional=True, segment_length=max(self.scale_.length // STATES, 1))
+            network = GRU(bidirectional=True, segment_length=max(self.scale_.length // STATES, 1))
         return Pooled(network) if has_states(network) else network
 
     def __sklearn_tags__(self) -> Tags:

@@ -65,7 +65,7 @@ class BaseLabels(KnowsOtherNames, BaseEstimator):
         from tsseq.training.fitting import fit_network
 
         if len(self.classes_) < 2:
-            raise DataError(f"y has one class, {self.classes_[0]!r}; at least two classes are needed.")
+            raise DataError(f"y has one class, {self.classes_.tolist()[0]!r}; at least two classes are needed.")
         training = Training(**DEFAULTS) if self.training is None else self.training
         self.layout_, self.head_ = layout, Categorical(len(self.classes_))
         order = _mixed(codes[:, 0], training.seed)

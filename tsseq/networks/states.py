@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeGuard
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -47,7 +46,7 @@ def has_states(network: Any) -> TypeGuard[HasStates]:
 
 
 class Pooled(Network):
-    """One output (B, 1, 1, n_params) per row, a linear map of the states' mean and maximum over time."""
+    """One output (B, 1, 1, n_params) per row, a linear map of the mean of the states over time."""
 
     def __init__(self, network: HasStates) -> None:
         self.network = network
@@ -59,7 +58,10 @@ class Pooled(Network):
 
 
 class Stepwise(Network):
-    """An output (B, L, 1, n_params) for every step of the context, a linear map of its state; ``horizon`` must be L."""
+    """An output (B, L, 1, n_params) for every step of the context, a linear map of its state.
+
+    The layout's ``horizon`` is its ``context_length``; contexts longer than that have longer outputs.
+    """
 
     def __init__(self, network: HasStates) -> None:
         self.network = network
@@ -74,14 +76,12 @@ class _PooledNet(nn.Module):
     def __init__(self, encoder: Encoder, n_params: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(2 * encoder.size, n_params))
+        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, n_params))
 
     def forward(self, batch: Batch) -> Tensor:
         states = self.encoder(batch)  # (B, n, size)
         counts = _begun(batch, self.encoder.length)[..., None]  # (B, n, 1)
-        mean = (states * counts).sum(1) / counts.sum(1)
-        highest = states.masked_fill(~counts, -torch.inf).amax(1)
-        values: Tensor = self.read(torch.cat([mean, highest], dim=1))
+        values: Tensor = self.read((states * counts).sum(1) / counts.sum(1))
         return values[:, None, None]  # (B, 1, 1, n_params)
 
 
@@ -94,8 +94,9 @@ class _StepwiseNet(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         values = self.read(self.encoder(batch)).unflatten(2, self.out).flatten(1, 2)  # (B, n * length, 1, n_params)
-        # a context may come without its empty front, whose outputs nothing reads
-        return pad(values, (0, 0, 0, 0, max(self.horizon - values.shape[1], 0), 0))[:, -self.horizon :]
+        values = values[:, -batch.values.target.shape[1] :]  # (B, L, 1, n_params)
+        # A context may come without its empty front, whose outputs nothing reads.
+        return pad(values, (0, 0, 0, 0, max(self.horizon - values.shape[1], 0), 0))
 
 
 def _begun(batch: Batch, length: int) -> Tensor:
