@@ -65,7 +65,7 @@ def test_networks_tell_waves_of_any_phase_apart(network):
 def test_other_networks_tell_levels_apart(network):
     noise = np.random.default_rng(0).normal(size=(80, 6, 2))
     y = np.arange(80) % 3
-    noise[:, :, 1] += 3 * y[:, None]
+    noise += 3 * y[:, None, None]
     assert NeuralClassifier(network, QUICK).fit(noise, y).score(noise, y) > 0.9
 
 
