@@ -50,8 +50,8 @@ class NeuralClassifier(ClassifierMixin, BaseLabels):
     >>> from tsseq import NeuralClassifier, Training
     >>> phase = np.random.default_rng(0).uniform(0, 6, (80, 1))
     >>> speed = np.tile([[0.3], [0.6]], (40, 1))
-    >>> X, y = np.sin(phase + speed * np.arange(40)), np.tile(["slow", "fast"], 40)
-    >>> model = NeuralClassifier(training=Training(max_epochs=2, verbose=False)).fit(X[:40], y[:40])
+    >>> X, y = np.sin(phase + speed * np.arange(20)), np.tile(["slow", "fast"], 40)
+    >>> model = NeuralClassifier(training=Training(max_epochs=1, learning_rate=0.01, verbose=False)).fit(X[:40], y[:40])
     >>> float(model.score(X[40:], y[40:]))
     1.0
     """
