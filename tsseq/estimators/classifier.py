@@ -33,7 +33,8 @@ class NeuralClassifier(ClassifierMixin, BaseLabels):
 
     Parameters
     ----------
-    network : the architecture; None is a bidirectional `GRU` over segments of a thirtieth of the longest sequence.
+    network : the architecture; None is a bidirectional `GRU` of 64 units over segments of a thirtieth of the longest
+        sequence.
     training : how it is trained; None is 20 epochs at rates falling from 3e-3 to 0, no sequence held out. What
         ``Training(validation=...)`` holds out has the classes in the shares that they have in y, however X is sorted.
 
@@ -101,7 +102,7 @@ class NeuralClassifier(ClassifierMixin, BaseLabels):
     def _network(self) -> Network:
         network = self.network
         if network is None:
-            network = GRU(bidirectional=True, segment_length=max(self.scale_.length // STATES, 1))
+            network = GRU(64, bidirectional=True, segment_length=max(self.scale_.length // STATES, 1))
         return Pooled(network) if has_states(network) else network
 
     def __sklearn_tags__(self) -> Tags:
