@@ -21,6 +21,7 @@ FRAMES = DATA | {
     "estimators/forecasts",
     "estimators/naive",
 }
+LABELS = NEURAL | {"estimators/regressor", "estimators/labels", "estimators/sequences"}
 ALLOWED = {
     "errors": set(),
     "naming": BASE,
@@ -39,6 +40,10 @@ ALLOWED = {
     "estimators/forecasts": FRAMES,
     "estimators/naive": FRAMES,
     "estimators/regressor": NEURAL,
+    "estimators/sequences": DATA,
+    "estimators/labels": LABELS,
+    "estimators/classifier": LABELS,
+    "estimators/labeller": LABELS,
     "estimators/named": NEURAL | FRAMES | {"estimators/regressor"},
     "estimators/attentive": NEURAL | FRAMES | {"estimators/named"},
     "modelfile": {"errors"},
@@ -52,7 +57,16 @@ ALLOWED = {
     "__init__": None,
 }
 LIBRARIES = {
-    "torch": {"networks", "heads", "distributions", "training", "estimators/regressor", "persistence", "cli"},
+    "torch": {
+        "networks",
+        "heads",
+        "distributions",
+        "training",
+        "estimators/regressor",
+        "estimators/labels",
+        "persistence",
+        "cli",
+    },
     "pytorch_lightning": {"training"},
     "pandas": {
         "data",
@@ -62,6 +76,8 @@ LIBRARIES = {
         "estimators/conformal",
         "estimators/forecaster",
         "estimators/forecasts",
+        "estimators/labeller",
+        "estimators/labels",
         "estimators/regressor",
         "modelconfig",
         "panelfile",

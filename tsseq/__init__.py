@@ -24,9 +24,11 @@ _HOME = {
         "TsseqError",
     ],
     "tsseq.estimators.attentive": ["PatchTSTForecaster", "Seq2SeqForecaster", "TransformerForecaster"],
+    "tsseq.estimators.classifier": ["NeuralClassifier"],
     "tsseq.estimators.conformal": ["ConformalForecaster"],
     "tsseq.estimators.ensemble": ["EnsembleForecaster"],
     "tsseq.estimators.forecaster": ["Forecaster"],
+    "tsseq.estimators.labeller": ["NeuralLabeller"],
     "tsseq.estimators.naive": ["Drift", "LastValue", "Mean", "SeasonalNaive"],
     "tsseq.estimators.named": [
         "DLinearForecaster",

@@ -24,9 +24,11 @@ from tsseq.errors import TsseqError as TsseqError
 from tsseq.estimators.attentive import PatchTSTForecaster as PatchTSTForecaster
 from tsseq.estimators.attentive import Seq2SeqForecaster as Seq2SeqForecaster
 from tsseq.estimators.attentive import TransformerForecaster as TransformerForecaster
+from tsseq.estimators.classifier import NeuralClassifier as NeuralClassifier
 from tsseq.estimators.conformal import ConformalForecaster as ConformalForecaster
 from tsseq.estimators.ensemble import EnsembleForecaster as EnsembleForecaster
 from tsseq.estimators.forecaster import Forecaster as Forecaster
+from tsseq.estimators.labeller import NeuralLabeller as NeuralLabeller
 from tsseq.estimators.naive import Drift as Drift
 from tsseq.estimators.naive import LastValue as LastValue
 from tsseq.estimators.naive import Mean as Mean

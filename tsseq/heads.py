@@ -27,12 +27,14 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
     A subclass gives a loss and a point forecast; with `icdf` it has quantiles and samples too.
 
     ``scalings`` are the scalings of targets that it can be used with, ``lowest`` and ``highest`` bound the targets that
-    it allows. ``weighted`` says whether errors of all series count in their standard deviations.
+    it allows. ``weighted`` says whether errors of all series count in their standard deviations. ``clips`` says
+    that targets are numbers, of which training cuts off the extreme ones.
     """
 
     scalings: ClassVar[tuple[str, ...]] = ("last", "standard", "mean", "none")
     lowest: ClassVar[float] = -math.inf
     highest: ClassVar[float] = math.inf
+    clips: ClassVar[bool] = True
 
     @property
     @abstractmethod

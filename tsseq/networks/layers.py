@@ -22,8 +22,8 @@ def n_history(layout: Layout) -> int:
 def history(batch: Batch, layout: Layout) -> Tensor:
     """(B, L, C) everything about the context that changes over time; with missing values, also what was observed."""
     parts = [batch.values, batch.observed] if layout.missing else [batch.values]
-    rows = batch.values.target.shape[1]
-    blocks = [block for part in parts for block in (part.target, part.past, part.known[:, :rows])]
+    length = batch.values.target.shape[1]  # unlike the layout's where a context is longer or shorter than in training
+    blocks = [block for part in parts for block in (part.target, part.past, part.known[:, :length])]
     return torch.cat(blocks, dim=2)  # (B, L, C)
 
 

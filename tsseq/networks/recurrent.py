@@ -14,6 +14,7 @@ from tsseq.networks import cells
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import coming, history, n_history, segments
+from tsseq.networks.states import Encoder
 
 FORGET_BIAS = 2.0
 
@@ -56,6 +57,10 @@ class _Recurrent(Network):
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """See `Network`."""
         return _RecurrentNet(self, layout, n_params)
+
+    def build_encoder(self, layout: Layout) -> Encoder:
+        """See `HasStates`."""
+        return _RecurrentEncoder(self, layout)
 
 
 class RNN(_Recurrent):
@@ -101,32 +106,55 @@ class ChoGRU(_Recurrent):
     cell = cells.ChoGRU
 
 
+class _RecurrentEncoder(Encoder):
+    """The states of the last layer, those of both directions side by side."""
+
+    def __init__(self, given: _Recurrent, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.length = min(given.segment_length or 1, layout.context_length)
+        self.size, self.dropout = given.hidden_size * (1 + given.bidirectional), given.dropout
+        self.embed = nn.Linear(self.length * n_history(layout), given.hidden_size)
+        self.static = nn.Linear(layout.n_static, given.hidden_size, bias=False) if layout.n_static else None
+        self.cell = _cell(given, given.bidirectional)
+
+    def forward(self, batch: Batch) -> Tensor:
+        states, _ = self.run(batch)
+        return states
+
+    def run(self, batch: Batch) -> tuple[Tensor, Any]:
+        """-> all states, and the last one of every layer and direction as the cell hands it on."""
+        inputs = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
+        if self.static is not None:
+            inputs = inputs + self.static(batch.values.static)[:, None]
+        states, last = self.cell(inputs)  # (B, n, size)
+        return states, last
+
+
+def _cell(given: _Recurrent, bidirectional: bool) -> Any:
+    size, between = given.hidden_size, given.dropout if given.n_layers > 1 else 0.0
+    cell = given.cell(size, size, given.n_layers, batch_first=True, dropout=between, bidirectional=bidirectional)
+    _remember(cell)
+    return cell
+
+
 class _RecurrentNet(nn.Module):
     def __init__(self, given: _Recurrent, layout: Layout, n_params: int) -> None:
         super().__init__()
         self.layout = layout
-        size, length = given.hidden_size, min(given.segment_length or 1, layout.context_length)
-        self.length, self.ahead, self.unit = length, min(length, layout.horizon), length
+        self.encoder = _RecurrentEncoder(given, layout)
+        size, self.unit = given.hidden_size, self.encoder.length
+        self.ahead = min(self.encoder.length, layout.horizon)
         self.out = (self.ahead, layout.n_targets, n_params)
-        cell: dict[str, Any] = {"num_layers": given.n_layers, "batch_first": True}
-        between = given.dropout if given.n_layers > 1 else 0.0
-        self.embed = nn.Linear(length * n_history(layout), size)
-        self.static = nn.Linear(layout.n_static, size, bias=False) if layout.n_static else None
         self.known = nn.Linear(self.ahead * layout.n_known, size, bias=False) if layout.n_known else None
-        self.encoder = given.cell(size, size, dropout=between, bidirectional=given.bidirectional, **cell)
         self.merge = nn.Linear(2 * size, size) if given.bidirectional else None
-        self.decoder = given.cell(size, size, dropout=between, **cell) if given.bidirectional else self.encoder
-        for recurrent in {self.encoder, self.decoder}:
-            _remember(recurrent)
+        self.decoder = _cell(given, bidirectional=False) if given.bidirectional else self.encoder.cell
         self.steps = nn.Parameter(torch.randn(-(-layout.horizon // self.ahead), size))
         self.read = nn.Sequential(nn.Dropout(given.dropout), nn.Linear(size, self.ahead * layout.n_targets * n_params))
 
     def forward(self, batch: Batch) -> Tensor:
-        inputs = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
-        if self.static is not None:
-            inputs = inputs + self.static(batch.values.static)[:, None]
-        _, state = self.encoder(inputs)
-        steps = self.steps.expand(len(inputs), -1, -1)  # (B, m, hidden)
+        _, state = self.encoder.run(batch)
+        steps = self.steps.expand(len(batch.loc), -1, -1)  # (B, m, hidden)
         if self.known is not None:
             steps = steps + self.known(segments(coming(batch, self.layout), self.ahead, front=False))
         if self.merge is not None:

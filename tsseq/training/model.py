@@ -82,7 +82,7 @@ class Model(nn.Module):
         lacking = absent(batch) if self.layout.missing or not self.training else None
         if lacking is None or not lacking.any():
             return run(batch, *more)
-        length = self.layout.context_length
+        length = batch.values.target.shape[1]
         kept = (-(-(length - lacking) // self.unit) * self.unit).clamp(1, length)  # (B,) rows, in whole units
         groups = [(n, (kept == n).nonzero()[:, 0]) for n in kept.unique().tolist()]
         parts = [run(shortened(batch, rows, length - n), *(x[rows] for x in more)) for n, rows in groups]

@@ -46,7 +46,8 @@ class ForecastModule(pl.LightningModule):
     def _loss(self, piece: Piece, name: str) -> Tensor:
         params = self.network(piece.batch)
         seen = piece.target.isfinite()
-        target = piece.target.nan_to_num(0.0).clamp(-CLIP, CLIP)
+        target = piece.target.nan_to_num(0.0)
+        target = target.clamp(-CLIP, CLIP) if self.head.clips else target
         losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale)
         losses = losses * piece.weight if self.head.weighted else losses
         total, count = torch.where(seen, losses, 0.0).sum(), seen.sum()
