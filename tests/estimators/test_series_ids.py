@@ -43,4 +43,4 @@ def test_the_id_of_a_long_frame_may_be_static():
     frame = drifting().reset_index().rename(columns={"ticker": "unique_id", "day": "ds"})
     model = Forecaster(Ridge(), 1, 1, static="unique_id").fit(frame)
     assert set(model.predict().columns) == {"unique_id", "ds", "y"}
-    assert model.layout_.n_static == 1
+    assert model.layout_.n_static == 2  # one column of 0 and 1 for each id
