@@ -145,6 +145,7 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
             rows. A network that reads its own forecasts goes on from each draw; any other joins its steps as those of
             a random walk are joined.
         """
+        check_is_fitted(self, "network_")
         shape = (self.layout_.horizon, self.layout_.n_targets)
         drawn = torch.as_tensor(level, dtype=torch.float32).clamp(1e-6, 1 - 1e-6).unflatten(2, shape)
         drawn = drawn.expand(-1, len(X), -1, -1)  # (n_paths, n, H, C)
