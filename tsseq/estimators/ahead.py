@@ -16,7 +16,7 @@ from tsseq.data.scaling import Scaling
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError
 from tsseq.estimators.base import check_size
-from tsseq.estimators.forecasts import Array, Levels, forecast, in_units
+from tsseq.estimators.forecasts import Array, Levels, check_observed, forecast, in_units
 
 Index = NDArray[np.int64]
 PATHS = 200
@@ -97,6 +97,7 @@ def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int) -> Array:
     many = ahead._replace(panel=ahead.panel.repeated(n_paths), origins=(rows + ahead.origins).ravel())
 
     def draw(windows: Windows) -> Array:
+        check_observed(windows)
         level = random.random((1, len(windows), windows.layout.n_outputs))
         return in_units(windows, regressor.sample(windows, level)[0][..., None])
 
@@ -106,6 +107,7 @@ def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int) -> Array:
 def attention_table(regressor: Any, ahead: Ahead) -> pd.DataFrame:
     """One row per (id, target, step, row of the context)."""
     windows = Windows.of(ahead.panel, ahead.layout, ahead.scaling, ahead.origins)
+    check_observed(windows)
     horizon, length = ahead.layout.horizon, ahead.layout.context_length
     weights = regressor.attention(windows).reshape(-1, len(ahead.origins), horizon, length)  # (channels, S, H, L)
     targets = list(ahead.panel.schema.target) if len(weights) > 1 else [None]
