@@ -112,7 +112,7 @@ def attention_table(regressor: Any, ahead: Ahead) -> pd.DataFrame:
     weights = regressor.attention(windows).reshape(-1, len(ahead.origins), horizon, length)  # (channels, S, H, L)
     targets = list(ahead.panel.schema.target) if len(weights) > 1 else [None]
     order = np.argsort(ahead.panel.rank)
-    channel, series, step, row = (x.ravel() for x in np.indices((len(weights), len(order), horizon, length)))
+    series, channel, step, row = (x.ravel() for x in np.indices((len(order), len(weights), horizon, length)))
     series = order[series]
     real = row >= length - ahead.lengths[series]
     channel, series, step, row = channel[real], series[real], step[real], row[real]
