@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from test_contract import batch_of, rows
+
 from tsseq import ConfigError, LogNormal, Seq2Seq
 from tsseq.data.rows import Layout
 from tsseq.networks.layers import positions

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from sklearn.base import clone
-
 from test_contract import VARIANTS, batch_of, rows
+
 from tsseq import Normal
 from tsseq.data.rows import Layout
 from tsseq.networks.batch import Batch, absent, shortened
