@@ -64,12 +64,13 @@ def check_steps(regressor: Any, horizon: int, past: Sequence[Hashable], steps: A
 def forecasts_ahead(regressor: Any, ahead: Ahead, levels: Levels) -> Array:
     """(S, n_blocks * horizon, targets, 1 + Q): the point forecast, rolled forward, then quantiles.
 
-    Beyond the first block, quantiles are those of sampled paths.
+    Beyond the first block, quantiles are those of sampled paths, which all series draw alike: what is forecast with a
+    series does not change its quantiles.
     """
     whole = rolled(ahead, lambda windows: forecast(regressor, windows, None if ahead.n_blocks > 1 else levels))
     if levels is None or ahead.n_blocks == 1:
         return whole
-    paths = sampled(regressor, ahead, PATHS, seed=0)  # (n_paths, S, steps, targets)
+    paths = sampled(regressor, ahead, PATHS, seed=0, alike=True)  # (n_paths, S, steps, targets)
     found = np.concatenate([whole, np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)], axis=-1)
     first = ahead._replace(n_blocks=1)
     found[:, : ahead.layout.horizon] = rolled(first, lambda windows: forecast(regressor, windows, levels))
@@ -90,15 +91,20 @@ def rolled(ahead: Ahead, forecast: Callable[[Windows], Array]) -> Array:
     return np.concatenate(found, axis=1)
 
 
-def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int) -> Array:
-    """Paths (n_paths, S, n_blocks * horizon, targets) in the data's units, each going on from its own draws."""
+def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int, alike: bool = False) -> Array:
+    """Paths (n_paths, S, n_blocks * horizon, targets) in the data's units, each going on from its own draws.
+
+    Series are drawn independently, or from the same random numbers if ``alike``.
+    """
     random = np.random.default_rng(seed)
     rows = np.arange(n_paths)[:, None] * len(ahead.panel.times)
     many = ahead._replace(panel=ahead.panel.repeated(n_paths), origins=(rows + ahead.origins).ravel())
 
     def draw(windows: Windows) -> Array:
         check_observed(windows)
-        level = random.random((1, len(windows), windows.layout.n_outputs))
+        channels, series = len(windows) // len(many.origins), len(ahead.origins)
+        level = random.random((channels, n_paths, 1 if alike else series, windows.layout.n_outputs))
+        level = level.repeat(series if alike else 1, axis=2).reshape(1, len(windows), -1)
         return in_units(windows, regressor.sample(windows, level)[0][..., None])
 
     return rolled(many, draw)[..., 0].reshape(n_paths, len(ahead.origins), -1, len(ahead.panel.schema.target))
