@@ -64,8 +64,8 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
         asked = np.asarray(levels, dtype=float)
         if not ((asked > 0) & (asked < 1)).all():
             raise ConfigError(f"levels={list(levels)} must lie between 0 and 1.")
-        shape = params.shape[:-1]
-        return torch.stack([self.icdf(params, params.new_full(shape, level), scale) for level in asked], dim=-1)
+        level = params.new_tensor(asked).reshape(-1, 1, 1, 1).expand(-1, *params.shape[:-1])  # (Q, B, H, C)
+        return self.icdf(params, level, scale).movedim(0, -1)
 
     def sample(self, params: Tensor, n: int, scale: Tensor) -> Tensor:
         """Draws (n, B, H, C), independent of one another."""

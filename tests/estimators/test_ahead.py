@@ -253,6 +253,14 @@ def test_quantiles_beyond_the_horizon_need_paths():
         LinearForecaster(4, 16, training=QUICK).fit(WALK).predict(steps=5, levels=[0.1])
 
 
+@pytest.mark.parametrize("steps", [4, 5])
+def test_levels_that_are_none_are_refused_at_every_step(panels, steps):
+    for levels in ([0.5, 1.2], [0.0], [-1]):
+        with pytest.raises(ConfigError, match="must lie between 0 and 1"):
+            panels.predict(steps=steps, levels=levels)
+    pd.testing.assert_frame_equal(panels.predict(steps=steps, levels=[]), panels.predict(steps=steps))
+
+
 @pytest.mark.parametrize("bad", [{"n_paths": 0}, {"n_paths": 1.5}, {"steps": 0}])
 def test_numbers_that_count_nothing_are_refused(panels, bad):
     with pytest.raises(ConfigError, match=f"{next(iter(bad))}=.* must be a whole number of at least 1"):

@@ -67,13 +67,13 @@ def forecasts_ahead(regressor: Any, ahead: Ahead, levels: Levels) -> Array:
     Beyond the first block, quantiles are those of sampled paths, which all series draw alike: what is forecast with a
     series does not change its quantiles.
     """
-    whole = rolled(ahead, lambda windows: forecast(regressor, windows, None if ahead.n_blocks > 1 else levels))
     if levels is None or ahead.n_blocks == 1:
-        return whole
+        return rolled(ahead, lambda windows: forecast(regressor, windows, levels))
+    within = rolled(ahead._replace(n_blocks=1), lambda windows: forecast(regressor, windows, levels))
+    whole = rolled(ahead, lambda windows: forecast(regressor, windows))
     paths = sampled(regressor, ahead, PATHS, seed=0, alike=True)  # (n_paths, S, steps, targets)
     found = np.concatenate([whole, np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)], axis=-1)
-    first = ahead._replace(n_blocks=1)
-    found[:, : ahead.layout.horizon] = rolled(first, lambda windows: forecast(regressor, windows, levels))
+    found[:, : ahead.layout.horizon] = within
     return found
 
 

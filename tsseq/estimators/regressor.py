@@ -126,7 +126,7 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         if not isinstance(self.network_.core, Autoregressive):
             found = self._through(X, lambda params, batch: self.head_.quantiles(params, levels, batch.scale))
-            return found.reshape(len(found), -1, len(levels))
+            return found.reshape(len(found), self.layout_.n_outputs, len(levels))
         self.head_.quantiles(torch.zeros(1, 1, 1, self.head_.n_params), levels, torch.ones(1, 1))  # checks the levels
         even = (np.arange(PATHS) + 0.5) / PATHS
         steps = self.layout_.n_outputs
