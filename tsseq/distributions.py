@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any
 
@@ -14,6 +15,10 @@ from torch.nn import functional
 from tsseq.heads import Head
 
 SMALLEST = 1e-3
+
+
+def _deviation(params: Tensor) -> Tensor:
+    return functional.softplus(params[..., 1]) + SMALLEST
 
 
 class _Distribution(Head):
@@ -43,7 +48,7 @@ class Normal(_Distribution):
         return found.loc + found.scale * torch.special.ndtri(level)
 
     def _distribution(self, params: Tensor) -> distributions.Normal:
-        return distributions.Normal(params[..., 0], functional.softplus(params[..., 1]) + SMALLEST)
+        return distributions.Normal(params[..., 0], _deviation(params), validate_args=False)
 
 
 class LogNormal(_Distribution):
@@ -69,23 +74,33 @@ class LogNormal(_Distribution):
         return Normal().icdf(params, level, scale).exp()
 
     def _distribution(self, params: Tensor) -> distributions.LogNormal:
-        return distributions.LogNormal(params[..., 0], functional.softplus(params[..., 1]) + SMALLEST)
+        return distributions.LogNormal(params[..., 0], _deviation(params), validate_args=False)
 
 
-class StudentT(_Distribution):
+class StudentT(Head):
     """Student's t with its own degrees of freedom (above 2) for every value; for heavy tails, such as returns."""
 
     n_params = 3
 
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`; written out, since torch's own refuses NaN before a fit can say that it diverged."""
+        freedom, unit = self._freedom(params), _deviation(params)
+        half = (freedom + 1) / 2
+        height = half.lgamma() - (freedom / 2).lgamma() - (freedom * math.pi).log() / 2 - unit.log()
+        return half * (((target - params[..., 0]) / unit).square() / freedom).log1p() - height
+
+    def mean(self, params: Tensor) -> Tensor:
+        """See `Head`."""
+        return params[..., 0]
+
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """See `Head`."""
-        found = self._distribution(params)
-        standard = special.stdtrit(found.df.double().cpu().numpy(), level.double().cpu().numpy())
-        return found.loc + found.scale * torch.as_tensor(standard, dtype=params.dtype, device=params.device)
+        standard = special.stdtrit(self._freedom(params).double().cpu().numpy(), level.double().cpu().numpy())
+        found = torch.as_tensor(standard, dtype=params.dtype, device=params.device)
+        return params[..., 0] + _deviation(params) * found
 
-    def _distribution(self, params: Tensor) -> distributions.StudentT:
-        freedom = 2.0 + SMALLEST + functional.softplus(params[..., 2])
-        return distributions.StudentT(freedom, params[..., 0], functional.softplus(params[..., 1]) + SMALLEST)
+    def _freedom(self, params: Tensor) -> Tensor:
+        return 2.0 + SMALLEST + functional.softplus(params[..., 2])
 
 
 class Bernoulli(_Distribution):

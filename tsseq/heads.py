@@ -27,14 +27,12 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
     A subclass gives a loss and a point forecast; with `icdf` it has quantiles and samples too.
 
     ``scalings`` are the scalings of targets that it can be used with, ``lowest`` and ``highest`` bound the targets that
-    it allows. ``weighted`` says whether errors of all series count in their standard deviations. ``clips`` says
-    that targets are numbers, of which training cuts off the extreme ones.
+    it allows. ``weighted`` says whether errors of all series count in their standard deviations.
     """
 
     scalings: ClassVar[tuple[str, ...]] = ("last", "standard", "mean", "none")
     lowest: ClassVar[float] = -math.inf
     highest: ClassVar[float] = math.inf
-    clips: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -66,8 +64,8 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
         asked = np.asarray(levels, dtype=float)
         if not ((asked > 0) & (asked < 1)).all():
             raise ConfigError(f"levels={list(levels)} must lie between 0 and 1.")
-        shape = params.shape[:-1]
-        return torch.stack([self.icdf(params, params.new_full(shape, level), scale) for level in asked], dim=-1)
+        level = params.new_tensor(asked).reshape(-1, 1, 1, 1).expand(-1, *params.shape[:-1])  # (Q, B, H, C)
+        return self.icdf(params, level, scale).movedim(0, -1)
 
     def sample(self, params: Tensor, n: int, scale: Tensor) -> Tensor:
         """Draws (n, B, H, C), independent of one another."""

@@ -94,6 +94,28 @@ def test_extending_adds_the_next_timestamps_without_values():
     np.testing.assert_array_equal(longer.values[~new], panel_of().values)
 
 
+def test_every_series_is_filled_up_in_front_with_missing_rows():
+    panel = panel_of(frame_of(c=5, a=2, b=3))
+    full = panel.filled_up(4)
+    assert full.lengths.tolist() == [4, 4, 5]
+    expected = [np.nan, np.nan, 0, 1, np.nan, 0, 1, 2, 0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(full.values, np.column_stack([expected, np.negative(expected)]))
+    assert full.times.tolist() == [DAYS[i] for i in [0, 0, 0, 1, 0, 0, 1, 2, 0, 1, 2, 3, 4]]
+    assert full.tail(2).values[:, 0].tolist() == panel.tail(2).values[:, 0].tolist()
+    assert panel.filled_up(2) is panel
+
+
+def test_a_repeated_panel_is_the_same_panel_several_times():
+    panel = panel_of()
+    many = panel.repeated(3)
+    assert many.lengths.tolist() == panel.lengths.tolist() * 3
+    assert many.ids.tolist() == panel.ids.tolist() * 3
+    assert many.times.tolist() == panel.times.tolist() * 3
+    np.testing.assert_array_equal(many.values, np.tile(panel.values, (3, 1)))
+    np.testing.assert_array_equal(many.static, np.tile(panel.static, (3, 1)))
+    assert many.extend(2).times[-2:].tolist() == panel.extend(2).times[-2:].tolist()
+
+
 def test_a_series_without_rows_cannot_be_extended():
     late = pd.concat([frame_of(a=8), frame_of(b=8).loc[(slice(None), slice(DAYS[5], None)), :]])
     with pytest.raises(DataError, match=r"series 'b' has no rows to continue"):

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -14,7 +15,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from tsseq import ConfigError, Forecaster, NeuralRegressor, Normal, Point, Quantiles, Training, make_series
 from tsseq.data.rows import Layout
-from tsseq.networks import GRU, LSTM, Linear
+from tsseq.networks import GRU, LSTM, Linear, Transformer
 
 QUICK = Training(max_epochs=2, verbose=False)
 X = np.random.default_rng(0).normal(size=(200, 6))
@@ -33,6 +34,22 @@ def test_check_estimator_passes_without_expected_failures(network):
     tags = model.__sklearn_tags__()
     assert tags.input_tags.two_d_array
     assert not tags.regressor_tags.poor_score
+
+
+def test_targets_in_units_of_the_data_may_be_large():
+    training = Training(learning_rate=1.0, weight_decay=0.0, verbose=False)
+    assert NeuralRegressor(Linear(), training=training).fit(X, 100 * Y).score(X, 100 * Y) > 0.99
+
+
+def test_what_is_not_fitted_says_so():
+    for ask in (
+        lambda model: model.sample(X, np.full((1, 1, 1), 0.5)),
+        lambda model: model.predict_quantiles(X, [0.5]),
+    ):
+        with pytest.raises(NotFittedError):
+            ask(NeuralRegressor(head=Normal()))
+    with pytest.raises(NotFittedError):
+        NeuralRegressor(Transformer()).attention(X)
 
 
 def test_a_layout_tells_what_the_columns_of_a_table_are():

@@ -23,7 +23,9 @@ from tsseq import (
     LSTMForecaster,
     NeuralRegressor,
     Normal,
+    Point,
     Quantiles,
+    StudentT,
     Training,
     TrainingDivergedError,
     load_sample,
@@ -31,6 +33,7 @@ from tsseq import (
 )
 from tsseq.networks import LSTM, Linear
 from tsseq.training.fitting import _split
+from tsseq.training.model import Model
 
 WAVE = make_series("seasonal", 300)
 
@@ -184,7 +187,7 @@ def test_schedules_count_steps(schedule):
     settings = Training(max_epochs=2, schedule=schedule, verbose=False)
     windows = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE)
     data = fitting.Data(windows, windows.targets(), windows.layout, settings, 0)
-    module = fitting.ForecastModule(Linear().build(windows.layout, 1), fitting_head(), settings, 0.1, data.steps)
+    module = fitting.ForecastModule(Model(Linear(), windows.layout, Point()), settings, 0.1, data.steps)
     with fitting.quiet_lightning():
         trainer = fitting._trainer(settings, validates=False)
         trainer.callbacks.append(Rates())
@@ -194,14 +197,10 @@ def test_schedules_count_steps(schedule):
     assert seen[-1] == pytest.approx(ends[schedule], abs=1e-4)
 
 
-def fitting_head():
-    from tsseq import Point
-
-    return Point()
-
-
-def test_divergence_is_an_error_that_says_what_to_lower():
-    model = LinearForecaster(3, 24, training=Training(learning_rate=1e30, gradient_clip=None, verbose=False))
+@pytest.mark.parametrize("head", [Point(), Normal(), StudentT()], ids=repr)
+def test_divergence_is_an_error_that_says_what_to_lower(head):
+    training = Training(learning_rate=1e30, gradient_clip=None, verbose=False)
+    model = LinearForecaster(3, 24, head=head, training=training)
     with pytest.raises(TrainingDivergedError, match=r"epoch \d with learning_rate=1e\+30; lower it"):
         model.fit(1e3 * WAVE)
 

@@ -194,10 +194,11 @@ class Panel:
         if not lacking.any():
             return self
         indptr = self.indptr + np.concatenate([[0], np.cumsum(lacking)])
-        source = np.maximum(np.arange(indptr[-1]) - np.repeat(np.cumsum(lacking), np.diff(indptr)), 0)
+        source = np.arange(indptr[-1]) - np.repeat(np.cumsum(lacking), np.diff(indptr))  # below first: not there
         first = np.repeat(self.indptr[:-1], np.diff(indptr))
-        values = np.where((source < first)[:, None], np.nan, self.values[np.maximum(source, first)])
-        return replace(self, values=values, indptr=indptr, times=self.times.take(np.maximum(source, first)))
+        rows = np.maximum(source, first)
+        values = np.where((source < first)[:, None], np.nan, self.values[rows])
+        return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
 
     def repeated(self, n: int) -> Panel:
         """All series ``n`` times, one whole panel after another; ids then occur more than once."""

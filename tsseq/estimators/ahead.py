@@ -16,7 +16,7 @@ from tsseq.data.scaling import Scaling
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError
 from tsseq.estimators.base import check_size
-from tsseq.estimators.forecasts import Array, Levels, forecast, in_units
+from tsseq.estimators.forecasts import Array, Levels, check_observed, forecast, in_units
 
 Index = NDArray[np.int64]
 PATHS = 200
@@ -64,15 +64,16 @@ def check_steps(regressor: Any, horizon: int, past: Sequence[Hashable], steps: A
 def forecasts_ahead(regressor: Any, ahead: Ahead, levels: Levels) -> Array:
     """(S, n_blocks * horizon, targets, 1 + Q): the point forecast, rolled forward, then quantiles.
 
-    Beyond the first block, quantiles are those of sampled paths.
+    Beyond the first block, quantiles are those of sampled paths, which all series draw alike: what is forecast with a
+    series does not change its quantiles.
     """
-    whole = rolled(ahead, lambda windows: forecast(regressor, windows, None if ahead.n_blocks > 1 else levels))
     if levels is None or ahead.n_blocks == 1:
-        return whole
-    paths = sampled(regressor, ahead, PATHS, seed=0)  # (n_paths, S, steps, targets)
+        return rolled(ahead, lambda windows: forecast(regressor, windows, levels))
+    within = rolled(ahead._replace(n_blocks=1), lambda windows: forecast(regressor, windows, levels))
+    whole = rolled(ahead, lambda windows: forecast(regressor, windows))
+    paths = sampled(regressor, ahead, PATHS, seed=0, alike=True)  # (n_paths, S, steps, targets)
     found = np.concatenate([whole, np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)], axis=-1)
-    first = ahead._replace(n_blocks=1)
-    found[:, : ahead.layout.horizon] = rolled(first, lambda windows: forecast(regressor, windows, levels))
+    found[:, : ahead.layout.horizon] = within
     return found
 
 
@@ -90,14 +91,20 @@ def rolled(ahead: Ahead, forecast: Callable[[Windows], Array]) -> Array:
     return np.concatenate(found, axis=1)
 
 
-def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int) -> Array:
-    """Paths (n_paths, S, n_blocks * horizon, targets) in the data's units, each going on from its own draws."""
+def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int, alike: bool = False) -> Array:
+    """Paths (n_paths, S, n_blocks * horizon, targets) in the data's units, each going on from its own draws.
+
+    Series are drawn independently, or from the same random numbers if ``alike``.
+    """
     random = np.random.default_rng(seed)
     rows = np.arange(n_paths)[:, None] * len(ahead.panel.times)
     many = ahead._replace(panel=ahead.panel.repeated(n_paths), origins=(rows + ahead.origins).ravel())
 
     def draw(windows: Windows) -> Array:
-        level = random.random((1, len(windows), windows.layout.n_outputs))
+        check_observed(windows)
+        channels, series = len(windows) // len(many.origins), len(ahead.origins)
+        level = random.random((channels, n_paths, 1 if alike else series, windows.layout.n_outputs))
+        level = level.repeat(series if alike else 1, axis=2).reshape(1, len(windows), -1)
         return in_units(windows, regressor.sample(windows, level)[0][..., None])
 
     return rolled(many, draw)[..., 0].reshape(n_paths, len(ahead.origins), -1, len(ahead.panel.schema.target))
@@ -106,11 +113,12 @@ def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int) -> Array:
 def attention_table(regressor: Any, ahead: Ahead) -> pd.DataFrame:
     """One row per (id, target, step, row of the context)."""
     windows = Windows.of(ahead.panel, ahead.layout, ahead.scaling, ahead.origins)
+    check_observed(windows)
     horizon, length = ahead.layout.horizon, ahead.layout.context_length
     weights = regressor.attention(windows).reshape(-1, len(ahead.origins), horizon, length)  # (channels, S, H, L)
     targets = list(ahead.panel.schema.target) if len(weights) > 1 else [None]
     order = np.argsort(ahead.panel.rank)
-    channel, series, step, row = (x.ravel() for x in np.indices((len(weights), len(order), horizon, length)))
+    series, channel, step, row = (x.ravel() for x in np.indices((len(order), len(weights), horizon, length)))
     series = order[series]
     real = row >= length - ahead.lengths[series]
     channel, series, step, row = channel[real], series[real], step[real], row[real]

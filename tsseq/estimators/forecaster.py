@@ -202,7 +202,8 @@ class Forecaster(BaseForecaster):
         One row per (id, target, step, row of the context), with the columns ``[id,] [target,] time, step,
         context_time, weight``. The weights of a step sum to 1; rows of one segment share alike.
         """
-        return attention_table(self.regressor_, self._ahead(frame, self.layout_.horizon, future))
+        ahead = self._ahead(frame, self._steps(None, quantiles=False), future)
+        return attention_table(self.regressor_, ahead)
 
     def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
         """See `BaseForecaster`."""

@@ -49,12 +49,17 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
 
 def forecast(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
     """(n_origins, horizon, targets, 1 + Q) in the data's units: the point forecast, then quantiles."""
+    check_observed(windows)
+    return in_units(windows, scaled_predictions(regressor, windows, levels))
+
+
+def check_observed(windows: Windows) -> None:
+    """Refuse contexts that hold no observed target."""
     empty = np.flatnonzero(~np.isfinite(windows.affine.loc).all(axis=1))
     if len(empty):
         name, time = windows.panel.ids[windows.series[empty[0]]], windows.panel.times[windows.origin[empty[0]]]
         where = f"ending {time}" if name is None else f"of {name!r} ending {time}"
         raise DataError(f"{len(empty)} contexts hold no observed target (first: the one {where}).")
-    return in_units(windows, scaled_predictions(regressor, windows, levels))
 
 
 def in_units(windows: Windows, scaled: Array) -> Array:

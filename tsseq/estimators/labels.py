@@ -29,8 +29,6 @@ DEFAULTS: dict[str, Any] = {"max_epochs": 20, "learning_rate": 3e-3, "schedule":
 class Categorical(Head):
     """Classes: the parameters of all channels, summed, are their logits; a target is the number of its class."""
 
-    clips = False
-
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes
 

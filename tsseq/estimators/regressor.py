@@ -126,7 +126,7 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         if not isinstance(self.network_.core, Autoregressive):
             found = self._through(X, lambda params, batch: self.head_.quantiles(params, levels, batch.scale))
-            return found.reshape(len(found), -1, len(levels))
+            return found.reshape(len(found), self.layout_.n_outputs, len(levels))
         self.head_.quantiles(torch.zeros(1, 1, 1, self.head_.n_params), levels, torch.ones(1, 1))  # checks the levels
         even = (np.arange(PATHS) + 0.5) / PATHS
         steps = self.layout_.n_outputs
@@ -145,6 +145,7 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
             rows. A network that reads its own forecasts goes on from each draw; any other joins its steps as those of
             a random walk are joined.
         """
+        check_is_fitted(self, "network_")
         shape = (self.layout_.horizon, self.layout_.n_targets)
         drawn = torch.as_tensor(level, dtype=torch.float32).clamp(1e-6, 1 - 1e-6).unflatten(2, shape)
         drawn = drawn.expand(-1, len(X), -1, -1)  # (n_paths, n, H, C)

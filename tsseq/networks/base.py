@@ -21,7 +21,8 @@ class Network(KnowsOtherNames, BaseEstimator, ABC):
     ``forward(batch: Batch) -> (B, H, C_target, n_params)``. ``learning_rate`` is what suits it unless told otherwise.
     A module works with a batch whose context is shorter than that of its layout; if it has ``unit``, rows of such a
     context count in units of so many. One that has ``attention(batch) -> (B, H, L)`` says how much every step of the
-    horizon looks at every row of the context; ``has_attention`` tells of it in advance.
+    horizon looks at every row of the context, or ``attention(batch, draw)`` if it is `Autoregressive`;
+    ``has_attention`` tells of it in advance.
     """
 
     learning_rate: ClassVar[float] = 1e-3

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from tsseq.data.rows import Layout
 from tsseq.errors import ConfigError
-from tsseq.networks.batch import Batch
+from tsseq.networks.batch import Batch, absent
 
 
 def n_history(layout: Layout) -> int:
@@ -63,16 +63,17 @@ def whole_row(batch: Batch, layout: Layout) -> list[Tensor]:
     return [(pad(x, (0, 0, lacking, 0)) if x.dim() == 3 else x).flatten(1) for x in blocks]
 
 
-def spread(weights: Tensor, length: int, rows: int, ahead: int, horizon: int) -> Tensor:
-    """Attention between segments (B, m, n) as attention of steps to rows, (B, H, L); a segment's rows share alike.
+def spread(weights: Tensor, batch: Batch, length: int, ahead: int, horizon: int) -> Tensor:
+    """Attention between segments (B, m, n) as attention of steps to rows, (B, H, L).
 
-    ``length`` rows make a segment of the context, whose front is filled, ``ahead`` steps one of the horizon.
+    ``length`` rows make a segment of the context, whose front is filled, ``ahead`` steps one of the horizon. Rows of a
+    segment share alike, but for those before the series begins, which get nothing.
     """
-    first = -rows % length
-    counts = torch.full((weights.shape[2],), length, device=weights.device)
-    counts[0] -= first
-    by_row = (weights / counts).repeat_interleave(length, dim=2)[:, :, first:]  # (B, m, L)
-    return by_row.repeat_interleave(ahead, dim=1)[:, :horizon]
+    rows = batch.values.target.shape[1]
+    there = (torch.arange(rows, device=weights.device) >= absent(batch)[:, None]).to(weights.dtype)  # (B, L)
+    counts = segments(there[..., None], length, front=True).sum(dim=2)  # (B, n)
+    each = (weights / counts.clamp(min=1)[:, None]).repeat_interleave(length, dim=2)[:, :, -rows:]  # (B, m, L)
+    return (each * there[:, None]).repeat_interleave(ahead, dim=1)[:, :horizon]
 
 
 class Others(nn.Module):

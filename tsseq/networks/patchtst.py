@@ -87,5 +87,6 @@ class _PatchTSTNet(nn.Module):
     def _filled(self, values: Tensor) -> Tensor:
         """Zeros in front of a shorter context (B, L, C), so that its patches start where those of a whole one do."""
         rows = values.shape[1]
-        needed = max(rows, self.length)
+        whole = min(-(-rows // self.stride) * self.stride, self.rows)  # as contexts count in units
+        needed = max(whole, self.length)
         return pad(values, (0, 0, needed - rows + (self.rows - needed) % self.stride, 0))

@@ -149,16 +149,17 @@ class _Seq2SeqNet(Autoregressive):
             before = segments(own.to(decoded.dtype), self.ahead, front=False)  # (B, 1, ahead * C)
         return torch.cat(found, dim=1)[:, : self.layout.horizon]  # (B, H, C, n_params)
 
-    def attention(self, batch: Batch) -> Tensor:
-        """(B, H, L) attention to the context, while the first parameter is fed back."""
+    def attention(self, batch: Batch, draw: Callable[[Tensor, int], Tensor] | None = None) -> Tensor:
+        """(B, H, L) attention to the context, while what ``draw`` says is fed back."""
         assert self.attend is not None
         memory, state = self._encoded(batch)
-        params = self(batch)[..., 0]  # (B, H, C)
-        own = segments(params, self.ahead, front=False)[:, :-1]
+        params = self(batch, draw)  # (B, H, C, n_params)
+        values = params[..., 0] if draw is None else draw(params, 0)  # (B, H, C)
+        own = segments(values, self.ahead, front=False)[:, :-1]
         last = segments(batch.values.target[:, -self.ahead :], self.ahead, front=True)
         inputs = self.before(torch.cat([last, own], dim=1)) + self._around(batch)
         weights = self.attend(self.decoder(inputs, state)[0], memory)  # (B, m, n)
-        return spread(weights, self.length, batch.values.target.shape[1], self.ahead, self.layout.horizon)
+        return spread(weights, batch, self.length, self.ahead, self.layout.horizon)
 
     def _encoded(self, batch: Batch) -> tuple[Tensor, Any]:
         """States of all segments of the context (B, n, hidden), and the last one, to start the decoder."""

@@ -98,7 +98,7 @@ class _TransformerNet(nn.Module):
         own = horizon + last.self_attn(own, own, own)[0]
         query = last.norm2(own) if last.norm_first else last.norm1(own)
         weights = last.multihead_attn(query, context, context, need_weights=True)[1]  # (B, m, n)
-        return spread(weights, self.length, batch.values.target.shape[1], self.ahead, self.layout.horizon)
+        return spread(weights, batch, self.length, self.ahead, self.layout.horizon)
 
     def _encoded(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Encoded segments of the context (B, n, hidden), and the segments of the horizon (B, m, hidden)."""

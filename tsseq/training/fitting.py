@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import nullcontext
 from typing import Any
@@ -22,6 +23,7 @@ from tsseq.training.quiet import interruptible, keep_freed_memory, own_temporary
 from tsseq.training.settings import Training
 
 LEAST_VALIDATION = 10
+CLIP = 20.0
 
 
 def fit_network(
@@ -41,7 +43,7 @@ def fit_network(
         torch.manual_seed(seed)
         data = Data(X, y, layout, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
-        module = ForecastModule(Model(network, layout, head), settings, rate, data.steps)
+        module = ForecastModule(Model(network, layout, head), settings, rate, data.steps, _clip(X, head))
         if settings.compile:
             module.network.core.compile()
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
@@ -93,6 +95,12 @@ def _split(X: Any, share: float) -> tuple[np.ndarray, np.ndarray]:
         border = len(X) - round(len(X) * share)
         train, held_out = everything[:border], everything[border:]
     return (train, held_out) if len(held_out) >= LEAST_VALIDATION and len(train) else (everything, nothing)
+
+
+def _clip(X: Any, head: Head) -> float:
+    """Bound of scaled targets, so that one outlier moves no network; none for units of the data and for counts."""
+    own_units = isinstance(X, Windows) and X.scaling.kind != "none" and "last" in head.scalings
+    return CLIP if own_units else math.inf
 
 
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:

@@ -38,7 +38,8 @@ class Model(nn.Module):
         """(B, H, L) how much each step of the horizon looks at each row of the context; 0 where there is none."""
 
         def weights(part: Batch) -> Tensor:
-            found: Tensor = self.core.attention(part)  # type: ignore[operator]
+            own = (self._mean,) if isinstance(self.core, Autoregressive) else ()
+            found: Tensor = self.core.attention(part, *own)  # type: ignore[operator]
             return pad(found, (self.layout.context_length - found.shape[2], 0))
 
         return self._by_length(batch, weights)
@@ -73,8 +74,10 @@ class Model(nn.Module):
         if not isinstance(self.core, Autoregressive):
             found: Tensor = self.core(batch)
             return found
-        mean = draw or (lambda params, first: self.head.mean(params))
-        return self.core(batch, mean, copies)
+        return self.core(batch, draw or self._mean, copies)
+
+    def _mean(self, params: Tensor, first: int) -> Tensor:
+        return self.head.mean(params)
 
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
         """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""

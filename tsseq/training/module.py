@@ -16,7 +16,6 @@ from tsseq.training.loader import Piece
 from tsseq.training.model import Model
 from tsseq.training.settings import Training
 
-CLIP = 20.0
 DECAY = 0.8
 
 
@@ -24,13 +23,13 @@ class ForecastModule(pl.LightningModule):
     """Loss, optimiser and history of one fit.
 
     Losses are means over observed values; over an epoch they are summed and counted on every rank, so that they are
-    exact however the rows divide.
+    exact however the rows divide. Scaled targets beyond ``clip`` count as ``clip``.
     """
 
-    def __init__(self, network: Model, settings: Training, rate: float, steps: int) -> None:
+    def __init__(self, network: Model, settings: Training, rate: float, steps: int, clip: float = math.inf) -> None:
         super().__init__()
         self.network, self.head, self.settings = network, network.head, settings
-        self.rate, self.steps = rate, steps
+        self.rate, self.steps, self.clip = rate, steps, clip
         self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
         self.sums = {"train_loss": torch.zeros(2, dtype=torch.float64), "val_loss": torch.zeros(2, dtype=torch.float64)}
 
@@ -46,8 +45,7 @@ class ForecastModule(pl.LightningModule):
     def _loss(self, piece: Piece, name: str) -> Tensor:
         params = self.network(piece.batch)
         seen = piece.target.isfinite()
-        target = piece.target.nan_to_num(0.0)
-        target = target.clamp(-CLIP, CLIP) if self.head.clips else target
+        target = piece.target.nan_to_num(0.0).clamp(-self.clip, self.clip)
         losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale)
         losses = losses * piece.weight if self.head.weighted else losses
         total, count = torch.where(seen, losses, 0.0).sum(), seen.sum()
