@@ -215,3 +215,20 @@ def test_scalings_that_move_zero_are_refused(head, needed):
     for scaling in ("last", "standard"):
         with pytest.raises(ConfigError, match=f"head={name} needs scaling={needed}, not '{scaling}'"):
             GRUForecaster(2, 12, head=head, scaling=scaling).fit(make_series("noise", 100).abs() + 1)
+
+
+def test_ups_in_a_row_are_no_certainty():
+    ups = pd.Series((np.random.default_rng(0).random(600) < 0.6).astype(float), name="up")
+    training = Training(max_epochs=3, seed=0, verbose=False)
+    model = GRUForecaster(1, 4, scaling="none", head=Bernoulli(), training=training).fit(ups)
+    found = model.predict(pd.Series(np.ones(4), name="up"))["up"].item()
+    assert 0.4 < found < 0.8
+
+
+def test_a_spell_without_demand_is_no_certainty():
+    demand = pd.Series(np.random.default_rng(0).poisson(0.4, 800).astype(float), name="sold")
+    training = Training(max_epochs=5, seed=0, verbose=False)
+    model = GRUForecaster(2, 6, scaling="none", head=Poisson(), training=training).fit(demand)
+    found = model.predict(pd.Series(np.zeros(6), name="sold"), levels=[0.9])
+    assert (found["sold"] > 0.2).all()
+    assert (found["sold_q0.9"] >= 1).all()

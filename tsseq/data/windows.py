@@ -108,6 +108,12 @@ class Windows:
         parts = [_affine(self, self.target_columns[:, k]) for k in range(self.layout.n_targets)]
         return Affine(*(np.column_stack(columns) for columns in zip(*parts)))
 
+    def moving(self) -> Windows:
+        """The same windows for a model that forecasts contexts that never move as it does any other."""
+        same = replace(self)
+        same.__dict__["affine"] = replace(self.affine, still=None)
+        return same
+
     @property
     def unit(self) -> Array:
         """(n, n_targets) the learnt scale of each window's series; the window's own for unknown or constant series."""

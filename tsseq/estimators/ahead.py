@@ -16,7 +16,7 @@ from tsseq.data.scaling import Scaling
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError
 from tsseq.estimators.base import check_size
-from tsseq.estimators.forecasts import Array, Levels, check_observed, forecast, in_units
+from tsseq.estimators.forecasts import Array, Levels, as_read, check_observed, forecast, in_units
 
 Index = NDArray[np.int64]
 PATHS = 200
@@ -102,6 +102,7 @@ def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int, alike: bool =
 
     def draw(windows: Windows) -> Array:
         check_observed(windows)
+        windows = as_read(regressor, windows)
         channels, series = len(windows) // len(many.origins), len(ahead.origins)
         level = random.random((channels, n_paths, 1 if alike else series, windows.layout.n_outputs))
         level = level.repeat(series if alike else 1, axis=2).reshape(1, len(windows), -1)

@@ -29,6 +29,7 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
     -------
     How many were left out because they lack some target.
     """
+    windows = as_read(regressor, windows)
     keep, dropped = windows.trainable(), 0
     if not getattr(regressor, "reads_windows", False):
         whole = np.concatenate([np.isfinite(y).all(axis=1) for _, y in windows.chunks()])
@@ -50,7 +51,13 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
 def forecast(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
     """(n_origins, horizon, targets, 1 + Q) in the data's units: the point forecast, then quantiles."""
     check_observed(windows)
+    windows = as_read(regressor, windows)
     return in_units(windows, scaled_predictions(regressor, windows, levels))
+
+
+def as_read(regressor: Any, windows: Windows) -> Windows:
+    """A context that never moves is forecast as its constant, unless the regressor ``reads_still_contexts``."""
+    return windows.moving() if getattr(regressor, "reads_still_contexts", False) else windows
 
 
 def check_observed(windows: Windows) -> None:
@@ -100,6 +107,7 @@ def skill(regressor: Any, windows: Windows) -> float:
     naive = LastValue().fit(windows, windows.targets())
     errors = []
     for model in (regressor, naive):
+        windows = as_read(model, windows)
         found = windows.affine.undo(scaled_predictions(model, windows)[..., 0].reshape(scaled.shape))
         errors.append(np.abs(actual - found) / windows.unit[:, None])
     ours, theirs = (float(np.nansum(part)) for part in errors)

@@ -69,6 +69,11 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
     reads_windows = True
     reads_short_contexts = True
 
+    @property
+    def reads_still_contexts(self) -> bool:
+        """Whether a context that never moves is forecast too: counts of 0, and days that were all up, may change."""
+        return self.head is not None and "last" not in self.head.scalings
+
     def __init__(
         self,
         network: Network | None = None,
