@@ -20,7 +20,7 @@ demo: $(READY)
 	@$(RUN) $(BIN)/tsseq demo
 
 test: $(READY)
-	@$(RUN) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 -q --durations=10
+	@$(RUN) $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=90 -q --durations=10
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
