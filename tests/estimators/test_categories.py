@@ -72,7 +72,9 @@ def renumbered(frame):
 
 
 @models
-@pytest.mark.parametrize("dtype", ["category", object, "string", renumbered], ids=str)
+@pytest.mark.parametrize(
+    "dtype", ["category", object, "string", renumbered], ids=["category", "object", "string", "other"]
+)
 def test_forecasts_do_not_depend_on_what_holds_the_categories(model, dtype):
     fitted = model().fit(shops())
     change = dtype if callable(dtype) and dtype is not object else lambda frame: held(frame, dtype)
