@@ -155,7 +155,8 @@ def table(rows: list[dict]) -> str:
     lines = ["# Accuracy", ""]
     lines += ["Written by `python benchmarks/accuracy.py`; the figures of every run are in `accuracy.json`.", ""]
     lines += ["## Long-term forecasting, context 96: MSE / MAE", ""]
-    lines += ["All models with their defaults; in brackets the runs (seeds) of a mean; the best of ours is bold."]
+    lines += ["All models with their defaults, the same for all data; they were chosen by the validation rows of ETTh1."]
+    lines += ["In brackets the runs (seeds) of a mean; the best of ours is bold."]
     lines += ["Published figures are MSE with the same context. Rows that are missing were not run.", ""]
     lines += _head(["data", *models, *(f"{name} (published)" for name in PUBLISHED)])
     for (data, horizon), part in long_term.groupby(["data", "horizon"], sort=False):
