@@ -155,7 +155,7 @@ def table(rows: list[dict]) -> str:
     lines = ["# Accuracy", ""]
     lines += ["Written by `python benchmarks/accuracy.py`; the figures of every run are in `accuracy.json`.", ""]
     lines += ["## Long-term forecasting, context 96: MSE / MAE", ""]
-    lines += ["All models with their defaults, the same for all data; they were chosen by the validation rows of ETTh1."]
+    lines += ["All models with their defaults, the same everywhere, chosen by the validation rows of ETTh1."]
     lines += ["In brackets the runs (seeds) of a mean; the best of ours is bold."]
     lines += ["Published figures are MSE with the same context. Rows that are missing were not run.", ""]
     lines += _head(["data", *models, *(f"{name} (published)" for name in PUBLISHED)])
