@@ -15,12 +15,11 @@ from torch.nn.functional import cross_entropy
 
 from tsseq.data.rows import Layout
 from tsseq.errors import DataError
-from tsseq.estimators.regressor import ROWS_AT_ONCE
 from tsseq.estimators.sequences import Array
 from tsseq.heads import Head
 from tsseq.naming import KnowsOtherNames
 from tsseq.networks import Network
-from tsseq.training.loader import Rows
+from tsseq.training.loader import Rows, blocks
 from tsseq.training.settings import Training
 
 DEFAULTS: dict[str, Any] = {"max_epochs": 20, "learning_rate": 3e-3, "schedule": "cosine", "validation": 0.0}
@@ -75,13 +74,9 @@ class BaseLabels(KnowsOtherNames, BaseEstimator):
 
     def _probabilities(self, table: Array, length: int) -> Array:
         """(n, horizon, n_classes) for rows of ``length`` steps, in blocks of one size, the last one filled up."""
-        layout = replace(self.layout_, context_length=length)
-        rows, parts = Rows(table, None, layout, torch.device("cpu")), []
+        every = Rows(table, None, replace(self.layout_, context_length=length), torch.device("cpu"))
         with torch.inference_mode():
-            for first in range(0, len(table), ROWS_AT_ONCE):
-                block = torch.arange(first, first + ROWS_AT_ONCE).clamp(max=len(table) - 1)
-                params = self.network_(rows.batch(block, training=False)[0])
-                parts.append(self.head_.probabilities(params.double()))
+            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in blocks(every)]
         return torch.cat(parts)[: len(table)].numpy()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,10 +21,9 @@ from tsseq.heads import Head, Point
 from tsseq.naming import KnowsOtherNames
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
-from tsseq.training.loader import Rows
+from tsseq.training.loader import Rows, blocks
 from tsseq.training.settings import Training
 
-ROWS_AT_ONCE = 256
 PATHS, PATHS_AT_ONCE = 200, 20
 
 
@@ -173,16 +172,10 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         if not isinstance(X, Windows):
             X = validate_data(self, X, reset=False, dtype=np.float64)
+        every = Rows(X, None, self.layout_, torch.device("cpu"))
         with torch.inference_mode():
-            parts = [function(batch, rows) for batch, rows in self._batches(X)]
+            parts = [function(batch, rows) for batch, rows in blocks(every)]
         return torch.cat(parts, dim=axis).narrow(axis, 0, len(X)).double().numpy()
-
-    def _batches(self, X: Any) -> Iterator[Any]:
-        """Batches of one size, the last one filled up: a forecast does not depend on how many are made with it."""
-        rows = Rows(X, None, self.layout_, torch.device("cpu"))
-        for first in range(0, len(X), ROWS_AT_ONCE):
-            chosen = torch.arange(first, first + ROWS_AT_ONCE).clamp(max=len(X) - 1)
-            yield rows.batch(chosen, training=False)[0], chosen
 
     def _check(self, X: Any, y: Any) -> None:
         columns = 1 if y.ndim == 1 else y.shape[1]

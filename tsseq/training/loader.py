@@ -15,6 +15,7 @@ from tsseq.networks.batch import Batch, unflatten
 
 LEAST_STEPS = 50
 LEAST_BATCH = 16
+ROWS_AT_ONCE = 256
 
 
 class TorchOps:
@@ -128,6 +129,16 @@ class Loader:
         random = np.random.default_rng([self.seed, self.epoch])
         passes = -(-needed // len(self.index))
         return np.concatenate([random.permutation(self.index) for _ in range(passes)])[:needed]
+
+
+def blocks(rows: Rows) -> Iterator[tuple[Batch, Tensor]]:
+    """Batches of one size and the numbers of their rows, in order; the last one is filled up with the last row.
+
+    So what is predicted for a row does not depend on how many are predicted with it.
+    """
+    for first in range(0, rows.n, ROWS_AT_ONCE):
+        chosen = torch.arange(first, first + ROWS_AT_ONCE, device=rows.device).clamp(max=rows.n - 1)
+        yield rows.batch(chosen, training=False)[0], chosen
 
 
 def plan(n: int, batch_size: int) -> tuple[int, int]:
