@@ -2,80 +2,21 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from yahoo_stand_in import CurlSession, RequestsSession, Stock, YahooStandIn
+from yahoo_stand_in import DATES, PRICES, YEAR, CurlSession, RequestsSession, Stock, stock
 
 import tsseq
-from tsseq.data.pricecache import path_of, read
-from tsseq.data.quotes import Patience
-from tsseq.data.yahoo import Source, Span, adjusted, collect
+from tsseq.data.pricecache import path_of
+from tsseq.data.yahoo import adjusted
 from tsseq.errors import ConfigError, DataError
-
-PRICES = ["open", "high", "low", "close"]
-DATES = pd.bdate_range("2024-01-02", "2024-03-29")
-YEAR = {"start": "2024-01-02", "end": "2024-03-30"}
-
-
-def stock(seed=0, dates=DATES, **known) -> Stock:
-    """Prices with all 53 bits in use."""
-    steps = np.random.default_rng(seed).normal(0, 0.01, (len(dates), 4))
-    prices = 100 * np.exp(steps.cumsum(axis=0))
-    bars = pd.DataFrame(np.sort(prices, axis=1)[:, [1, 3, 0, 2]], dates, PRICES)
-    return Stock(bars.assign(volume=np.arange(len(dates)) * 1000.0), **known)
-
-
-@pytest.fixture(autouse=True)
-def nothing_but_this_machine(monkeypatch):
-    connect = socket.socket.connect
-
-    def only_here(self, address):
-        assert address[0] in ("127.0.0.1", "::1"), f"connection to {address}"
-        return connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", only_here)
-
-
-@pytest.fixture
-def yahoo():
-    with YahooStandIn({"AAPL": stock(0), "MSFT": stock(1)}) as server:
-        yield server
-
-
-@pytest.fixture
-def download(yahoo, tmp_path):
-    """`download_prices` of the server's stocks, with a cache of its own."""
-    session = RequestsSession(yahoo.address)
-
-    def called(tickers, start=YEAR["start"], end=YEAR["end"], **options):
-        return tsseq.download_prices(tickers, start, end, cache_dir=tmp_path, session=session, **options)
-
-    yield called
-    session.close()
-
-
-@pytest.fixture
-def at(yahoo, tmp_path):
-    """The same at a given time in New York, without pauses between tries; pauses that were made stand in ``at.slept``."""
-    session, slept = RequestsSession(yahoo.address), []
-
-    def called(tickers, now="2024-04-20 12:00", start="2024-01-02", end=None, adjust=False, strict=False):
-        clock = pd.Timestamp(now, tz="America/New_York").tz_convert("UTC")
-        patience = Patience((2.0, 8.0), timeout=0.3, sleep=slept.append)
-        source = Source(tmp_path, session, patience, lambda: clock)
-        span = Span(*(None if day is None else pd.Timestamp(day) for day in (start, end)))
-        return collect(tickers, span, source, adjust, strict)
-
-    called.slept = slept
-    yield called
-    session.close()
 
 
 def test_prices_arrive_to_the_last_bit(download, yahoo):
@@ -146,6 +87,13 @@ def test_a_split_fetches_all_anew(download, yahoo):
     assert new["volume"].iloc[5] == old["volume"].iloc[5] * 4
 
 
+def test_a_split_that_is_not_yet_in_the_history_is_not_joined_to_the_old_bars(download, yahoo):
+    download("AAPL", end="2024-03-01")
+    yahoo.stocks["AAPL"].splits["2024-03-11"] = (4, 1)
+    download("AAPL")
+    assert [str(first) for _, first, _ in yahoo.asked] == ["2024-01-02", "2024-02-16", "2024-01-02"]
+
+
 def test_a_dividend_entered_late_fetches_all_anew(download, yahoo):
     download("AAPL", end="2024-03-01")
     yahoo.stocks["AAPL"].dividends = {"2024-01-16": 0.5, "2024-02-27": 0.25}
@@ -210,130 +158,6 @@ def test_a_dividend_above_the_price_is_reported_instead_of_turning_prices_negati
     np.testing.assert_array_equal(panel.loc["AAPL"], yahoo.stocks["AAPL"].bars)
 
 
-@pytest.mark.parametrize(
-    ("trouble", "why", "tries"),
-    [
-        (429, "rate limited: Yahoo takes no more requests for now (429)", 3),
-        (500, "server error: Yahoo answered 500", 3),
-        ("hang", "timeout: no answer within 0.3 s", 3),
-        ("drop", "no connection: Yahoo cannot be reached (ConnectionError)", 3),
-        ("garbage", "unreadable: Yahoo's answer is not what yfinance expects (JSONDecodeError", 1),
-        (403, "refused: Yahoo answered 403", 1),
-        (None, "not found: Yahoo knows no such ticker (404)", 1),
-    ],
-)
-def test_failures_are_told_apart_and_not_kept(at, yahoo, tmp_path, trouble, why, tries):
-    yahoo.stocks["BAD"] = stock(2)
-    yahoo.trouble["BAD"] = trouble
-    if trouble is None:
-        del yahoo.stocks["BAD"]
-    panel, report = at(["AAPL", "BAD"], end="2024-03-30")
-    assert list(panel.index.unique("id")) == ["AAPL"]
-    assert report.loc["BAD", "status"] == "failed"
-    assert report.loc["BAD", "why"].startswith(why)
-    assert len(at.slept) == tries - 1
-    assert read(tmp_path, "BAD") is None
-    yahoo.trouble.clear()
-    yahoo.stocks["BAD"] = stock(2)
-    assert at(["BAD"], end="2024-03-30").report.loc["BAD", ["status", "source"]].tolist() == ["ok", "network"]
-
-
-def test_pauses_between_tries_grow_and_are_scattered(at, yahoo):
-    yahoo.trouble["AAPL"] = 500
-    for _ in range(2):
-        with pytest.raises(DataError, match="1 of 1 tickers have no prices"):
-            at(["AAPL"])
-    first, second, again, _ = at.slept
-    assert 1 <= first <= 3
-    assert 4 <= second <= 12
-    assert first != again
-
-
-def test_a_refusal_of_all_is_not_tried_on_every_ticker(at, yahoo):
-    yahoo.trouble["AAPL"] = 429
-    with pytest.raises(DataError, match="'MSFT' rate limited: not asked, since another ticker met that"):
-        at(["AAPL", "MSFT"])
-    assert {symbol for symbol, *_ in yahoo.asked} <= {"AAPL"}
-    assert len(at.slept) == 2
-
-
-def test_bars_without_a_single_price_are_a_failure(at, yahoo, tmp_path):
-    yahoo.stocks["MSFT"].bars[:] = np.nan
-    report = at(["AAPL", "MSFT"]).report
-    assert report.loc["MSFT", ["status", "why"]].tolist() == ["failed", "no prices: Yahoo's bars hold no prices"]
-    assert read(tmp_path, "MSFT") is None
-
-
-def test_a_range_before_the_listing_is_a_failure(at):
-    with pytest.raises(DataError, match=r"'AAPL' no prices: Yahoo has no bars in this range"):
-        at(["AAPL"], start="2020-01-01", end="2020-12-31")
-
-
-def test_a_late_beginning_and_an_early_end_are_partial(at):
-    report = at(["AAPL"], start="2023-11-01", end="2024-04-19").report
-    assert report.loc["AAPL", "status"] == "partial"
-    assert report.loc["AAPL", "why"] == "prices begin on 2024-01-02; prices end on 2024-03-29"
-    assert at(["AAPL"], start=None, end="2024-03-30").report.loc["AAPL", "status"] == "ok"
-
-
-CLOSING = pd.Timestamp("2024-03-29 16:00", tz="America/New_York")
-
-
-@pytest.mark.parametrize(("now", "last"), [("12:00", "2024-03-28"), ("16:05", "2024-03-28"), ("16:40", "2024-03-29")])
-def test_the_bar_of_today_counts_once_it_is_finished(at, yahoo, tmp_path, now, last):
-    yahoo.stocks["AAPL"].closing = CLOSING
-    panel, _ = at(["AAPL"], f"2024-03-29 {now}")
-    assert panel.index[-1] == ("AAPL", pd.Timestamp(last))
-    assert read(tmp_path, "AAPL").bars.index[-1] == pd.Timestamp(last)
-    yahoo.asked.clear()
-    at(["AAPL"], f"2024-03-29 {now}")
-    assert yahoo.asked == []
-
-
-def test_the_bar_of_today_is_fetched_after_the_session_and_not_before(at, yahoo):
-    known = yahoo.stocks["AAPL"]
-    known.closing = CLOSING
-    final = known.bars.loc["2024-03-29", "close"]
-    known.bars.loc["2024-03-29", "close"] = 1.0  # as it stands at noon
-    at(["AAPL"], "2024-03-29 12:00")
-    yahoo.asked.clear()
-    at(["AAPL"], "2024-03-29 16:20")
-    assert yahoo.asked == []
-    known.bars.loc["2024-03-29", "close"] = final
-    assert at(["AAPL"], "2024-03-29 16:31").panel["close"].iloc[-1] == final
-    assert len(yahoo.asked) == 1
-    at(["AAPL"], "2024-03-29 23:00")
-    assert len(yahoo.asked) == 1
-
-
-def test_without_session_hours_a_bar_counts_on_the_next_day_of_the_exchange(at, yahoo):
-    assert at(["AAPL"], "2024-03-28 23:59").panel.index[-1][1] == pd.Timestamp("2024-03-27")
-    assert at(["AAPL"], "2024-03-29 00:01").panel.index[-1][1] == pd.Timestamp("2024-03-28")
-
-
-def test_a_close_that_is_still_missing_is_asked_for_again(at, yahoo):
-    known = yahoo.stocks["AAPL"]
-    close = known.bars.loc["2024-03-28", "close"]
-    known.bars.loc["2024-03-28", "close"] = np.nan
-    assert at(["AAPL"], "2024-03-29 09:00", end="2024-03-29").panel.index[-1][1] == pd.Timestamp("2024-03-27")
-    known.bars.loc["2024-03-28", "close"] = close
-    assert at(["AAPL"], "2024-03-29 09:10", end="2024-03-29").panel["close"].iloc[-1] == close
-
-
-def test_without_a_connection_the_cache_answers_as_far_as_it_reaches(at, yahoo):
-    at(["AAPL"], end="2024-03-01")
-    yahoo.trouble = {"AAPL": "drop", "MSFT": "drop"}
-    panel, report = at(["AAPL", "MSFT"])
-    status, why, _, last, _, source = report.loc["AAPL"]
-    assert (status, source, last) == ("partial", "cache", pd.Timestamp("2024-02-29"))
-    assert why.startswith("no connection: Yahoo cannot be reached (ConnectionError); the cache has 2024-01-02 to 2024-02-29")
-    assert report.loc["MSFT", ["status", "why"]].tolist() == [
-        "failed",
-        "no connection: not asked, since another ticker met that",
-    ]
-    np.testing.assert_array_equal(panel.loc["AAPL", "close"], yahoo.stocks["AAPL"].bars["close"][:"2024-02-29"])
-
-
 def test_strict_raises_where_anything_is_missing(download):
     assert list(download(["AAPL", "NONE"]).report["status"]) == ["ok", "failed"]
     with pytest.raises(DataError, match=r"1 of 2 tickers have no prices, or not all \(first: 'NONE' not found"):
@@ -342,7 +166,9 @@ def test_strict_raises_where_anything_is_missing(download):
         download(["AAPL", "MSFT"], start="2023-06-01", strict=True)
 
 
-@pytest.mark.parametrize("ticker", ["../x", "CON", "^GSPC", "BRK-B", "a/b", "EURUSD=X", "x" * 300, "M&M.NS", "%2e%2e/q"])
+@pytest.mark.parametrize(
+    "ticker", ["../x", "CON", "^GSPC", "BRK-B", "a/b", "EURUSD=X", "x" * 300, "M&M.NS", "%2e%2e/q"]
+)
 def test_any_ticker_stays_inside_the_cache(download, yahoo, tmp_path, ticker):
     yahoo.stocks[ticker.upper()] = stock(5)
     panel, _ = download(ticker)
@@ -442,3 +268,32 @@ def test_bad_arguments_are_refused_before_anything_is_asked(yahoo, tmp_path, giv
     with pytest.raises(ConfigError, match=message):
         tsseq.download_prices(**{"tickers": "AAPL", **YEAR, "cache_dir": tmp_path, **given})
     assert yahoo.asked == []
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_command_writes_a_file_that_other_commands_read(download, tmp_path, suffix):
+    panel, _ = download(["AAPL", "MSFT"])
+    arguments = ["AAPL", "MSFT", "--start", YEAR["start"], "--end", YEAR["end"], "--cache-dir", "."]
+    done = command("download", *arguments, "--output", f"prices{suffix}", cwd=tmp_path)  # all from the cache
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "cache" in done.stderr
+    columns = ["--id-column", "id", "--time-column", "time", "--calendar", "B", "--target", "close"]
+    options = ["--horizon", "2", "--context-length", "5", "--model", "naive"]
+    done = command("forecast", f"prices{suffix}", *columns, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = pd.read_csv(StringIO(done.stdout), float_precision="round_trip")
+    assert found["close"].tolist() == np.repeat(panel["close"].groupby("id").last(), 2).tolist()
+
+
+def test_the_command_names_what_is_wrong_in_one_line(tmp_path):
+    done = command("download", "AAPL", "--output", "prices.xlsx", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "Error: --output prices.xlsx must end in .parquet or .csv.\n")
+    done = command("download", "AAPL", "--start", "soon", "--output", "prices.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "Error: start='soon' is no date; write it as '2015-01-31'.\n")
+    assert os.listdir(tmp_path) == []
+
+
+def command(*arguments, cwd) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+    call = [sys.executable, "-W", "error", "-m", "tsseq.cli", *arguments]
+    return subprocess.run(call, cwd=cwd, env=environment, capture_output=True, text=True, check=False)

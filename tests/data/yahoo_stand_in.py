@@ -35,7 +35,7 @@ class Stock:
         self.splits[date] = (new, old)
 
     def chart(self, symbol, first, end):
-        """The service's answer about the seconds from ``first`` up to ``end``."""
+        """The service's answer about the seconds from ``first`` up to ``end``; None without bars."""
         seconds = [self._opening(date) for date in self.bars.index]
         asked = [place for place, second in enumerate(seconds) if first <= second < end]
         meta = {"symbol": symbol, "currency": "USD", "instrumentType": "EQUITY", "exchangeTimezoneName": self.zone}
@@ -44,7 +44,7 @@ class Stock:
             hours = {"timezone": "?", "gmtoffset": 0, "start": 0, "end": int(self.closing.timestamp())}
             meta["currentTradingPeriod"] = {name: dict(hours) for name in ("pre", "regular", "post")}
         if not asked:
-            return {"meta": meta, "indicators": {"quote": [{}], "adjclose": [{}]}}
+            return None
         columns = {name: self._numbers(self.bars[name].iloc[asked]) for name in self.bars}
         return {
             "meta": meta,
@@ -73,8 +73,21 @@ class Stock:
         return [None if np.isnan(number) else float(number) for number in column]
 
 
+PRICES = ["open", "high", "low", "close"]
+DATES = pd.bdate_range("2024-01-02", "2024-03-29")
+YEAR = {"start": "2024-01-02", "end": "2024-03-30"}
+
+
+def stock(seed=0, dates=DATES, **known) -> Stock:
+    """Prices with all 53 bits in use."""
+    steps = np.random.default_rng(seed).normal(0, 0.01, (len(dates), 4))
+    prices = 100 * np.exp(steps.cumsum(axis=0))
+    bars = pd.DataFrame(np.sort(prices, axis=1)[:, [1, 3, 0, 2]], dates, PRICES)
+    return Stock(bars.assign(volume=np.arange(len(dates)) * 1000.0), **known)
+
+
 class YahooStandIn:
-    """Answers about ``stocks`` while it is entered; ``asked`` lists (symbol, first date, end date) of price requests."""
+    """Answers about ``stocks`` while it is entered; ``asked`` lists price requests: (symbol, first date, end date)."""
 
     def __init__(self, stocks):
         self.stocks, self.trouble, self.asked, self.released = stocks, {}, [], threading.Event()
@@ -121,6 +134,12 @@ class _Handler(BaseHTTPRequestHandler):
             error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
             return self.answer(404, {"chart": {"result": None, "error": error}})
         result = self.yahoo.stocks[symbol].chart(symbol, first, end)
+        if result is None:
+            error = {
+                "code": "Bad Request",
+                "description": f"Data doesn't exist for startDate = {first}, endDate = {end}",
+            }
+            return self.answer(400, {"chart": {"result": None, "error": error}})
         return self.answer(200, {"chart": {"result": [result], "error": None}})
 
     def answer(self, status, content):

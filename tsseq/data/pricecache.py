@@ -82,7 +82,7 @@ def path_of(folder: Path, ticker: str) -> Path:
     Examples
     --------
     >>> path_of(Path("prices"), "../x").name
-    '..%2Fx-02da1a2b1b3e.parquet'
+    '..%2Fx-d6b96a97d147.parquet'
     """
     # the hash keeps apart what differs only in case, or behind the part that is shown
     return folder / f"{quote(ticker, safe='')[:40]}-{hashlib.sha256(ticker.encode()).hexdigest()[:12]}.parquet"
@@ -90,7 +90,9 @@ def path_of(folder: Path, ticker: str) -> Path:
 
 def nothing() -> pd.DataFrame:
     """Bars of no date at all."""
-    return pd.DataFrame({name: np.empty(0) for name in COLUMNS}, pd.DatetimeIndex([], name="time"))
+    return pd.DataFrame(
+        {name: np.empty(0) for name in COLUMNS}, pd.DatetimeIndex([], dtype="datetime64[us]", name="time")
+    )
 
 
 def read(folder: Path, ticker: str) -> Record | None:
@@ -118,7 +120,7 @@ def read(folder: Path, ticker: str) -> Record | None:
 
 
 def write(folder: Path, record: Record, fetched: pd.Timestamp) -> None:
-    """Put a record, fetched at that time, in the place of the ticker's file; readers see the old file or the new one."""
+    """Put a record, fetched at that time, in the place of the ticker's file; readers see the old one or the new one."""
     meta: dict[str, Any] = {
         "format": FORMAT,
         "ticker": record.ticker,
@@ -142,9 +144,10 @@ def write(folder: Path, record: Record, fetched: pd.Timestamp) -> None:
 
 def _digest(bars: pd.DataFrame, meta: dict[str, Any]) -> str:
     """SHA-256 over every date and value, and over what is said about them."""
-    if list(bars.columns) != list(COLUMNS) or not isinstance(bars.index, pd.DatetimeIndex):
-        raise ValueError("these are no bars")
+    form = [bars.index.name, str(bars.index.dtype), *bars.columns, *map(str, bars.dtypes)]
+    if form != ["time", "datetime64[us]", *COLUMNS, *["float64"] * len(COLUMNS)]:
+        raise ValueError(f"these are no bars: {form}")
     digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
-    digest.update(bars.index.as_unit("s").asi8.tobytes())
-    digest.update(np.ascontiguousarray(bars.to_numpy(dtype=np.float64)).tobytes())
+    digest.update(np.asarray(bars.index).tobytes())
+    digest.update(np.ascontiguousarray(bars.to_numpy()).tobytes())
     return digest.hexdigest()

@@ -23,7 +23,7 @@ import pandas as pd
 from tsseq.data.pricecache import COLUMNS
 from tsseq.errors import ConfigError
 
-ONE_AT_A_TIME = threading.RLock()
+ONE_AT_A_TIME = threading.Lock()
 TRANSIENT = ("rate limited", "server error", "timeout", "no connection")
 _NAMES = {
     "Open": "open",
@@ -55,8 +55,8 @@ class Patience(NamedTuple):
 class Quotes(NamedTuple):
     """Bars as Yahoo has them, the last one possibly unfinished.
 
-    ``zone`` is the exchange's time zone, ``closing`` the end (UTC) of its present or last session if known, and ``hole``
-    the first of the dates at the end whose bars came without a close, None if there are none.
+    ``zone`` is the exchange's time zone, ``closing`` the end (UTC) of its present or last session if known, and
+    ``hole`` the first of the dates at the end whose bars came without a close, None if there are none.
     """
 
     bars: pd.DataFrame
@@ -114,7 +114,7 @@ def _ask(ticker: str, start: pd.Timestamp, end: pd.Timestamp, session: Any, time
 
 @contextmanager
 def _yfinance() -> Iterator[Any]:
-    """yfinance with its errors raised instead of logged, without answers of earlier requests, and quiet."""
+    """The module with its errors raised instead of logged, without answers of earlier requests, and quiet."""
     log = logging.getLogger("yfinance")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas, about how yfinance calls it

@@ -59,8 +59,8 @@ def download_prices(
 
     Bars that are not finished are left out, and so are those without a close. The cache adds to what it holds and asks
     for the last bars again; if these changed, or shares were split, it fetches all anew. Answers that are errors are
-    never kept. If Yahoo cannot be reached, the cache is all there is, and the report says how far it reaches. Tries are
-    repeated, three times with pauses of about 2, 8 and 30 seconds.
+    never kept. Failures that may pass are tried three times more, after about 2, 8 and 30 seconds. If Yahoo then gives
+    nothing, the cache is all there is, and the report says how far it reaches.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def collect(names: list[str], span: Span, source: Source, adjust: bool, strict: 
     lines = {name: _line(each, span, source.now()) for name, each in found.items()}
     report = pd.DataFrame.from_dict(lines, orient="index").rename_axis("id")
     wrong = report[report["status"] != "ok"] if strict else report[report["status"] == "failed"]
-    if strict and len(wrong) or len(wrong) == len(names):
+    if (strict and len(wrong)) or len(wrong) == len(names):
         first = ", ".join(f"{name!r} {why}" for name, why in wrong["why"][:3].items())
         raise DataError(f"{len(wrong)} of {len(names)} tickers have no prices, or not all (first: {first}).")
     bars = {name: adjusted(each.bars) if adjust else each.bars for name, each in found.items() if len(each.bars)}
