@@ -28,6 +28,7 @@ def test_prices_arrive_to_the_last_bit(download, yahoo):
         found = panel.loc[name]
         assert list(found.index) == list(known.bars.index)
         np.testing.assert_array_equal(found, known.bars)
+    assert report[["first", "last"]].dtypes.unique().tolist() == [np.dtype("M8[us]")]
     assert report.loc["AAPL"].tolist() == ["ok", "", DATES[0], DATES[-1], len(DATES), "network"]
 
 
@@ -59,6 +60,13 @@ def test_a_second_call_asks_nothing(download, yahoo):
     pd.testing.assert_frame_equal(second.panel, first.panel, check_exact=True)
     shorter = download("AAPL", "2024-02-01", "2024-02-15")
     assert (yahoo.asked, shorter.report.loc["AAPL", "status"]) == ([], "ok")
+
+
+def test_without_an_end_bars_come_up_to_now_and_only_once(download, yahoo):
+    report = download("AAPL", end=None).report
+    assert report.loc["AAPL", ["status", "why"]].tolist() == ["partial", "prices end on 2024-03-29"]
+    assert download("AAPL", end=None).report.loc["AAPL", "source"] == "cache"
+    assert len(yahoo.asked) == 1
 
 
 def test_a_longer_range_asks_for_the_last_ten_bars_and_what_is_new(download, yahoo):

@@ -25,7 +25,7 @@ from tsseq.errors import DataError
         (None, "not found: Yahoo knows no such ticker (404)", 1),
     ],
 )
-def test_failures_are_told_apart_and_not_kept(at, yahoo, tmp_path, trouble, why, tries):
+def test_failures_are_told_apart_and_not_kept(at, yahoo, tmp_path, caplog, trouble, why, tries):
     yahoo.stocks["BAD"] = stock(2)
     yahoo.trouble["BAD"] = trouble
     if trouble is None:
@@ -35,6 +35,7 @@ def test_failures_are_told_apart_and_not_kept(at, yahoo, tmp_path, trouble, why,
     assert report.loc["BAD", "status"] == "failed"
     assert report.loc["BAD", "why"].startswith(why)
     assert len(at.slept) == tries - 1
+    assert caplog.records == []
     assert read(tmp_path, "BAD") is None
     yahoo.trouble.clear()
     yahoo.stocks["BAD"] = stock(2)
@@ -114,6 +115,23 @@ def test_without_session_hours_a_bar_counts_on_the_next_day_of_the_exchange(at, 
     assert at(["AAPL"], "2024-03-29 00:01").panel.index[-1][1] == pd.Timestamp("2024-03-28")
 
 
+def test_the_end_of_an_earlier_session_finishes_no_bar_of_today(at, yahoo):
+    yahoo.stocks["AAPL"].closing = CLOSING - pd.Timedelta(days=1)
+    assert at(["AAPL"], "2024-03-29 18:00").panel.index[-1][1] == pd.Timestamp("2024-03-28")
+
+
+def test_over_a_weekend_nothing_is_asked_before_the_next_session_has_ended(at, yahoo):
+    yahoo.stocks["AAPL"].closing = CLOSING
+    at(["AAPL"], "2024-03-29 17:00")
+    yahoo.stocks["AAPL"].closing = CLOSING + pd.Timedelta(days=3)
+    at(["AAPL"], "2024-03-30 09:00")
+    yahoo.asked.clear()
+    at(["AAPL"], "2024-04-01 16:00")
+    assert yahoo.asked == []
+    at(["AAPL"], "2024-04-01 16:30")
+    assert len(yahoo.asked) == 1
+
+
 def test_a_close_that_is_still_missing_is_asked_for_again(at, yahoo):
     known = yahoo.stocks["AAPL"]
     close = known.bars.loc["2024-03-28", "close"]
@@ -157,5 +175,5 @@ def test_a_failure_leaves_the_session_and_the_settings_of_yfinance_alone(at, yah
     with pytest.raises(DataError):
         at(["AAPL"])
     assert yfinance.config.debug.hide_exceptions is True
-    assert logging.getLogger("yfinance").level == logging.NOTSET
+    assert {logging.getLogger(name).level for name in ("yfinance", "bs4")} == {logging.NOTSET}
     assert "request" not in vars(at.session)

@@ -115,7 +115,7 @@ def _ask(ticker: str, start: pd.Timestamp, end: pd.Timestamp, session: Any, time
 @contextmanager
 def _yfinance() -> Iterator[Any]:
     """The module with its errors raised instead of logged, without answers of earlier requests, and quiet."""
-    log = logging.getLogger("yfinance")
+    logs = [logging.getLogger(name) for name in ("yfinance", "bs4")]  # bs4 reads Yahoo's pages about cookies
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas, about how yfinance calls it
         import yfinance as yf
@@ -123,13 +123,15 @@ def _yfinance() -> Iterator[Any]:
 
         YfData.cache_get.cache_clear()  # holds errors, too
         _move_files(yf)
-        before, hidden = log.level, yf.config.debug.hide_exceptions
-        log.setLevel(logging.CRITICAL + 1)
+        levels, hidden = [log.level for log in logs], yf.config.debug.hide_exceptions
+        for log in logs:
+            log.setLevel(logging.CRITICAL + 1)
         yf.config.debug.hide_exceptions = False
         try:
             yield yf
         finally:
-            log.setLevel(before)
+            for log, level in zip(logs, levels):
+                log.setLevel(level)
             yf.config.debug.hide_exceptions = hidden
 
 
