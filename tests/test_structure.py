@@ -87,6 +87,7 @@ LIBRARIES = {
         "cli",
     },
     "lightning": set(),
+    "yfinance": {"data"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stat().st_size)
 
@@ -128,7 +129,7 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_import_loads_neither_torch_nor_sklearn():
-    assert not {"torch", "sklearn", "pandas", "pytorch_lightning"} & modules_after("import tsseq")
+    assert not {"torch", "sklearn", "pandas", "pytorch_lightning", "yfinance"} & modules_after("import tsseq")
 
 
 def test_forecasting_with_ridge_never_loads_torch():

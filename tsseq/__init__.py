@@ -15,6 +15,7 @@ _HOME = {
     "tsseq.backtesting.simulate": ["Costs", "simulate"],
     "tsseq.data.regular": ["regularize"],
     "tsseq.data.samples": ["load_sample", "make_series"],
+    "tsseq.data.yahoo": ["download_prices"],
     "tsseq.errors": [
         "ConfigError",
         "DataError",

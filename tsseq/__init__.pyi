@@ -9,6 +9,7 @@ from tsseq.backtesting.simulate import simulate as simulate
 from tsseq.data.regular import regularize as regularize
 from tsseq.data.samples import load_sample as load_sample
 from tsseq.data.samples import make_series as make_series
+from tsseq.data.yahoo import download_prices as download_prices
 from tsseq.distributions import Bernoulli as Bernoulli
 from tsseq.distributions import LogNormal as LogNormal
 from tsseq.distributions import NegativeBinomial as NegativeBinomial

@@ -1,4 +1,4 @@
-"""The commands: demo, fit, predict, forecast, backtest, info."""
+"""The commands: demo, download, fit, predict, forecast, backtest, info."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from tsseq.cli.download import download
 from tsseq.cli.files import read, read_like, write
 from tsseq.cli.models import forecaster
 from tsseq.cli.options import (
@@ -61,6 +62,9 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
     typer.echo("\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:")
     typer.echo(stats.round(3).to_string(na_rep=""))
     typer.echo(f"\nReport: {tsseq.report(result, book, report)}")
+
+
+app.command()(download)
 
 
 @app.command()
