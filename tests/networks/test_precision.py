@@ -12,6 +12,8 @@ SMALL = [
     networks.RNN(hidden_size=8, segment_length=5),
     networks.LSTM(hidden_size=8, segment_length=5, bidirectional=True),
     networks.GRU(hidden_size=8, segment_length=5),
+    networks.PeepholeLSTM(hidden_size=8, segment_length=5),
+    networks.ChoGRU(hidden_size=8, segment_length=5),
     networks.Linear(),
     networks.DLinear(),
     networks.Transformer(hidden_size=8, n_heads=2, n_layers=1, segment_length=5),

@@ -293,6 +293,8 @@ def test_an_interrupt_is_an_interrupt_and_the_next_one_too():
 import os, signal
 from tsseq import LinearForecaster, Point, Training, make_series
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell start without
+
 class Pressed(Point):  # somebody presses Ctrl-C in the first step
     def loss(self, *rest):
         os.kill(os.getpid(), signal.SIGINT)
