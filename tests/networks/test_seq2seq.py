@@ -1,10 +1,12 @@
 """Seq2Seq step by step, on its own weights, as the docstring has it."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_contract import batch_of, rows
 
-from tsseq import ConfigError, LogNormal, Seq2Seq
+from tsseq import ConfigError, LogNormal, Normal, Seq2Seq, Seq2SeqForecaster, Training
 from tsseq.data.rows import Layout
 from tsseq.networks.layers import positions
 from tsseq.training.model import Model
@@ -189,3 +191,17 @@ def test_attention_of_a_model_is_that_behind_its_forecasts():
 def test_what_makes_no_sense_is_refused(given, message):
     with pytest.raises(ConfigError, match=message):
         Seq2Seq(**given).build(LAYOUT, 1)
+
+
+def test_quantiles_of_paths_are_those_of_an_autoregression():
+    noise, values = np.random.default_rng(0).normal(size=4000), np.zeros(4000)
+    for t in range(1, len(values)):
+        values[t] = 0.8 * values[t - 1] + noise[t]
+    series = pd.Series(values + 20, name="y")
+    training = Training(max_epochs=6, seed=0, verbose=False)
+    cell = {"cell": "lstm", "hidden_size": 24, "dropout": 0.0, "attention": None, "segment_length": None}
+    model = Seq2SeqForecaster(6, 12, head=Normal(), teacher_forcing=1.0, training=training, **cell).fit(series[:3500])
+    found = model.predict_at(series, series.index[3500:-6:2], levels=[0.1, 0.9])
+    width = (found["q0.9"] - found["q0.1"]).groupby(found["step"]).mean()
+    variance = np.cumsum(0.8 ** (2 * np.arange(6)))
+    np.testing.assert_allclose(width, 2 * 1.2816 * np.sqrt(variance), rtol=0.15)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tsseq.data.draws import PATHS, even_levels
 from tsseq.data.future import with_known
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.rows import Layout
@@ -19,7 +20,6 @@ from tsseq.estimators.base import check_size
 from tsseq.estimators.forecasts import Array, Levels, as_read, check_observed, forecast, in_units
 
 Index = NDArray[np.int64]
-PATHS = 200
 
 
 class Ahead(NamedTuple):
@@ -71,7 +71,7 @@ def forecasts_ahead(regressor: Any, ahead: Ahead, levels: Levels) -> Array:
         return rolled(ahead, lambda windows: forecast(regressor, windows, levels))
     within = rolled(ahead._replace(n_blocks=1), lambda windows: forecast(regressor, windows, levels))
     whole = rolled(ahead, lambda windows: forecast(regressor, windows))
-    paths = sampled(regressor, ahead, PATHS, seed=0, alike=True)  # (n_paths, S, steps, targets)
+    paths = sampled(regressor, ahead, PATHS, seed=None)  # (n_paths, S, steps, targets)
     found = np.concatenate([whole, np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)], axis=-1)
     found[:, : ahead.layout.horizon] = within
     return found
@@ -91,24 +91,35 @@ def rolled(ahead: Ahead, forecast: Callable[[Windows], Array]) -> Array:
     return np.concatenate(found, axis=1)
 
 
-def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int, alike: bool = False) -> Array:
+def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int | None) -> Array:
     """Paths (n_paths, S, n_blocks * horizon, targets) in the data's units, each going on from its own draws.
 
-    Series are drawn independently, or from the same random numbers if ``alike``.
+    Series are drawn independently; without a ``seed``, all by the same evenly spread numbers.
     """
-    random = np.random.default_rng(seed)
     rows = np.arange(n_paths)[:, None] * len(ahead.panel.times)
     many = ahead._replace(panel=ahead.panel.repeated(n_paths), origins=(rows + ahead.origins).ravel())
+    levels = _levels(ahead, n_paths, seed)
 
     def draw(windows: Windows) -> Array:
         check_observed(windows)
         windows = as_read(regressor, windows)
-        channels, series = len(windows) // len(many.origins), len(ahead.origins)
-        level = random.random((channels, n_paths, 1 if alike else series, windows.layout.n_outputs))
-        level = level.repeat(series if alike else 1, axis=2).reshape(1, len(windows), -1)
-        return in_units(windows, regressor.sample(windows, level)[0][..., None])
+        return in_units(windows, regressor.sample(windows, next(levels).reshape(1, len(windows), -1))[0][..., None])
 
     return rolled(many, draw)[..., 0].reshape(n_paths, len(ahead.origins), -1, len(ahead.panel.schema.target))
+
+
+def _levels(ahead: Ahead, n_paths: int, seed: int | None) -> Iterator[Array]:
+    """Random numbers (channels, n_paths, S, n_outputs) of block after block; see `sampled`."""
+    n_channels, n_outputs = len(ahead.panel.schema.target) // ahead.layout.n_targets, ahead.layout.n_outputs
+    shape = (n_channels, n_paths, len(ahead.origins), n_outputs)
+    if seed is None:
+        for block in np.split(even_levels(ahead.n_blocks * n_channels * n_outputs), ahead.n_blocks, axis=1):
+            by_channel = block.reshape(n_paths, n_channels, 1, n_outputs).swapaxes(0, 1)
+            yield np.broadcast_to(by_channel, shape)
+    else:
+        random = np.random.default_rng(seed)
+        for _ in range(ahead.n_blocks):
+            yield random.random(shape)
 
 
 def attention_table(regressor: Any, ahead: Ahead) -> pd.DataFrame:

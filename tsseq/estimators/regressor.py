@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tsseq.data.draws import even_levels
 from tsseq.data.rows import Layout
 from tsseq.data.windows import Windows, layout_of
 from tsseq.errors import ConfigError, DataError
@@ -24,7 +25,7 @@ from tsseq.networks.base import Autoregressive
 from tsseq.training.loader import Rows, blocks
 from tsseq.training.settings import Training
 
-PATHS, PATHS_AT_ONCE = 200, 20
+PATHS_AT_ONCE = 32
 
 
 def _has_quantiles(regressor: NeuralRegressor) -> bool:
@@ -125,17 +126,15 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
     def predict_quantiles(self, X: Any, levels: Sequence[float]) -> NDArray[np.float64]:
         """Quantiles (n, horizon * n_targets, len(levels)); only there when the head has them.
 
-        Those of a network that reads its own forecasts are of 200 paths.
+        Those of a network that reads its own forecasts are of 256 paths.
         """
         check_is_fitted(self, "network_")
         if not isinstance(self.network_.core, Autoregressive):
             found = self._through(X, lambda params, batch: self.head_.quantiles(params, levels, batch.scale))
             return found.reshape(len(found), self.layout_.n_outputs, len(levels))
         self.head_.quantiles(torch.zeros(1, 1, 1, self.head_.n_params), levels, torch.ones(1, 1))  # checks the levels
-        even = (np.arange(PATHS) + 0.5) / PATHS
-        steps = self.layout_.n_outputs
-        level = np.random.default_rng(0).permuted(np.tile(even[:, None], steps), axis=0)  # (paths, steps)
-        found = np.quantile(self.sample(X, level[:, None]), levels, axis=0)  # (Q, n, steps)
+        paths = self.sample(X, even_levels(self.layout_.n_outputs)[:, None])
+        found = np.quantile(paths, levels, axis=0)  # (Q, n, steps)
         return np.moveaxis(found, 0, -1)
 
     @available_if(_has_quantiles)
@@ -151,7 +150,7 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self, "network_")
         shape = (self.layout_.horizon, self.layout_.n_targets)
-        drawn = torch.as_tensor(level, dtype=torch.float32).clamp(1e-6, 1 - 1e-6).unflatten(2, shape)
+        drawn = torch.tensor(level, dtype=torch.float32).clamp(1e-6, 1 - 1e-6).unflatten(2, shape)
         drawn = drawn.expand(-1, len(X), -1, -1)  # (n_paths, n, H, C)
         parts = []
         for paths in drawn.split(PATHS_AT_ONCE):
