@@ -1,7 +1,7 @@
 """Is a Sharpe ratio more than luck, given how long the series is and how many strategies were tried?"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,8 @@ from tsseq.errors import ConfigError
 _EULER = 0.5772156649015329
 
 
-class Trials(NamedTuple):
+@dataclass(frozen=True)
+class Trials:
     """A ledger of everything that was tried: how many strategies, and the variance of their annual Sharpe ratios.
 
     Ledgers of two searches add up with :meth:`joined`. Every trial counts, those that were thrown away above all.

@@ -1,0 +1,100 @@
+"""The engine of returns: weights times moves, for many books of the same decisions at once.
+
+A position that is filled at the price ``p`` and not traded is worth ``w * price / p`` of the equity at its fill, so
+everything between two fills is known without walking from bar to bar.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tsseq.backtesting.book import Costs
+from tsseq.backtesting.market import Bars, Floats, Market, Orders
+
+
+class Held(NamedTuple):
+    """K books: gross returns and costs of each bar, and the weights around each fill."""
+
+    gross: Floats  # (K, T)
+    costs: Floats  # (K, T): fraction of the equity at the fill
+    turnover: Floats  # (K, T)
+    before: Floats  # (K, D, N): weights that meet the order
+    positions: Floats  # (K, D + 1, N): after each fill; nothing before the first
+    growth: Floats  # (K, T): equity at the close over that after the last fill
+
+    def weights(self, market: Market, orders: Orders, book: int = 0) -> Floats:
+        """Weights of one book at each close (T, N)."""
+        now = _segments(orders.filled, len(market.dates))
+        worth = self.positions[book, now] * market.closes / _bases(market, orders.filled)[now]
+        return np.where(market.ended, 0.0, worth / self.growth[book, :, None])
+
+
+def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -> Held:
+    """Hold target weights (K, D, N) from fill to fill; what is left to 1 is cash."""
+    filled, targets = orders.filled, orders.targets
+    now = _segments(filled, len(market.dates))  # (T,): fills so far
+    base = _bases(market, filled)  # (D + 1, N)
+    positions = np.concatenate([np.zeros((len(targets), 1, targets.shape[2])), targets], axis=1)
+    growth = np.einsum("ktn,tn->kt", positions[:, now], market.closes / base[now] - 1) + 1
+    moves = market.fills[filled] / base[:-1]  # (D, N)
+    at_fill = np.einsum("kdn,dn->kd", positions[:, :-1], moves - 1) + 1
+    if cash_rate or costs.borrow_bps:
+        interest = _interest(market, positions, base, filled, cash_rate, costs.borrow_bps / 10_000)
+        at_fill += interest[:, filled]
+        interest[:, filled] = 0.0
+        growth += interest
+    gross = growth.copy()  # over the close before: a ratio within a fill, and through the fill on its bar
+    gross[:, filled] *= at_fill
+    gross[:, 1:] /= growth[:, :-1]
+    gross -= 1
+    before = positions[:, :-1] * moves
+    before /= at_fill[:, :, None]
+    before[:, market.ended[filled]] = 0.0
+    turnover = np.zeros_like(gross)
+    turnover[:, filled] = np.abs(targets - before).sum(axis=2)
+    paid = costs.rate * turnover
+    if costs.fixed:
+        paid[:, filled] = _with_fixed(gross, paid[:, filled], at_fill, growth, orders, before, costs.fixed)
+    return Held(np.maximum(gross, -1.0), paid, turnover, before, positions, growth)
+
+
+def _segments(filled: Bars, n_bars: int) -> Bars:
+    return np.searchsorted(filled, np.arange(n_bars), side="right")
+
+
+def _bases(market: Market, filled: Bars) -> Floats:
+    return np.concatenate([market.closes[:1], market.fills[filled]])
+
+
+def _interest(market: Market, positions: Floats, base: Floats, filled: Bars, cash_rate: float, borrow: float) -> Floats:
+    """Interest since the last fill, paid at the start of each bar on what was held at the close before (K, T)."""
+    begins, ends = np.concatenate([[0], filled]), np.append(filled, len(market.dates) - 1)
+    total = np.zeros((len(positions), len(market.dates)))
+    earned = np.zeros(positions.shape[:2])  # (K, D + 1)
+    cash = 1 - positions.sum(axis=2)  # (K, D + 1)
+    for step in range(1, int((ends - begins).max(initial=0)) + 1):
+        running = np.flatnonzero(begins + step <= ends)
+        bars = begins[running] + step
+        worth = positions[:, running] * (market.closes[bars - 1] / base[running])  # (K, R, N)
+        ended = market.ended[bars - 1]
+        idle = cash[:, running] + earned[:, running] + np.where(ended, worth, 0.0).sum(axis=2)
+        short = -np.where(ended, 0.0, np.minimum(worth, 0.0)).sum(axis=2)
+        rate = cash_rate * idle - borrow * (short + np.maximum(-idle, 0.0))
+        earned[:, running] += market.years[bars] * rate
+        total[:, bars] = earned[:, running]
+    return total
+
+
+def _with_fixed(
+    gross: Floats, paid: Floats, at_fill: Floats, growth: Floats, orders: Orders, before: Floats, fixed: float
+) -> Floats:
+    """Add the fixed fees of each fill (K, D), which weigh the more the smaller the equity has become."""
+    paid = paid.copy()
+    path = np.cumprod(1 + gross, axis=1)[:, orders.filled] / growth[:, orders.filled]  # (K, D): before costs, at fill
+    count = (np.abs(orders.targets - before) > 1e-12).sum(axis=2)
+    left = np.ones(len(paid))
+    for fill in range(paid.shape[1]):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            paid[:, fill] += np.where(count[:, fill] > 0, fixed * count[:, fill] / (path[:, fill] * left), 0.0)
+        left *= 1 - paid[:, fill]
+    return paid
