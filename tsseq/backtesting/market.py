@@ -96,11 +96,11 @@ def market_of(table: PriceTable, execution: str, start: int) -> Market:
 def orders_of(market: Market, decided: Bars, targets: Floats, execution: str) -> tuple[Orders, tuple[str, ...]]:
     """Date the fills; what ended between decision and fill is not bought, and said so."""
     filled = decided + execution.startswith("next")
-    in_time = filled < len(market.dates)
-    decided, filled, targets = decided[in_time], filled[in_time], targets[:, in_time]
-    late = market.ended[filled] & ~market.ended[decided]  # (D, N)
-    if not late.any():
+    in_time = int(np.searchsorted(filled, len(market.dates)))
+    decided, filled, targets = decided[:in_time], filled[:in_time], targets[:, :in_time]
+    if not market.ended.any():
         return Orders(decided, filled, targets), ()
+    late = market.ended[filled] & ~market.ended[decided]  # (D, N)
     rows, columns = np.nonzero(late & (targets != 0).any(axis=0))
     orders = Orders(decided, filled, np.where(late, 0.0, targets))
     if not len(rows):
@@ -111,6 +111,8 @@ def orders_of(market: Market, decided: Bars, targets: Floats, execution: str) ->
 
 def refuse_unpriced(market: Market, orders: Orders, before: Floats) -> None:
     """Raise if something without a price is bought or sold short; ``before`` (K, D, N) are the weights held."""
+    if market.priced.all():
+        return
     reducing = (orders.targets >= np.minimum(before, 0)) & (orders.targets <= np.maximum(before, 0))
     rows, columns = np.nonzero((~market.priced[orders.filled] & ~reducing).any(axis=0))
     if len(rows):
@@ -123,6 +125,8 @@ def refuse_unpriced(market: Market, orders: Orders, before: Floats) -> None:
 
 def held_to_the_end(market: Market, positions: Floats) -> tuple[str, ...]:
     """Name the assets that ended while they were held; ``positions`` (T, N) at each close."""
+    if not market.ended.any():
+        return ()
     before = np.vstack([np.zeros_like(market.ended[:1]), market.ended[:-1]])
     bars, columns = np.nonzero((market.ended & ~before)[1:] & (positions[:-1] != 0))
     if not len(bars):

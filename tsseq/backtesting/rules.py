@@ -78,7 +78,8 @@ class Rule:
             weights = _dropout(values, self.k or 1, self.n_drop or 1)
         if self.short is False:
             weights = np.maximum(weights, 0.0) * (2.0 if self.rule == "rank" else 1.0)
-        return self._limited(np.nan_to_num(weights))
+        weights[np.isnan(weights)] = 0.0
+        return self._limited(weights)
 
     def _limited(self, weights: Floats) -> Floats:
         if self.max_weight is not None:
@@ -100,8 +101,11 @@ class Rule:
 
 def _signs(expected: Floats, threshold: float) -> Floats:
     """+1, 0 or -1, over the number of assets forecast on the date."""
-    count = np.maximum((~np.isnan(expected)).sum(axis=1, keepdims=True), 1)
-    return np.where(np.abs(expected) > threshold, np.sign(expected), 0.0) / count
+    weights = np.sign(expected)
+    weights[~(np.abs(expected) > threshold)] = 0.0
+    if expected.shape[1] > 1:
+        weights /= np.maximum(np.count_nonzero(~np.isnan(expected), axis=1), 1)[:, None]
+    return weights
 
 
 def _ranks(expected: pd.DataFrame) -> Floats:
@@ -162,4 +166,4 @@ def _called(rule: RuleFunction, expected: pd.DataFrame) -> Floats:
             f"The rule gave {type(weights).__name__} {getattr(weights, 'shape', '')}; a DataFrame of weights for the "
             f"{expected.shape} dates x assets of the expected returns was needed."
         )
-    return weights.reindex_like(expected).to_numpy(dtype=float)
+    return weights.reindex_like(expected).to_numpy(dtype=float, copy=True)

@@ -92,12 +92,14 @@ def sweep(
     table, decided, targets = _decisions(signal, prices, combinations, model, price)
     execution = checked_execution(execution, table)
     market = market_of(table, execution, int(decided[0]))
-    figures: list[pd.DataFrame] = []
+    figures: list[dict[str, Floats]] = []
     while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
-        orders, _ = orders_of(market, decided, leverage * np.stack(chunk), execution)
+        orders, _ = orders_of(market, decided, np.stack(chunk) * leverage, execution)
         returns = _net(market, orders, costs or Costs(), cash_rate, leverage, engine)[:, decided[0] :]
         figures.append(_figures(returns, all_statistics, periods_per_year))
-    found = pd.concat([pd.DataFrame(combinations), pd.concat(figures, ignore_index=True)], axis=1)
+    found = pd.DataFrame(combinations)
+    for name in figures[0]:
+        found[name] = np.concatenate([part[name] for part in figures])
     found.attrs["trials"] = Trials.of(found["sharpe"])
     return found
 
@@ -151,21 +153,26 @@ def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverag
             returns -= 1
         else:
             held = hold(market, orders, costs, cash_rate)
-            before, returns = held.before, (1 + held.gross) * (1 - held.costs) - 1
+            before, returns = held.before, held.gross + 1
+            returns *= 1 - held.costs
+            returns -= 1
     ruined = ~(returns.min(axis=1) > -1)
-    refuse_unpriced(market, orders._replace(targets=orders.targets[~ruined]), before[~ruined])
-    returns[ruined] = np.nan
+    if ruined.any():
+        orders, before = orders._replace(targets=orders.targets[~ruined]), before[~ruined]
+        returns[ruined] = np.nan
+    refuse_unpriced(market, orders, before)
     return returns
 
 
-def _figures(returns: Floats, all_statistics: bool, periods_per_year: int) -> pd.DataFrame:
+def _figures(returns: Floats, all_statistics: bool, periods_per_year: int) -> dict[str, Floats]:
     """Total return and Sharpe ratio of many books (K, T), as ``performance`` defines them for one."""
     if all_statistics:
-        return pd.DataFrame([statistics(pd.Series(row), periods_per_year) for row in returns])
+        rows = [statistics(pd.Series(row), periods_per_year) for row in returns]
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
     total = np.prod(1 + returns, axis=1) - 1
     mean = returns.mean(axis=1)
     centred = returns - mean[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.sqrt(np.einsum("kt,kt->k", centred, centred) / np.float64(returns.shape[1] - 1))
         deviation[returns.max(axis=1) == returns.min(axis=1)] = 0.0 if returns.shape[1] > 1 else np.nan
-        return pd.DataFrame({"total_return": total, "sharpe": mean / deviation * np.sqrt(periods_per_year)})
+        return {"total_return": total, "sharpe": mean / deviation * np.sqrt(periods_per_year)}

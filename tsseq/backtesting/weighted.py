@@ -22,48 +22,58 @@ class Held(NamedTuple):
     positions: Floats  # (K, D + 1, N): after each fill; nothing before the first
     growth: Floats  # (K, T): equity at the close over that after the last fill
 
+    base: Floats  # (D + 1, N): prices of these fills
+
     def weights(self, market: Market, orders: Orders, book: int = 0) -> Floats:
         """Weights of one book at each close (T, N)."""
-        now = _segments(orders.filled, len(market.dates))
-        worth = self.positions[book, now] * market.closes / _bases(market, orders.filled)[now]
-        return np.where(market.ended, 0.0, worth / self.growth[book, :, None])
+        now = _view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))
+        worth = self.positions[book, now] * market.closes / self.base[now]
+        worth /= self.growth[book, :, None]
+        worth[market.ended] = 0.0
+        return np.asarray(worth)
 
 
 def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -> Held:
     """Hold target weights (K, D, N) from fill to fill; what is left to 1 is cash."""
-    filled, targets = orders.filled, orders.targets
-    now = _segments(filled, len(market.dates))  # (T,): fills so far
-    base = _bases(market, filled)  # (D + 1, N)
+    targets, at = orders.targets, _view(orders.filled)
+    now = _view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
+    base = np.concatenate([market.closes[:1], market.fills[at]])  # (D + 1, N)
     positions = np.concatenate([np.zeros((len(targets), 1, targets.shape[2])), targets], axis=1)
     growth = np.einsum("ktn,tn->kt", positions[:, now], market.closes / base[now] - 1) + 1
-    moves = market.fills[filled] / base[:-1]  # (D, N)
+    moves = market.fills[at] / base[:-1]  # (D, N)
     at_fill = np.einsum("kdn,dn->kd", positions[:, :-1], moves - 1) + 1
     if cash_rate or costs.borrow_bps:
-        interest = _interest(market, positions, base, filled, cash_rate, costs.borrow_bps / 10_000)
-        at_fill += interest[:, filled]
-        interest[:, filled] = 0.0
+        interest = _interest(market, positions, base, orders.filled, cash_rate, costs.borrow_bps / 10_000)
+        at_fill += interest[:, at]
+        interest[:, at] = 0.0
         growth += interest
     gross = growth.copy()  # over the close before: a ratio within a fill, and through the fill on its bar
-    gross[:, filled] *= at_fill
+    gross[:, at] *= at_fill
     gross[:, 1:] /= growth[:, :-1]
     gross -= 1
     before = positions[:, :-1] * moves
     before /= at_fill[:, :, None]
-    before[:, market.ended[filled]] = 0.0
+    if market.ended.any():
+        before[:, market.ended[at]] = 0.0
+    change = targets - before
     turnover = np.zeros_like(gross)
-    turnover[:, filled] = np.abs(targets - before).sum(axis=2)
+    turnover[:, at] = total(np.abs(change, out=change))
     paid = costs.rate * turnover
     if costs.fixed:
-        paid[:, filled] = _with_fixed(gross, paid[:, filled], at_fill, growth, orders, before, costs.fixed)
-    return Held(np.maximum(gross, -1.0), paid, turnover, before, positions, growth)
+        paid[:, at] = _with_fixed(gross, paid[:, at], growth, orders, change, costs.fixed)
+    return Held(np.maximum(gross, -1.0, out=gross), paid, turnover, before, positions, growth, base)
 
 
-def _segments(filled: Bars, n_bars: int) -> Bars:
-    return np.searchsorted(filled, np.arange(n_bars), side="right")
+def total(values: Floats) -> Floats:
+    """Sum over the last axis, the assets; summing one by one would cost more than all else."""
+    return np.asarray(values[..., 0] if values.shape[-1] == 1 else values.sum(axis=-1))
 
 
-def _bases(market: Market, filled: Bars) -> Floats:
-    return np.concatenate([market.closes[:1], market.fills[filled]])
+def _view(index: Bars) -> Bars | slice:
+    """A slice where the index counts up by one, for views instead of copies: decisions of every bar."""
+    if len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
 
 
 def _interest(market: Market, positions: Floats, base: Floats, filled: Bars, cash_rate: float, borrow: float) -> Floats:
@@ -85,13 +95,11 @@ def _interest(market: Market, positions: Floats, base: Floats, filled: Bars, cas
     return total
 
 
-def _with_fixed(
-    gross: Floats, paid: Floats, at_fill: Floats, growth: Floats, orders: Orders, before: Floats, fixed: float
-) -> Floats:
+def _with_fixed(gross: Floats, paid: Floats, growth: Floats, orders: Orders, change: Floats, fixed: float) -> Floats:
     """Add the fixed fees of each fill (K, D), which weigh the more the smaller the equity has become."""
     paid = paid.copy()
     path = np.cumprod(1 + gross, axis=1)[:, orders.filled] / growth[:, orders.filled]  # (K, D): before costs, at fill
-    count = (np.abs(orders.targets - before) > 1e-12).sum(axis=2)
+    count = (change > 1e-12).sum(axis=2)
     left = np.ones(len(paid))
     for fill in range(paid.shape[1]):
         with np.errstate(divide="ignore", invalid="ignore"):
