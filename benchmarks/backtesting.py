@@ -48,38 +48,42 @@ def dates(n: int) -> pd.DatetimeIndex:
     return pd.bdate_range("1990-01-01", periods=n)
 
 
-def run_tsseq(name: str, case: dict[str, np.ndarray], engine: str, fee: float) -> np.ndarray:
+def frames(name: str, case: dict[str, np.ndarray]) -> tuple:
+    """Inputs as a user has them, made before the clock starts."""
+    days = dates(len(case["close"]))
+    if name == "sweep":
+        prices = pd.DataFrame({"open": case["open"], "close": case["close"]}, days)
+        return prices, pd.DataFrame({"close": case["signal"]}, days)
+    columns = [f"A{i}" for i in range(case["close"].shape[1])]
+    return pd.DataFrame(case["close"], days, columns), pd.DataFrame(case["weights"], days, columns)
+
+
+def run_tsseq(name: str, prices: pd.DataFrame, signal: pd.DataFrame, engine: str, fee: float) -> np.ndarray:
     """(2, K): total return and Sharpe ratio."""
     from tsseq import Costs, simulate, sweep
     from tsseq.backtesting.performance import sharpe, total_return
 
-    days, costs = dates(len(case["close"])), Costs(bps=fee)
+    costs = Costs(bps=fee)
     if name == "sweep":
-        prices = pd.DataFrame({"open": case["open"], "close": case["close"]}, days)
-        signal = pd.DataFrame({"close": case["signal"]}, days)
         grid = {"rule": ["threshold"], "short": [True, False], "threshold": THRESHOLDS}
         return sweep(signal, prices, grid, costs=costs, engine=engine)[["total_return", "sharpe"]].to_numpy().T
-    columns = [f"A{i}" for i in range(case["close"].shape[1])]
-    prices = pd.concat({"close": pd.DataFrame(case["close"], days, columns)}, axis=1)
-    book = simulate(pd.DataFrame(case["weights"], days, columns), prices, costs=costs, engine=engine)
+    book = simulate(signal, prices, costs=costs, engine=engine)
     return np.array([[total_return(book.returns)], [sharpe(book.returns)]])
 
 
-def run_vectorbt(name: str, case: dict[str, np.ndarray], fee: float) -> np.ndarray:
+def run_vectorbt(name: str, prices: pd.DataFrame, signal: pd.DataFrame, fee: float) -> np.ndarray:
     import vectorbt as vbt
 
-    days = dates(len(case["close"]))
     shared = {"size_type": "targetpercent", "fees": fee / 10_000, "init_cash": 1e6, "freq": "1D"}
     if name == "sweep":
-        signal = case["signal"][:, None]
-        both = np.where(np.abs(signal) > np.maximum(THRESHOLDS, 1e-12), np.sign(signal), 0.0)  # (T, 500)
+        change = signal.to_numpy()
+        both = np.where(np.abs(change) > np.maximum(THRESHOLDS, 1e-12), np.sign(change), 0.0)  # (T, 500)
         sizes = np.vstack([np.full((1, 1000), np.nan), np.hstack([both, np.maximum(both, 0.0)])[:-1]])
-        close, fill = pd.Series(case["close"], days), pd.Series(case["open"], days)
-        done = vbt.Portfolio.from_orders(close, size=sizes, price=fill, val_price=fill, **shared)
+        fill = prices["open"]
+        done = vbt.Portfolio.from_orders(prices["close"], size=sizes, price=fill, val_price=fill, **shared)
         return np.stack([done.total_return().to_numpy(), done.sharpe_ratio().to_numpy()])
-    close = pd.DataFrame(case["close"], days)
-    sizes = pd.DataFrame(case["weights"], days).shift()
-    done = vbt.Portfolio.from_orders(close, sizes, group_by=True, cash_sharing=True, call_seq="auto", **shared)
+    options = {"group_by": True, "cash_sharing": True, "call_seq": "auto"}
+    done = vbt.Portfolio.from_orders(prices, signal.shift(), **options, **shared)
     return np.array([[done.total_return()], [done.sharpe_ratio()]])
 
 
@@ -98,7 +102,8 @@ def serve(folder: str) -> None:
     for line in sys.stdin:
         name, fee = json.loads(line)
         with np.load(Path(folder) / f"{name}.npz") as case:
-            print(json.dumps(timed(run_vectorbt, name, dict(case), fee)), flush=True)
+            inputs = frames(name, dict(case))
+        print(json.dumps(timed(run_vectorbt, name, *inputs, fee)), flush=True)
 
 
 class Vectorbt:
@@ -122,12 +127,15 @@ def compared(name: str, case: dict[str, np.ndarray], other: Vectorbt, runs: int)
     """One row per engine and for vectorbt: medians of alternating runs after one to warm up."""
     engines = ("returns", "shares")
     work = case["close"].size * (2 * len(THRESHOLDS) if name == "sweep" else 1)
+    prices, signal = frames(name, case)
+    # tsseq knows one asset by its fields; of several, it reads a field over tickers, as yfinance gives them.
+    panel = prices if name == "sweep" else pd.concat({"close": prices}, axis=1)
     took: dict[str, list[dict]] = {"returns": [], "shares": [], "vectorbt": []}
     for _ in range(runs + 1):
         for engine in engines:
-            took[engine].append(timed(run_tsseq, name, case, engine, FEE_BPS))
+            took[engine].append(timed(run_tsseq, name, panel, signal, engine, FEE_BPS))
         took["vectorbt"].append(other.run(name, FEE_BPS))
-    free = {engine: run_tsseq(name, case, engine, 0.0) for engine in engines}
+    free = {engine: run_tsseq(name, panel, signal, engine, 0.0) for engine in engines}
     theirs_free = other.run(name, 0.0)
     rows = []
     for side, results in took.items():
@@ -156,10 +164,11 @@ def table(rows: list[dict], runs: int) -> str:
         "# Speed of backtests",
         "",
         f"Medians of {runs} alternating runs, each side in a process of its own, one thread "
-        f"(`python benchmarks/backtesting.py`). The sweep: 1,000 parameter sets on {BARS:,} bars of the S&P 500, filled at "
-        "the next open. Portfolios: random weights every day, cash shared, filled at the next close. Fees are 10 bp. Both "
-        "sides get the same signal or weights and give total return and Sharpe ratio. Work is bars times parameter sets, "
-        "or times assets. Differences are the largest of any figure from vectorbt's, with fees and without. "
+        "(`python benchmarks/backtesting.py`). The sweep: 1,000 parameter sets on "
+        f"{BARS:,} bars of the S&P 500, filled at the next open. Portfolios: random weights every day, cash shared, "
+        "filled at the next close. Fees are 10 bp. Both sides get the same signal or weights and give total return and "
+        "Sharpe ratio. Work is bars times parameter sets, or times assets. Differences are the largest of any figure "
+        "from vectorbt's, with fees and without. "
         '`engine="returns"` takes fees from the equity; vectorbt and `engine="shares"` buy less where cash is short.',
         "",
         "| case | side | wall s | CPU s | million/s | x vectorbt (wall) | (CPU) | difference | without fees |",

@@ -113,6 +113,16 @@ def test_purchases_are_scaled_down_by_one_factor_after_the_sales():
     assert account.cash.tolist() == pytest.approx([0, 0], abs=1e-15)
 
 
+def test_a_purchase_without_any_cash_is_no_order_and_pays_no_fee():
+    prices = alone({"A": [1.0, 1.0], "B": [1.0, 1.0]})
+    weights = pd.DataFrame({"A": [1.0, 1.0], "B": [0.0, 0.5]}, DAYS[:2])
+    book = simulate(weights, prices, execution="close", costs=Costs(fixed=0.01), engine="shares")
+    assert book.account.trades["asset"].tolist() == ["A"]
+    assert book.account.fees.tolist() == [0.01, 0.0]
+    np.testing.assert_allclose(book.account.cash, [0.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(book.equity, [0.99, 0.99], rtol=1e-14)
+
+
 def test_leverage_multiplies_weights_and_lets_the_shares_engine_borrow():
     prices = alone({"A": [1.0, 1.1, 1.21]})
     held = pd.Series([1.0], DAYS[:1])
