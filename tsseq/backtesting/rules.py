@@ -77,8 +77,9 @@ class Rule:
         else:
             weights = _dropout(values, self.k or 1, self.n_drop or 1)
         if self.short is False:
-            weights = np.maximum(weights, 0.0) * (2.0 if self.rule == "rank" else 1.0)
-        weights[np.isnan(weights)] = 0.0
+            weights = 2 * np.maximum(weights, 0.0) if self.rule == "rank" else np.maximum(weights, 0.0)
+        if self.rule not in ("sign", "threshold"):
+            weights = np.where(np.isnan(weights), 0.0, weights)
         return self._limited(weights)
 
     def _limited(self, weights: Floats) -> Floats:
@@ -101,8 +102,7 @@ class Rule:
 
 def _signs(expected: Floats, threshold: float) -> Floats:
     """+1, 0 or -1, over the number of assets forecast on the date."""
-    weights = np.sign(expected)
-    weights[~(np.abs(expected) > threshold)] = 0.0
+    weights = np.subtract(expected > threshold, expected < -threshold, dtype=np.float64)
     if expected.shape[1] > 1:
         weights /= np.maximum(np.count_nonzero(~np.isnan(expected), axis=1), 1)[:, None]
     return weights

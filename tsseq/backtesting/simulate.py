@@ -136,7 +136,7 @@ def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float, lev
         held = hold(market, orders, costs, cash_rate)
         weights = held.weights(market, orders)
     refuse_unpriced(market, orders, held.before)
-    gross, paid = held.gross[0], held.costs[0]
+    gross, paid = held.factors[0] - 1, held.costs[0]
     columns = {"gross_returns": gross, "turnover": held.turnover[0], "costs_paid": paid}
     return _Ran(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
 
@@ -165,7 +165,7 @@ def _buy_and_hold(market: Market, orders: Orders) -> Floats:
     first = orders.filled[:1]
     priced = market.priced[first]  # (1, N), or (0, N) if nothing was filled
     parts = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
-    return hold(market, Orders(orders.decided[:1], first, parts[None]), Costs()).gross[0]
+    return hold(market, Orders(orders.decided[:1], first, parts[None]), Costs()).factors[0] - 1
 
 
 def _check_solvent(bars: pd.DataFrame) -> None:

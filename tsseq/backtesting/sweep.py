@@ -30,7 +30,7 @@ from tsseq.backtesting.weighted import hold
 from tsseq.errors import ConfigError, DataError
 
 # So many prices times combinations at a time stay in the processor's cache; an account steps bar by bar, in wider rows.
-_CHUNK = {"returns": 40_000, "shares": 4_000_000}
+_CHUNK = {"returns": 20_000, "shares": 4_000_000}
 
 
 def sweep(
@@ -153,7 +153,7 @@ def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverag
             returns -= 1
         else:
             held = hold(market, orders, costs, cash_rate)
-            before, returns = held.before, held.gross + 1
+            before, returns = held.before, held.factors
             returns *= 1 - held.costs
             returns -= 1
     ruined = ~(returns.min(axis=1) > -1)
@@ -171,8 +171,9 @@ def _figures(returns: Floats, all_statistics: bool, periods_per_year: int) -> di
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
     total = np.prod(1 + returns, axis=1) - 1
     mean = returns.mean(axis=1)
+    flat = returns.max(axis=1) == returns.min(axis=1)
     centred = returns - mean[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.sqrt(np.einsum("kt,kt->k", centred, centred) / np.float64(returns.shape[1] - 1))
-        deviation[returns.max(axis=1) == returns.min(axis=1)] = 0.0 if returns.shape[1] > 1 else np.nan
+        deviation[flat] = 0.0 if returns.shape[1] > 1 else np.nan
         return {"total_return": total, "sharpe": mean / deviation * np.sqrt(periods_per_year)}

@@ -13,9 +13,9 @@ from tsseq.backtesting.market import Bars, Floats, Market, Orders
 
 
 class Held(NamedTuple):
-    """K books: gross returns and costs of each bar, and the weights around each fill."""
+    """K books: gross growth and costs of each bar, and the weights around each fill."""
 
-    gross: Floats  # (K, T)
+    factors: Floats  # (K, T): 1 + gross return
     costs: Floats  # (K, T): fraction of the equity at the fill
     turnover: Floats  # (K, T)
     before: Floats  # (K, D, N): weights that meet the order
@@ -39,32 +39,39 @@ def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -
     now = _view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
     base = np.concatenate([market.closes[:1], market.fills[at]])  # (D + 1, N)
     positions = np.concatenate([np.zeros((len(targets), 1, targets.shape[2])), targets], axis=1)
-    growth = np.einsum("ktn,tn->kt", positions[:, now], market.closes / base[now] - 1) + 1
+    growth = _grown(positions[:, now], market.closes / base[now])
     moves = market.fills[at] / base[:-1]  # (D, N)
-    at_fill = np.einsum("kdn,dn->kd", positions[:, :-1], moves - 1) + 1
+    at_fill = _grown(positions[:, :-1], moves)
     if cash_rate or costs.borrow_bps:
         interest = _interest(market, positions, base, orders.filled, cash_rate, costs.borrow_bps / 10_000)
         at_fill += interest[:, at]
         interest[:, at] = 0.0
         growth += interest
-    gross = growth.copy()  # over the close before: a ratio within a fill, and through the fill on its bar
-    gross[:, at] *= at_fill
-    gross[:, 1:] /= growth[:, :-1]
-    gross -= 1
+    factors = growth.copy()  # over the close before: a ratio within a fill, and through the fill on its bar
+    factors[:, at] *= at_fill
+    factors[:, 1:] /= growth[:, :-1]
     before = positions[:, :-1] * moves
     before /= at_fill[:, :, None]
     if market.ended.any():
         before[:, market.ended[at]] = 0.0
     change = targets - before
-    turnover = np.zeros_like(gross)
-    turnover[:, at] = total(np.abs(change, out=change))
+    turnover = np.zeros_like(factors)
+    turnover[:, at] = _total(np.abs(change, out=change))
     paid = costs.rate * turnover
     if costs.fixed:
-        paid[:, at] = _with_fixed(gross, paid[:, at], growth, orders, change, costs.fixed)
-    return Held(np.maximum(gross, -1.0, out=gross), paid, turnover, before, positions, growth, base)
+        paid[:, at] = _with_fixed(factors, paid[:, at], growth, orders, change, costs.fixed)
+    return Held(np.maximum(factors, 0.0, out=factors), paid, turnover, before, positions, growth, base)
 
 
-def total(values: Floats) -> Floats:
+def _grown(weights: Floats, moves: Floats) -> Floats:
+    """Growth of the equity when prices move by these factors (T, N): ``1 + sum(weights * (moves - 1))`` (K, T)."""
+    one = moves.shape[1] == 1
+    grown = weights[:, :, 0] * (moves[:, 0] - 1) if one else np.einsum("ktn,tn->kt", weights, moves - 1)
+    grown += 1
+    return np.asarray(grown)
+
+
+def _total(values: Floats) -> Floats:
     """Sum over the last axis, the assets; summing one by one would cost more than all else."""
     return np.asarray(values[..., 0] if values.shape[-1] == 1 else values.sum(axis=-1))
 
@@ -95,10 +102,10 @@ def _interest(market: Market, positions: Floats, base: Floats, filled: Bars, cas
     return total
 
 
-def _with_fixed(gross: Floats, paid: Floats, growth: Floats, orders: Orders, change: Floats, fixed: float) -> Floats:
+def _with_fixed(factors: Floats, paid: Floats, growth: Floats, orders: Orders, change: Floats, fixed: float) -> Floats:
     """Add the fixed fees of each fill (K, D), which weigh the more the smaller the equity has become."""
     paid = paid.copy()
-    path = np.cumprod(1 + gross, axis=1)[:, orders.filled] / growth[:, orders.filled]  # (K, D): before costs, at fill
+    path = np.cumprod(factors, axis=1)[:, orders.filled] / growth[:, orders.filled]  # (K, D): before costs, at fill
     count = (change > 1e-12).sum(axis=2)
     left = np.ones(len(paid))
     for fill in range(paid.shape[1]):
