@@ -102,7 +102,8 @@ class Rule:
 
 def _signs(expected: Floats, threshold: float) -> Floats:
     """+1, 0 or -1, over the number of assets forecast on the date."""
-    weights = np.subtract(expected > threshold, expected < -threshold, dtype=np.float64)
+    above, below = expected > threshold, expected < -threshold
+    weights = (above.view(np.int8) - below.view(np.int8)).astype(np.float64)
     if expected.shape[1] > 1:
         weights /= np.maximum(np.count_nonzero(~np.isnan(expected), axis=1), 1)[:, None]
     return weights

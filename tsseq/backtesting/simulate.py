@@ -136,7 +136,7 @@ def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float, lev
         held = hold(market, orders, costs, cash_rate)
         weights = held.weights(market, orders)
     refuse_unpriced(market, orders, held.before)
-    gross, paid = held.factors[0] - 1, held.costs[0]
+    gross, paid = np.maximum(held.factors[0], 0.0) - 1, held.costs[0]
     columns = {"gross_returns": gross, "turnover": held.turnover[0], "costs_paid": paid}
     return _Ran(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
 

@@ -94,9 +94,10 @@ def sweep(
     market = market_of(table, execution, int(decided[0]))
     figures: list[dict[str, Floats]] = []
     while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
-        orders, _ = orders_of(market, decided, np.stack(chunk) * leverage, execution)
-        returns = _net(market, orders, costs or Costs(), cash_rate, leverage, engine)[:, decided[0] :]
-        figures.append(_figures(returns, all_statistics, periods_per_year))
+        stacked = np.stack(chunk) if leverage == 1 else np.stack(chunk) * leverage
+        orders, _ = orders_of(market, decided, stacked, execution)
+        growth = _net(market, orders, costs or Costs(), cash_rate, leverage, engine)[:, decided[0] :]
+        figures.append(_figures(growth, all_statistics, periods_per_year))
     found = pd.DataFrame(combinations)
     for name in figures[0]:
         found[name] = np.concatenate([part[name] for part in figures])
@@ -144,36 +145,34 @@ def _alike(weights: PriceFrame, table: PriceTable, chosen: PriceTable, decided: 
 
 
 def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, engine: Engine) -> Floats:
-    """Net returns of each book and bar (K, T)."""
+    """1 + net return of each book and bar (K, T), NaN for books that lose all."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if engine == "shares":
             ledger = trade(market, orders, costs, cash_rate, leverage)
-            before, returns = ledger.before, ledger.equity.copy()
-            returns[:, 1:] /= ledger.equity[:, :-1]
-            returns -= 1
+            before, growth = ledger.before, ledger.equity.copy()
+            growth[:, 1:] /= ledger.equity[:, :-1]
         else:
             held = hold(market, orders, costs, cash_rate)
-            before, returns = held.before, held.factors
-            returns *= 1 - held.costs
-            returns -= 1
-    ruined = ~(returns.min(axis=1) > -1)
+            before, growth = held.before, held.factors
+            growth *= 1 - held.costs
+    ruined = ~(growth.min(axis=1) > 0)
     if ruined.any():
         orders, before = orders._replace(targets=orders.targets[~ruined]), before[~ruined]
-        returns[ruined] = np.nan
+        growth[ruined] = np.nan
     refuse_unpriced(market, orders, before)
-    return returns
+    return growth
 
 
-def _figures(returns: Floats, all_statistics: bool, periods_per_year: int) -> dict[str, Floats]:
+def _figures(growth: Floats, all_statistics: bool, periods_per_year: int) -> dict[str, Floats]:
     """Total return and Sharpe ratio of many books (K, T), as ``performance`` defines them for one."""
     if all_statistics:
-        rows = [statistics(pd.Series(row), periods_per_year) for row in returns]
+        rows = [statistics(pd.Series(row - 1), periods_per_year) for row in growth]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    total = np.prod(1 + returns, axis=1) - 1
+    total, returns = np.prod(growth, axis=1) - 1, growth - 1
     mean = returns.mean(axis=1)
-    flat = returns.max(axis=1) == returns.min(axis=1)
-    centred = returns - mean[:, None]
+    returns -= mean[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = np.sqrt(np.einsum("kt,kt->k", centred, centred) / np.float64(returns.shape[1] - 1))
-        deviation[flat] = 0.0 if returns.shape[1] > 1 else np.nan
+        deviation = np.sqrt(np.einsum("kt,kt->k", returns, returns) / np.float64(growth.shape[1] - 1))
+        still = np.flatnonzero(deviation < 1e-12)  # perhaps equal but for rounding
+        deviation[still] *= np.ptp(growth[still], axis=1) > 0
         return {"total_return": total, "sharpe": mean / deviation * np.sqrt(periods_per_year)}

@@ -15,7 +15,7 @@ from tsseq.backtesting.market import Bars, Floats, Market, Orders
 class Held(NamedTuple):
     """K books: gross growth and costs of each bar, and the weights around each fill."""
 
-    factors: Floats  # (K, T): 1 + gross return
+    factors: Floats  # (K, T): 1 + gross return; 0 or less where the equity is lost
     costs: Floats  # (K, T): fraction of the equity at the fill
     turnover: Floats  # (K, T)
     before: Floats  # (K, D, N): weights that meet the order
@@ -60,7 +60,7 @@ def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -
     paid = costs.rate * turnover
     if costs.fixed:
         paid[:, at] = _with_fixed(factors, paid[:, at], growth, orders, change, costs.fixed)
-    return Held(np.maximum(factors, 0.0, out=factors), paid, turnover, before, positions, growth, base)
+    return Held(factors, paid, turnover, before, positions, growth, base)
 
 
 def _grown(weights: Floats, moves: Floats) -> Floats:
