@@ -13,6 +13,7 @@ _HOME = {
     "tsseq.backtesting.rolling": ["backtest", "rolling_forecasts"],
     "tsseq.backtesting.signals": ["to_weights"],
     "tsseq.backtesting.simulate": ["Costs", "simulate"],
+    "tsseq.backtesting.sweep": ["sweep"],
     "tsseq.data.regular": ["regularize"],
     "tsseq.data.samples": ["load_sample", "make_series"],
     "tsseq.data.yahoo": ["download_prices"],

@@ -6,6 +6,7 @@ from tsseq.backtesting.rolling import rolling_forecasts as rolling_forecasts
 from tsseq.backtesting.signals import to_weights as to_weights
 from tsseq.backtesting.simulate import Costs as Costs
 from tsseq.backtesting.simulate import simulate as simulate
+from tsseq.backtesting.sweep import sweep as sweep
 from tsseq.data.regular import regularize as regularize
 from tsseq.data.samples import load_sample as load_sample
 from tsseq.data.samples import make_series as make_series

@@ -88,7 +88,7 @@ def test_one_of_several_targets_must_be_named(single):
     ("options", "message"),
     [
         ({"model": "gru"}, "model 'gru'; there are 'lstm'"),
-        ({"rule": "rank"}, "'sign' or 'threshold'"),
+        ({"rule": "best"}, "rule is 'best'; it must be a callable or one of 'sign', 'threshold', 'rank'"),
         ({"threshold": 0.1}, "pass one >= 0 and rule='threshold'"),
         ({"rule": "threshold", "threshold": -0.1}, "pass one >= 0"),
         ({"target": "high"}, "target is 'high'; the forecasts hold 'Close'"),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from tsseq.backtesting.book import Book
 from tsseq.backtesting.performance import drawdown, total_return
 from tsseq.backtesting.result import NAIVE
-from tsseq.backtesting.simulate import Book
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; naive forecasts are grey and dashed.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

@@ -182,6 +182,40 @@ def tail_ratio(returns: ArrayLike) -> float:
     return _ratio(*np.abs(np.quantile(r, [0.95, 0.05]))) if len(r) else np.nan
 
 
+def hit_rate(returns: ArrayLike) -> float:
+    """Share of gains among the returns that are not 0: periods without a position or a move are no bets.
+
+    Examples
+    --------
+    >>> round(hit_rate([0.01, 0.0, -0.01, 0.02]), 4)
+    0.6667
+    """
+    r = _present(returns)
+    return _ratio(float((r > 0).sum()), float((r != 0).sum()))
+
+
+def skewness(returns: ArrayLike) -> float:
+    """Third standardised moment, ``mean(z ** 3)`` with ``z = (r - mean(r)) / std(r, ddof=0)``. NaN if nothing moves.
+
+    Examples
+    --------
+    >>> round(skewness([0.0, 0.0, 0.03]), 4)
+    0.7071
+    """
+    return _moment(returns, 3)
+
+
+def kurtosis(returns: ArrayLike) -> float:
+    """Fourth standardised moment, ``mean(z ** 4)``: 3 for a normal distribution (Pearson's, not the excess).
+
+    Examples
+    --------
+    >>> round(kurtosis([-0.01, 0.01]), 4)
+    1.0
+    """
+    return _moment(returns, 4)
+
+
 STATISTICS: dict[str, Callable[..., float]] = {
     function.__name__: function
     for function in (
@@ -211,6 +245,12 @@ def _deviation(r: NDArray[np.float64]) -> float:
         return np.nan
     # Equal values deviate by exactly 0; numpy leaves about 1e-18, which would make a Sharpe ratio of 1e16.
     return float(r.std(ddof=1)) if np.ptp(r) > 0 else 0.0
+
+
+def _moment(returns: ArrayLike, order: int) -> float:
+    r = _present(returns)
+    spread = np.sqrt(np.mean((r - r.mean()) ** 2)) if len(r) and np.ptp(r) > 0 else np.nan
+    return float(np.mean(((r - r.mean()) / spread) ** order)) if spread > 0 else np.nan
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -10,9 +10,9 @@ import pandas as pd
 
 import tsseq
 from tsseq.backtesting import charts, page
+from tsseq.backtesting.book import Book
 from tsseq.backtesting.page import count, joined, number, percent, probability, span
 from tsseq.backtesting.result import NAIVE, BacktestResult
-from tsseq.backtesting.simulate import Book
 from tsseq.errors import ConfigError, DataError
 
 _SIGNIFICANT = 0.05

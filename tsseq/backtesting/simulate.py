@@ -1,120 +1,31 @@
 """Simulate holding a portfolio: weights and prices in, a :class:`Book` of returns out."""
 
-import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tsseq.backtesting.performance import STATISTICS, total_return
-from tsseq.backtesting.prices import PriceFrame, PriceTable, listed, read_prices, to_floats
+from tsseq.backtesting.book import Account, Book, Costs
+from tsseq.backtesting.market import (
+    CAVEATS,
+    Floats,
+    Market,
+    Orders,
+    checked_execution,
+    held_to_the_end,
+    market_of,
+    orders_of,
+    read_weights,
+    refuse_unpriced,
+)
+from tsseq.backtesting.prices import PriceFrame, listed, read_prices
+from tsseq.backtesting.shares import account_of, trade
+from tsseq.backtesting.weighted import hold
 from tsseq.errors import ConfigError, DataError
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__ = ["Account", "Book", "Costs", "simulate"]
 
-Floats = NDArray[np.float64]
-
-_CAVEATS = {
-    "next_open": (),
-    "next_close": (),
-    "close": ("execution='close': orders fill at the very close that decided them, which hardly anyone can trade.",),
-    "same_bar": (
-        "LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it only shows "
-        "what a look-ahead error is worth.",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Costs per unit of traded value, in basis points (1 bp = 0.01 %). Buying for 100 and selling for 100 pays twice.
-
-    Examples
-    --------
-    >>> Costs(bps=5, slippage_bps=2).rate
-    0.0007
-    """
-
-    bps: float = 0.0
-    slippage_bps: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.bps >= 0 and self.slippage_bps >= 0):
-            raise ConfigError(f"{self}: costs must be numbers >= 0, in basis points.")
-
-    @property
-    def rate(self) -> float:
-        """Both costs as a fraction of the traded value."""
-        return (self.bps + self.slippage_bps) / 10_000
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Book:
-    """What holding the weights would have earned, one row per bar from the first decision on.
-
-    Attributes
-    ----------
-    returns, gross_returns
-        Return of each bar, close to close, after and before costs.
-    equity
-        Compounded ``returns`` of a capital that is 1.0 before the first of them.
-    turnover
-        Two-way traded value of each bar as a fraction of equity: from all cash to fully invested is 1, from long to
-        short is 2.
-    costs_paid
-        ``costs.rate * turnover``: ``1 + returns == (1 + gross_returns) * (1 - costs_paid)``.
-    weights
-        Positions at each close as fractions of equity, after drift; the rest is cash.
-    benchmark
-        Returns of the same assets bought in equal parts at the first fill and held, without costs.
-    execution
-        When a decision was filled.
-    caveats
-        What makes these figures better than a trader's.
-    """
-
-    returns: "pd.Series[float]"
-    gross_returns: "pd.Series[float]"
-    equity: "pd.Series[float]"
-    turnover: "pd.Series[float]"
-    costs_paid: "pd.Series[float]"
-    weights: pd.DataFrame
-    benchmark: "pd.Series[float]"
-    execution: str
-    caveats: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        span = f"{listed(self.returns.index[:1])}..{listed(self.returns.index[-1:])}"
-        return f"Book({span}, execution={self.execution!r}, total_return={total_return(self.returns):.4f})"
-
-    def stats(self, periods_per_year: int = 252) -> "pd.Series[float]":
-        """Return all of :data:`~tsseq.backtesting.performance.STATISTICS` of the net returns, turnover and exposure.
-
-        ``turnover`` is two-way and per year, ``exposure`` the mean sum of the absolute weights.
-        """
-        values = {
-            name: function(self.returns, periods_per_year=periods_per_year)
-            if "periods_per_year" in inspect.signature(function).parameters
-            else function(self.returns)
-            for name, function in STATISTICS.items()
-        }
-        values["turnover"] = float(self.turnover.mean()) * periods_per_year
-        values["exposure"] = float(self.weights.abs().sum(axis=1).mean())
-        return pd.Series(values)
-
-    def plot(self) -> "Axes":
-        """Draw the equity after and before costs beside buy and hold; returns the axes, with the caveats as title."""
-        import matplotlib.pyplot as plt
-
-        axes = plt.subplots()[1]
-        for label, returns in (("net", self.returns), ("gross", self.gross_returns), ("buy and hold", self.benchmark)):
-            axes.plot(returns.index, (1 + returns).cumprod(), label=label)
-        axes.set(ylabel="equity", title="\n".join(self.caveats))
-        axes.legend()
-        return axes
+Engine = Literal["returns", "shares"]
 
 
 def simulate(
@@ -123,13 +34,15 @@ def simulate(
     *,
     execution: str | None = None,
     costs: Costs | None = None,
+    cash_rate: float = 0.0,
+    leverage: float = 1.0,
+    engine: Engine = "returns",
     price: str = "close",
 ) -> Book:
     """Hold the weights and account for drift, turnover and costs exactly.
 
     A row of weights dated t was decided with data up to the close of t. Once filled, positions are held, without any
-    trade, until the next row is. Weights are fractions of equity, negative ones short; what is left to 1 is cash, which
-    earns nothing, and borrowing costs nothing. Costs shrink the equity at the fill by ``1 - rate * turnover``.
+    trade, until the next row is. Weights are fractions of equity, negative ones short; what is left to 1 is cash.
 
     Parameters
     ----------
@@ -145,13 +58,24 @@ def simulate(
         left to fill it is not filled.
     costs
         Default: none.
+    cash_rate
+        Interest per year of 365 days, simple, on cash by the calendar days since the last bar, and paid on cash that is
+        owed. 0.02 is 2 %.
+    leverage
+        Multiplies the weights. With ``engine="shares"`` cash may sink to ``(1 - leverage)`` times the equity: at 1.0
+        nothing is borrowed, and purchases that need more are scaled down, all by one factor.
+    engine
+        ``"returns"``: weights are met exactly, and costs shrink the equity by ``1 - rate * turnover``. ``"shares"``:
+        counts shares and cash, sells first and buys from the cash there is; ``book.account`` holds them.
     price
         The column of closes. Opens are used only beside ``"close"``.
+
+    An asset whose prices end is held to its last price, then it is cash: stamped in the caveats.
 
     Raises
     ------
     ConfigError
-        On an unknown execution, or ``"next_open"`` without opens.
+        On an unknown execution or engine, or ``"next_open"`` without opens.
     DataError
         On weights with NaN, unknown dates or assets; on buying an asset that has no price at the fill (one already held
         keeps its last price, at which it can be sold); on a book that loses all its equity.
@@ -165,20 +89,17 @@ def simulate(
     ('next_open', [0.0, 0.089, 0.1], [0.0, 0.1, 0.1])
     >>> book.stats()[["total_return", "exposure"]].round(4).to_dict()
     {'total_return': 0.1979, 'exposure': 0.6667}
+    >>> simulate(pd.Series([1.0], index=days[:1]), prices, costs=Costs(bps=100), engine="shares").account.cash.tolist()
+    [1.0, 0.0, 0.0]
     """
-    table = read_prices(prices, price)
-    execution = _checked_execution(execution, table)
-    table, decided, targets = _decisions(weights, table)
-    filled = decided + execution.startswith("next")
-    in_time = filled < len(table.dates)
-    moves = _moves(table, execution)
-    gross, drifted, held = _hold(moves, filled[in_time], targets[in_time])
-    turnover = _turnover(moves.priced, drifted, filled[in_time], targets[in_time], table)
-    bars = pd.DataFrame({"gross_returns": gross, "turnover": turnover}, table.dates)
-    bars["costs_paid"] = (costs or Costs()).rate * turnover
-    bars["returns"] = (1 + gross) * (1 - bars["costs_paid"]) - 1
-    bars["benchmark"] = _buy_and_hold(moves, filled[in_time][:1])
-    bars = bars.iloc[decided[0] :]
+    check_money(cash_rate, leverage, engine)
+    table, decided, targets = read_weights(weights, read_prices(prices, price))
+    execution = checked_execution(execution, table)
+    market = market_of(table, execution, int(decided[0]))
+    orders, late = orders_of(market, decided, leverage * targets[None], execution)
+    run = _returns if engine == "returns" else _shares
+    ran = run(market, orders, costs or Costs(), cash_rate, leverage, int(decided[0]))
+    bars = ran.bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[decided[0] :]
     _check_solvent(bars)
     return Book(
         returns=bars["returns"],
@@ -186,111 +107,69 @@ def simulate(
         equity=(1 + bars["returns"]).cumprod().rename("equity"),
         turnover=bars["turnover"],
         costs_paid=bars["costs_paid"],
-        weights=pd.DataFrame(held, table.dates, table.assets).iloc[decided[0] :],
+        weights=pd.DataFrame(ran.weights, market.dates, market.assets).iloc[decided[0] :],
         benchmark=bars["benchmark"],
         execution=execution,
-        caveats=_CAVEATS[execution],
+        caveats=(*CAVEATS[execution], *late, *held_to_the_end(market, ran.weights)),
+        account=ran.account,
     )
 
 
-class _Moves(NamedTuple):
-    """Returns from the last close to the point of the bar where orders fill, and from there to the close."""
+class _Ran(NamedTuple):
+    """One book of an engine over all bars."""
 
-    before: Floats  # (T, N)
-    after: Floats  # (T, N)
-    priced: NDArray[np.bool_]  # (T, N): can be bought
-
-
-def _checked_execution(execution: str | None, table: PriceTable) -> str:
-    if execution is None:
-        return "next_close" if table.opens is None else "next_open"
-    if execution not in _CAVEATS:
-        raise ConfigError(f"execution is {execution!r}; it must be one of {listed(_CAVEATS, 4)}.")
-    if execution == "next_open" and table.opens is None:
-        raise ConfigError("execution='next_open' needs opens beside a price of 'close'. Pass them, or 'next_close'.")
-    return execution
+    bars: pd.DataFrame  # returns, gross_returns, turnover, costs_paid
+    weights: Floats  # (T, N)
+    account: Account | None
 
 
-def _decisions(weights: PriceFrame, table: PriceTable) -> tuple[PriceTable, NDArray[np.intp], Floats]:
-    """Return the prices of the weighted assets, and the bar and target weights (D, N) of each decision, by date."""
-    if isinstance(weights, pd.Series):
-        if len(table.assets) > 1:
-            raise DataError(f"The weights are a Series, but the prices hold {listed(table.assets)}. Pass a DataFrame.")
-        weights = weights.to_frame(table.assets[0])
-    for found, known, what in ((weights.index, table.dates, "dates"), (weights.columns, table.assets, "assets")):
-        if found.empty or not found.is_unique:
-            raise DataError(f"The weights have no {what} or repeated ones. Pass each of them once.")
-        unknown = found[known.get_indexer(found) < 0]
-        if len(unknown):
-            raise DataError(f"The weights have {what} that the prices lack: {listed(unknown)}; there: {listed(known)}.")
-    weights = weights.iloc[np.argsort(table.dates.get_indexer(weights.index))]
-    targets = to_floats(weights, "weights")
-    bad = np.flatnonzero(~np.isfinite(targets).all(axis=1))
-    if len(bad):
-        raise DataError(f"Weights on {listed(weights.index[bad])} are NaN or infinite. Use 0 for no position.")
-    columns = table.assets.get_indexer(weights.columns)
-    opens = None if table.opens is None else table.opens[:, columns]
-    table = PriceTable(table.dates, table.assets[columns], table.closes[:, columns], opens)
-    return table, table.dates.get_indexer(weights.index), targets
+def check_money(cash_rate: float, leverage: float, engine: str) -> None:
+    """Refuse what no engine can run."""
+    if engine not in ("returns", "shares"):
+        raise ConfigError(f"engine is {engine!r}; it must be 'returns' or 'shares'.")
+    if not (np.isfinite(cash_rate) and np.isfinite(leverage) and leverage > 0):
+        raise ConfigError(f"cash_rate={cash_rate} and leverage={leverage}: pass a yearly rate and a multiple above 0.")
 
 
-def _moves(table: PriceTable, execution: str) -> _Moves:
-    closes = pd.DataFrame(table.closes).ffill().to_numpy()  # (T, N): a delisted asset keeps its last price
-    last = np.vstack([closes[:1], closes[:-1]])
-    priced = ~np.isnan(table.closes)
-    fill = last if execution == "same_bar" else closes
-    if execution == "next_open" and table.opens is not None:
-        priced &= ~np.isnan(table.opens)
-        fill = np.where(priced, table.opens, last)
-    return _Moves(np.nan_to_num(fill / last - 1), np.nan_to_num(closes / fill - 1), priced)
+def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Ran:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        held = hold(market, orders, costs, cash_rate)
+        weights = held.weights(market, orders)
+    refuse_unpriced(market, orders, held.before)
+    gross, paid = np.maximum(held.factors[0], 0.0) - 1, held.costs[0]
+    columns = {"gross_returns": gross, "turnover": held.turnover[0], "costs_paid": paid}
+    return _Ran(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
 
 
-def _hold(moves: _Moves, filled: NDArray[np.intp], targets: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return the gross return (T,) and the weights (T, N) before a fill and at the close of each bar."""
-    n_bars, n_assets = moves.before.shape
-    gross, drifted, held = np.empty(n_bars), np.empty((n_bars, n_assets)), np.empty((n_bars, n_assets))
-    order = dict(zip(filled.tolist(), targets))
-    weights = np.zeros(n_assets)
-    for bar in range(n_bars):
-        weights, first = _drift(weights, moves.before[bar])
-        drifted[bar] = weights
-        weights, second = _drift(order.get(bar, weights), moves.after[bar])
-        held[bar] = weights
-        gross[bar] = first * second - 1
-    return gross, drifted, held
+def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Ran:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ledger = trade(market, orders, costs, cash_rate, leverage)
+        equity = ledger.equity[0]
+        returns = np.maximum(equity / np.concatenate([[1.0], equity[:-1]]) - 1, -1.0)
+    refuse_unpriced(market, orders, ledger.before)
+    account = account_of(ledger, market, orders, costs, start)
+    traded = np.abs(ledger.traded[0]) * market.fills[orders.filled]  # (D, N)
+    paid, turnover = np.zeros(len(equity)), np.zeros(len(equity))
+    slipped = traded.sum(axis=1) * costs.slippage_bps / 10_000
+    paid[orders.filled] = (ledger.fees[0].sum(axis=1) + slipped) / ledger.worth[0]
+    turnover[orders.filled] = traded.sum(axis=1) / ledger.worth[0]
+    weights = np.zeros(market.closes.shape)
+    weights[start:] = account.positions.to_numpy() / equity[start:, None]
+    gross = (1 + returns) / (1 - paid) - 1
+    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid, "returns": returns}
+    return _Ran(pd.DataFrame(columns, market.dates), weights, account)
 
 
-def _drift(weights: Floats, move: Floats) -> tuple[Floats, float]:
-    """Let prices move: the new weights, and the growth of the equity (0 if it is lost; then nothing is held)."""
-    growth = 1 + float(weights @ move)
-    return (weights * (1 + move) / growth, growth) if growth > 0 else (np.zeros_like(weights), 0.0)
-
-
-def _buy_and_hold(moves: _Moves, first: NDArray[np.intp]) -> Floats:
+def _buy_and_hold(market: Market, orders: Orders) -> Floats:
     """Gross returns of equal parts of all assets that have a price at the first fill."""
-    priced = moves.priced[first]  # (1, N), or (0, N) if nothing was filled
-    return _hold(moves, first, priced / np.maximum(priced.sum(axis=1, keepdims=True), 1))[0]
-
-
-def _turnover(
-    priced: NDArray[np.bool_], drifted: Floats, filled: NDArray[np.intp], targets: Floats, table: PriceTable
-) -> Floats:
-    """Two-way turnover of each bar (T,), once it is sure that nothing without a price is bought or sold short."""
-    before = drifted[filled]
-    reducing = (targets >= np.minimum(before, 0)) & (targets <= np.maximum(before, 0))
-    rows, columns = np.nonzero(~priced[filled] & ~reducing)
-    if len(rows):
-        raise DataError(
-            f"{table.assets[columns[0]]!r} has no price at the fill on {listed(table.dates[filled[rows[:1]]])}, so it "
-            f"cannot be bought or sold short ({len(rows)} such orders). Set its weight to 0 or complete the prices."
-        )
-    turnover = np.zeros(len(drifted))
-    turnover[filled] = np.abs(targets - before).sum(axis=1)
-    return turnover
+    first = orders.filled[:1]
+    priced = market.priced[first]  # (1, N), or (0, N) if nothing was filled
+    parts = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
+    return hold(market, Orders(orders.decided[:1], first, parts[None]), Costs()).factors[0] - 1
 
 
 def _check_solvent(bars: pd.DataFrame) -> None:
-    ruined = bars[bars["returns"] <= -1]
+    ruined = bars[~(bars["returns"] > -1)]
     if len(ruined):
         worst = ruined.iloc[0]
         raise DataError(
