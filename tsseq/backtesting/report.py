@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 import tsseq
-from tsseq.backtesting import charts, page
+from tsseq.backtesting import charts, page, sections
 from tsseq.backtesting.book import Book
 from tsseq.backtesting.page import count, joined, number, percent, probability, span
 from tsseq.backtesting.result import NAIVE, BacktestResult
+from tsseq.backtesting.selection import Trials
 from tsseq.errors import ConfigError, DataError
 
 _SIGNIFICANT = 0.05
@@ -38,6 +39,8 @@ def report(
     path: str | os.PathLike[str] = "report.html",
     *,
     title: str = "Backtest",
+    audit: pd.DataFrame | None = None,
+    trials: Trials | None = None,
 ) -> Path:
     """Write a backtest, and the book traded on it, to one HTML file that loads nothing from elsewhere.
 
@@ -51,6 +54,9 @@ def report(
         annualised with the number of bars in a year that its dates suggest.
     path : the file to write. It appears, or is replaced, only once it is complete.
     title : heading of the page.
+    audit : what `tsseq.audit` found, shown as a section.
+    trials : the ledger of everything that was tried on these prices (``sweep(...).attrs["trials"]``); the caveats then
+        say what luck alone would have shown.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def report(
         raise ConfigError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; create it first.")
     if result.common().empty:
         raise DataError("no forecast has a known actual value, so there is nothing to report; choose earlier cutoffs.")
-    content = page.document(title, _content(result, book, title))
+    content = page.document(title, _content(result, book, title, audit, trials))
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.write_text(content, encoding="utf-8")
@@ -76,7 +82,9 @@ def report(
     return path
 
 
-def _content(result: BacktestResult, book: Book | None, title: str) -> Iterator[str]:
+def _content(
+    result: BacktestResult, book: Book | None, title: str, audit: pd.DataFrame | None, trials: Trials | None
+) -> Iterator[str]:
     scores, p_values = result.scores, _p_values(result)
     verdict, good = _verdict(scores, p_values)
     yield page.text(title, tag="h1")
@@ -87,8 +95,10 @@ def _content(result: BacktestResult, book: Book | None, title: str) -> Iterator[
     yield page.section("Forecasts against what happened", _forecasts(result))
     if book is not None:
         yield page.section("In money", _money(book))
+    if audit is not None:
+        yield page.section("Audit", sections.audit(audit))
     yield page.section("How this was made", _method(result, book))
-    yield page.caveat_box("Caveats", _caveats(result, book))
+    yield page.caveat_box("Caveats", [*_caveats(result, book), *_luck(book, trials)])
     yield page.text(f"Made with tsseq {tsseq.__version__}.", tag="footer")
 
 
@@ -208,6 +218,7 @@ def _money(book: Book) -> Iterator[str]:
     ):
         yield page.text(heading, tag="h3")
         yield page.plot(figure, heading, least_width=least_width)
+    yield from sections.costs(book, bars)
 
 
 def _method(result: BacktestResult, book: Book | None) -> Iterator[str]:
@@ -261,6 +272,11 @@ def _caveats(result: BacktestResult, book: Book | None) -> Iterator[str]:
             "Cash earns nothing, borrowing money or shares costs nothing, and orders of any size move no price. Buying "
             "and holding pays no costs. Dividends count as far as the prices are adjusted for them."
         )
+
+
+def _luck(book: Book | None, trials: Trials | None) -> Iterator[str]:
+    if book is not None:
+        yield from sections.luck(book, trials, _bars_per_year(pd.DatetimeIndex(book.returns.index)))
 
 
 def _bars_per_year(times: pd.DatetimeIndex) -> int:
