@@ -180,6 +180,12 @@ def test_a_ruined_account_is_named():
         simulate(pd.Series([-1.0], DAYS[:1]), prices, engine="shares")
 
 
+def test_what_is_lost_before_a_fill_is_not_won_back_on_its_bar():
+    prices = pd.DataFrame({"open": [1.0, 1.0, 3.0], "close": [1.0, 1.0, 9.0]}, DAYS[:3])
+    with pytest.raises(DataError, match="loses all its equity on 2024-01-03"):
+        simulate(pd.Series([-1.0, -1.0], DAYS[:2]), prices)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

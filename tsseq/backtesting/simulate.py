@@ -136,8 +136,9 @@ def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float, lev
         held = hold(market, orders, costs, cash_rate)
         weights = held.weights(market, orders)
     refuse_unpriced(market, orders, held.before)
-    gross, paid = np.maximum(held.factors[0], 0.0) - 1, held.costs[0]
-    columns = {"gross_returns": gross, "turnover": held.turnover[0], "costs_paid": paid}
+    gross = np.maximum(held.factors[0], 0.0) - 1
+    paid, turnover = _by_bar(market, orders, held.costs[0]), _by_bar(market, orders, held.turnover[0])
+    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid}
     return _Ran(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
 
 
@@ -149,15 +150,21 @@ def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leve
     refuse_unpriced(market, orders, ledger.before)
     account = account_of(ledger, market, orders, costs, start)
     traded = np.abs(ledger.traded[0]) * market.fills[orders.filled]  # (D, N)
-    paid, turnover = np.zeros(len(equity)), np.zeros(len(equity))
     slipped = traded.sum(axis=1) * costs.slippage_bps / 10_000
-    paid[orders.filled] = (ledger.fees[0].sum(axis=1) + slipped) / ledger.worth[0]
-    turnover[orders.filled] = traded.sum(axis=1) / ledger.worth[0]
+    paid = _by_bar(market, orders, (ledger.fees[0].sum(axis=1) + slipped) / ledger.worth[0])
+    turnover = _by_bar(market, orders, traded.sum(axis=1) / ledger.worth[0])
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
     gross = (1 + returns) / (1 - paid) - 1
     columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid, "returns": returns}
     return _Ran(pd.DataFrame(columns, market.dates), weights, account)
+
+
+def _by_bar(market: Market, orders: Orders, values: Floats) -> Floats:
+    """Values of each fill (D,) on its bar, 0 on all others (T,)."""
+    spread = np.zeros(len(market.dates))
+    spread[orders.filled] = values
+    return spread
 
 
 def _buy_and_hold(market: Market, orders: Orders) -> Floats:

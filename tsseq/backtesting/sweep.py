@@ -26,7 +26,7 @@ from tsseq.backtesting.selection import Trials
 from tsseq.backtesting.shares import trade
 from tsseq.backtesting.signals import expected_returns
 from tsseq.backtesting.simulate import Engine, check_money
-from tsseq.backtesting.weighted import hold
+from tsseq.backtesting.weighted import hold, view
 from tsseq.errors import ConfigError, DataError
 
 # So many prices times combinations at a time stay in the processor's cache; an account steps bar by bar, in wider rows.
@@ -154,7 +154,7 @@ def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverag
         else:
             held = hold(market, orders, costs, cash_rate)
             before, growth = held.before, held.factors
-            growth *= 1 - held.costs
+            growth[:, view(orders.filled)] *= np.subtract(1, held.costs, out=held.costs)
     ruined = ~(growth.min(axis=1) > 0)
     if ruined.any():
         orders, before = orders._replace(targets=orders.targets[~ruined]), before[~ruined]

@@ -13,11 +13,11 @@ from tsseq.backtesting.market import Bars, Floats, Market, Orders
 
 
 class Held(NamedTuple):
-    """K books: gross growth and costs of each bar, and the weights around each fill."""
+    """K books: gross growth of each bar, and costs and weights at each fill."""
 
     factors: Floats  # (K, T): 1 + gross return; 0 or less where the equity is lost
-    costs: Floats  # (K, T): fraction of the equity at the fill
-    turnover: Floats  # (K, T)
+    costs: Floats  # (K, D): fraction of the equity at each fill
+    turnover: Floats  # (K, D)
     before: Floats  # (K, D, N): weights that meet the order
     positions: Floats  # (K, D + 1, N): after each fill; nothing before the first
     growth: Floats  # (K, T): equity at the close over that after the last fill
@@ -26,7 +26,7 @@ class Held(NamedTuple):
 
     def weights(self, market: Market, orders: Orders, book: int = 0) -> Floats:
         """Weights of one book at each close (T, N)."""
-        now = _view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))
+        now = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))
         worth = self.positions[book, now] * market.closes / self.base[now]
         worth /= self.growth[book, :, None]
         worth[market.ended] = 0.0
@@ -35,8 +35,8 @@ class Held(NamedTuple):
 
 def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -> Held:
     """Hold target weights (K, D, N) from fill to fill; what is left to 1 is cash."""
-    targets, at = orders.targets, _view(orders.filled)
-    now = _view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
+    targets, at = orders.targets, view(orders.filled)
+    now = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
     base = np.concatenate([market.closes[:1], market.fills[at]])  # (D + 1, N)
     positions = np.concatenate([np.zeros((len(targets), 1, targets.shape[2])), targets], axis=1)
     growth = _grown(positions[:, now], market.closes / base[now])
@@ -48,18 +48,17 @@ def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -
         interest[:, at] = 0.0
         growth += interest
     factors = growth.copy()  # over the close before: a ratio within a fill, and through the fill on its bar
-    factors[:, at] *= at_fill
+    factors[:, at] *= np.maximum(at_fill, 0.0)  # all lost before the fill stays lost, whatever follows on that bar
     factors[:, 1:] /= growth[:, :-1]
     before = positions[:, :-1] * moves
     before /= at_fill[:, :, None]
     if market.ended.any():
         before[:, market.ended[at]] = 0.0
     change = targets - before
-    turnover = np.zeros_like(factors)
-    turnover[:, at] = _total(np.abs(change, out=change))
+    turnover = _total(np.abs(change, out=change))  # (K, D)
     paid = costs.rate * turnover
     if costs.fixed:
-        paid[:, at] = _with_fixed(factors, paid[:, at], growth, orders, change, costs.fixed)
+        paid = _with_fixed(factors, paid, growth, orders, change, costs.fixed)
     return Held(factors, paid, turnover, before, positions, growth, base)
 
 
@@ -76,7 +75,7 @@ def _total(values: Floats) -> Floats:
     return np.asarray(values[..., 0] if values.shape[-1] == 1 else values.sum(axis=-1))
 
 
-def _view(index: Bars) -> Bars | slice:
+def view(index: Bars) -> Bars | slice:
     """A slice where the index counts up by one, for views instead of copies: decisions of every bar."""
     if len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
         return slice(int(index[0]), int(index[-1]) + 1)
