@@ -45,7 +45,7 @@ def test_every_statistic_equals_the_value_worked_out_by_hand(name):
     assert value_of(name, RETURNS) == pytest.approx(BY_HAND[name], rel=1e-12)
 
 
-@pytest.mark.parametrize("name", set(BY_HAND) - {"cagr", "calmar"})
+@pytest.mark.parametrize("name", sorted(set(BY_HAND) - {"cagr", "calmar"}))
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series])
 def test_missing_returns_are_skipped(name, kind):
     assert value_of(name, kind([np.nan, 0.1, -0.2, np.nan, 0.05, 0.06])) == pytest.approx(BY_HAND[name], rel=1e-12)
