@@ -1,7 +1,7 @@
 """Speed of sweeps and of portfolios beside vectorbt: the same weights in, total return and Sharpe ratio out.
 
-    python benchmarks/backtesting.py --vectorbt /tmp/oracle/bin/python
-    python benchmarks/backtesting.py --vectorbt /tmp/oracle/bin/python --data us_40_daily.csv.gz
+    python benchmarks/backtesting.py --vectorbt oracle/bin/python
+    python benchmarks/backtesting.py --vectorbt oracle/bin/python --data us_40_daily.csv.gz
 
 Writes backtesting.json and BACKTESTING.md. vectorbt runs in a process of its own, from its own environment
 (``pip install vectorbt``); runs of both alternate, and medians are reported. Without it, its rows say so.

@@ -1,7 +1,7 @@
 """Figures of empyrical-reloaded and vectorbt, which the tests compare with.
 
-    python -m venv /tmp/oracle && /tmp/oracle/bin/pip install vectorbt empyrical-reloaded
-    PYTHONPATH=. /tmp/oracle/bin/python benchmarks/oracles.py
+    python -m venv oracle && oracle/bin/pip install vectorbt empyrical-reloaded
+    PYTHONPATH=. oracle/bin/python benchmarks/oracles.py
 
 Writes tests/backtesting/oracles.json. Neither library is needed to run the tests.
 """

@@ -47,9 +47,10 @@ def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -
         at_fill += interest[:, at]
         interest[:, at] = 0.0
         growth += interest
-    factors = growth.copy()  # over the close before: a ratio within a fill, and through the fill on its bar
+    factors = np.empty_like(growth)  # over the close before: a ratio within a fill, and through the fill on its bar
+    factors[:, 0] = growth[:, 0]
+    np.divide(growth[:, 1:], growth[:, :-1], out=factors[:, 1:])
     factors[:, at] *= np.maximum(at_fill, 0.0)  # all lost before the fill stays lost, whatever follows on that bar
-    factors[:, 1:] /= growth[:, :-1]
     before = positions[:, :-1] * moves
     before /= at_fill[:, :, None]
     if market.ended.any():
