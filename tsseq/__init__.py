@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "tsseq.backtesting.audit": ["audit"],
     "tsseq.backtesting.purged": ["CombinatorialPurged", "PurgedKFold"],
     "tsseq.backtesting.report": ["report"],
     "tsseq.backtesting.rolling": ["backtest", "rolling_forecasts"],

@@ -1,5 +1,6 @@
 """Public names, for editors and type checkers; `tsseq.__init__` imports them lazily."""
 
+from tsseq.backtesting.audit import audit as audit
 from tsseq.backtesting.purged import CombinatorialPurged as CombinatorialPurged
 from tsseq.backtesting.purged import PurgedKFold as PurgedKFold
 from tsseq.backtesting.report import report as report

@@ -40,7 +40,8 @@ class PurgedKFold(_Purged):
     """Test every block of time once, and train on what lies before and after it (López de Prado, 2018, chapter 7).
 
     Training on what came later is no backtest: it asks how a model fares in periods that it has not seen. Over frames,
-    the training rows have a hole, which a `Forecaster` refuses; split its ``windows(frame)`` instead.
+    the training rows have a hole, which a `Forecaster` refuses; split its ``windows(frame)`` instead. The unit of each
+    series (``scaling="last"``) is then learnt on all its rows.
 
     Parameters
     ----------
