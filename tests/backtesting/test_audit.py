@@ -193,7 +193,7 @@ def test_frames_of_any_shape_are_audited_and_left_as_they_are(form):
 
 def test_a_network_with_covariates_over_a_panel_passes():
     frame, roles = shaped("panel")
-    roles["known"] = ["promo", "calendar"]
+    roles |= {"past": "volume", "known": ["promo", "shop", "calendar"]}
     table = audit(LSTMForecaster(3, 10, log=True, hidden_size=4, training=QUICK, **roles), frame, n_cutoffs=2)
     assert table.loc[table["kind"] == "leak", "passed"].all()
     assert table["value"].notna().all()

@@ -190,6 +190,8 @@ def test_a_test_part_has_the_rows_before_it_of_every_series_that_is_tested():
     assert days["a"] == list(DAYS[44:60:2])
     assert days["c"] == list(DAYS[47:60])
     assert frame.index.get_level_values("day")[train].max() == DAYS[49]
+    _, whole = next(WalkForward(1, test_size=10, context_length=100).split(frame))
+    assert whole.tolist() == np.flatnonzero(frame.index.get_level_values("id") != "b").tolist()
 
 
 def test_cross_validated_forecasters_are_scored_on_the_test_rows_alone():

@@ -110,7 +110,7 @@ def _future_between_cutoffs(case: Case) -> Verdict:
     table = case.model.predict_at(case.frame, case.cutoffs)
     truth, changed = case.ask(case.cutoffs), 0
     for cutoff in case.cutoffs[:-1]:
-        found = case.ask(case.cutoffs, case.poisoned(cutoff, "noise", known=False))
+        found = case.ask(case.cutoffs, case.poisoned(cutoff, "noise"))
         early = (table["cutoff"] <= cutoff).to_numpy()
         changed += _differing(truth[early], found[early])
     return Verdict(

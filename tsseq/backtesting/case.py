@@ -61,9 +61,9 @@ class Case:
         found = (model or self.model).predict_at(self.frame if frame is None else frame, cutoffs, self.levels)
         return found[["forecast", *[f"q{level:g}" for level in self.levels or ()]]].to_numpy(dtype=np.float64)
 
-    def poisoned(self, cutoff: Any, kind: str, known: bool = True) -> Frame:
+    def poisoned(self, cutoff: Any, kind: str) -> Frame:
         """The frame with another future."""
-        return poisoned(self.frame, self.panel.schema, self.model.lead.horizon, cutoff, kind, known)
+        return poisoned(self.frame, self.panel.schema, self.model.lead.horizon, cutoff, kind)
 
 
 def seeds_of(model: BaseForecaster) -> list[str]:

@@ -21,11 +21,11 @@ PRICES = ("open", "high", "low", "close", "adj close", "adj_close", "vwap")
 KINDS = ("missing", "huge", "noise")
 
 
-def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str, known: bool = True) -> Frame:
+def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str) -> Frame:
     """A copy whose rows after ``cutoff`` are missing, 1e30 or noise.
 
-    Known covariates are poisoned ``horizon`` rows later, or with ``known=False`` not at all; static ones never. Series
-    that begin after the cutoff stay as they are, since those without any value are refused.
+    Known covariates are poisoned ``horizon`` rows later, static ones never. Series that begin after the cutoff stay as
+    they are, since those without any value are refused.
     """
     rng = np.random.default_rng(0)
 
@@ -39,8 +39,7 @@ def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str,
         return change(values, times, horizon)
 
     rest = [name for name in _fields(frame, schema) if name not in (*schema.known, *schema.static)]
-    changed = edited(frame, schema, rest, change)
-    return edited(changed, schema, schema.known, later) if known else changed
+    return edited(edited(frame, schema, rest, change), schema, schema.known, later)
 
 
 def _poison(rng: np.random.Generator, n: int, kind: str, positive: bool) -> Array:

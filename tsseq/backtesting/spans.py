@@ -61,8 +61,7 @@ class Spans:
         keys, place = _numbered(self.series, self.start)
         own = self.series * _per_series(self.start)
         begin, end = np.searchsorted(keys, own + first), np.searchsorted(keys, own + last, side="right")
-        earliest = np.maximum(begin - length, np.searchsorted(keys, own))
-        return (begin < end) & (place >= earliest) & (place < begin)
+        return (begin < end) & (place >= begin - length) & (place < begin)
 
     def blocks(self, n: int) -> list[tuple[int, int]]:
         """First and last moment of ``n`` blocks that make up all of time and differ by one moment at most."""
