@@ -9,11 +9,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "tsseq.backtesting.audit": ["audit"],
+    "tsseq.backtesting.purged": ["CombinatorialPurged", "PurgedKFold"],
     "tsseq.backtesting.report": ["report"],
     "tsseq.backtesting.rolling": ["backtest", "rolling_forecasts"],
     "tsseq.backtesting.signals": ["to_weights"],
     "tsseq.backtesting.simulate": ["Costs", "simulate"],
     "tsseq.backtesting.sweep": ["sweep"],
+    "tsseq.backtesting.splits": ["WalkForward"],
     "tsseq.data.regular": ["regularize"],
     "tsseq.data.samples": ["load_sample", "make_series"],
     "tsseq.data.yahoo": ["download_prices"],

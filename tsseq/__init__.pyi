@@ -1,11 +1,15 @@
 """Public names, for editors and type checkers; `tsseq.__init__` imports them lazily."""
 
+from tsseq.backtesting.audit import audit as audit
+from tsseq.backtesting.purged import CombinatorialPurged as CombinatorialPurged
+from tsseq.backtesting.purged import PurgedKFold as PurgedKFold
 from tsseq.backtesting.report import report as report
 from tsseq.backtesting.rolling import backtest as backtest
 from tsseq.backtesting.rolling import rolling_forecasts as rolling_forecasts
 from tsseq.backtesting.signals import to_weights as to_weights
 from tsseq.backtesting.simulate import Costs as Costs
 from tsseq.backtesting.simulate import simulate as simulate
+from tsseq.backtesting.splits import WalkForward as WalkForward
 from tsseq.backtesting.sweep import sweep as sweep
 from tsseq.data.regular import regularize as regularize
 from tsseq.data.samples import load_sample as load_sample
