@@ -31,10 +31,11 @@ def costs(book: Book, bars: int) -> Iterator[str]:
 
 def audit(findings: pd.DataFrame) -> Iterator[str]:
     """A row for every check of `tsseq.audit`."""
-    rows = [
-        [str(row["check"]), "passed" if row["passed"] else "FOUND", number(float(row["value"])), str(row["meaning"])]
-        for _, row in findings.reset_index().iterrows()
-    ]
+    rows = []
+    for _, row in findings.iterrows():
+        verdict = "not asked" if pd.isna(row["passed"]) else "passed" if row["passed"] else str(row["kind"])
+        value = number(np.nan if pd.isna(row["value"]) else float(row["value"]))
+        rows.append([str(row["check"]), verdict, value, str(row["meaning"])])
     yield page.table(["Check", "", "Value", "What it means"], {"": rows}, "words")
 
 
