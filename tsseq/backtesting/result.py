@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ class BacktestResult:
         whether it was fitted "before" the backtest or "here".
     scales : mean absolute change per (id, target) up to the first cutoff: the unit of MASE.
     horizon, step : rows ahead, and rows between cutoffs.
+    squares : mean squared change per (id, target), likewise: the unit of RMSSE.
     """
 
     forecasts: pd.DataFrame
@@ -33,6 +35,7 @@ class BacktestResult:
     scales: pd.Series
     horizon: int
     step: int
+    squares: pd.Series | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -130,11 +133,19 @@ class BacktestResult:
         return pd.Series(self.scales.reindex(keys).to_numpy(), part.index)
 
 
-def naive_scales(panel: Panel, season_length: int) -> pd.Series:
-    """Mean absolute seasonal change per (id, target) of the rows in ``panel``; 0 becomes NaN."""
+def naive_scales(panel: Panel, season_length: int, until: Any) -> pd.DataFrame:
+    """Mean "absolute" and "squared" seasonal change per (id, target) over rows dated up to ``until``; 0 becomes NaN."""
+    n_targets, series = len(panel.schema.target), panel.series_of_row
+    known = np.asarray(panel.times <= until)[season_length:]
+    own = np.flatnonzero(known & (series[season_length:] == series[: len(series) - season_length]))
+    change = panel.values[own + season_length, :n_targets] - panel.values[own, :n_targets]  # (n, targets)
     found = {}
-    for series, name in enumerate(panel.ids):
-        own = panel.values[panel.indptr[series] : panel.indptr[series + 1]]
-        for k, target in enumerate(panel.schema.target):
-            found[name, target] = metrics.naive_scale(own[:, k], season_length) or np.nan
-    return pd.Series(list(found.values()), pd.MultiIndex.from_tuples(found), dtype=float)
+    for name, size in (("absolute", np.abs(change)), ("squared", change**2)):
+        there = np.isfinite(size)
+        sums, counts = (
+            np.column_stack([np.bincount(series[own], part[:, k], len(panel)) for k in range(n_targets)])
+            for part in (np.where(there, size, 0.0), there)
+        )
+        found[name] = np.where(sums > 0, sums / np.maximum(counts, 1), np.nan).ravel()
+    keys = [panel.ids.repeat(n_targets), np.tile(np.array(panel.schema.target, dtype=object), len(panel))]
+    return pd.DataFrame(found, pd.MultiIndex.from_arrays(keys))
