@@ -175,7 +175,8 @@ def _fit(name: str, cutoffs: pd.Index, until: Any, fitted: str) -> dict[str, Any
 
 def _joined(task: _Task, parts: Sequence[_Part]) -> Made:
     """The folds of one model as one."""
-    rows, values = (np.concatenate(column) for column in ([p.rows for p in parts], [p.values for p in parts]))
+    rows = np.concatenate([part.rows for part in parts])
+    values = np.concatenate([part.values for part in parts])
     return Made.of(task.name, task.panel, rows, values, task.levels)
 
 
