@@ -9,12 +9,14 @@ Array = NDArray[np.float64]
 
 
 def block_length(n: int, overlap: int) -> int:
-    """Cutoffs in a block: ``n^(1/3)`` rounded up (the rate of Hall, Horowitz and Jing 1995), at least the overlap.
+    """Cutoffs in a block, out of ``n``: ``(overlap^2 n)^(1/3)`` rounded up, which is at least the overlap.
 
-    >>> block_length(100, overlap=1), block_length(100, overlap=12), block_length(3, overlap=5)
-    (5, 12, 3)
+    The best length grows so (Hall, Horowitz and Jing 1995; Politis and White 2004 for sums that overlap).
+
+    >>> block_length(100, overlap=1), block_length(100, overlap=5), block_length(3, overlap=5)
+    (5, 14, 3)
     """
-    return min(max(int(np.ceil(round(n ** (1 / 3), 9))), overlap, 1), n)
+    return min(max(int(np.ceil(round((overlap**2 * n) ** (1 / 3), 9))), overlap), n)
 
 
 def resampled(n: int, block: int, times: int, seed: int) -> Array:

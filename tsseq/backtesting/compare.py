@@ -163,7 +163,7 @@ def _p_values_above(values: Array, there: NDArray[np.bool_], overlap: int) -> Ar
     n = there.sum(axis=-1)
     mean = values.sum(axis=-1) / np.maximum(n, 1)
     centred = np.where(there, values - mean[..., None], 0.0)
-    variance = _long_run_variance(centred, min(overlap, values.shape[-1]), n)
+    variance = _long_run_variance(centred, overlap, n)
     with np.errstate(invalid="ignore", divide="ignore"):
         correction = np.sqrt((n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n)
         statistic = mean / np.sqrt(variance / n) * correction
@@ -176,7 +176,9 @@ def _long_run_variance(centred: Array, horizon: int, n: Any = None) -> Any:
     """(..., T) -> (...) with autocovariances up to ``horizon - 1``; ``n`` values are there, all unless told."""
     length = centred.shape[-1]
     n = np.maximum(length if n is None else n, 1)
-    lags = np.array([(centred[..., lag:] * centred[..., : length - lag]).sum(axis=-1) / n for lag in range(horizon)])
+    lags = np.array(
+        [(centred[..., lag:] * centred[..., : max(length - lag, 0)]).sum(axis=-1) / n for lag in range(horizon)]
+    )  # (horizon, ...)
     plain = lags[0] + 2 * lags[1:].sum(axis=0)
     bartlett = 1 - np.arange(1, horizon) / horizon
     return np.where(plain > 0, plain, lags[0] + 2 * np.tensordot(bartlett, lags[1:], axes=1))

@@ -87,7 +87,7 @@ class BacktestResult:
         metric : a column of `scores`.
         level : share of the draws between the ends.
         n_samples : bootstrap samples.
-        block : cutoffs in a block; None is the cube root of their number, rounded up, and at least as many as overlap.
+        block : cutoffs in a block; None is the cube root of their number times the square of how many overlap.
         seed : of the draws.
 
         Returns
