@@ -5,7 +5,8 @@
 "Bare" gathers the same windows and runs `NeuralRegressor.predict` on them: no frame, no table, nothing checked.
 "Backtest" is `tsseq.backtest(model, panel, cutoffs)` on a panel that was read before: the same forecasts, three or four
 naive ones, the tidy table of all of them with what happened, and the scales. Reading and checking the frame is timed
-apart, and so is `result.scores`. Runs alternate; medians of wall and of CPU seconds. Writes rolling.json and ROLLING.md.
+apart, and so is `result.scores`. Runs alternate; medians of wall and of CPU seconds. Takes some minutes. Writes
+rolling.json and ROLLING.md.
 """
 
 import json
@@ -84,7 +85,7 @@ def page(found: list[dict]) -> str:
         "# The cost of a backtest",
         "",
         "Written by `python benchmarks/rolling.py`, which says what is timed.",
-        f"{SERIES:,} series of {ROWS} rows, {CUTOFFS} cutoffs, {os.cpu_count()} cores, {torch.get_num_threads()} thread; "
+        f"{SERIES:,} series of {ROWS} rows, {CUTOFFS} cutoffs; {os.cpu_count()} cores, {torch.get_num_threads()} used; "
         f"medians of {REPEATS} alternating runs, CPU seconds in brackets.",
         "",
     ]
