@@ -56,7 +56,8 @@ class BacktestResult:
 
         Errors are pooled: MAE, RMSE, skill, U2 and R2 of a panel weigh large series most, MASE and RMSSE do not.
         """
-        return self._scored(None).set_axis(pd.Index(self._shared.models, name="model"))
+        shared = self._shared
+        return self._scored(shared, None).set_axis(pd.Index(shared.models, name="model"))
 
     def by(self, column: str) -> pd.DataFrame:
         """The scores for every value of "step", "id", "cutoff" or "target": index (column, model)."""
@@ -66,7 +67,7 @@ class BacktestResult:
         groups, values = pd.factorize(shared.keys[column], sort=True)
         values = values.astype(object) if isinstance(values, pd.CategoricalIndex) else values
         index = pd.MultiIndex.from_product([values, shared.models], names=[column, "model"])
-        return self._scored(groups).set_axis(index)
+        return self._scored(shared, groups).set_axis(index)
 
     def intervals(
         self,
@@ -206,9 +207,8 @@ class BacktestResult:
         first = shared.units(self.scales)
         return first, np.full(len(first), np.nan) if self.squares is None else shared.units(self.squares)
 
-    def _scored(self, groups: Index | None) -> pd.DataFrame:
+    def _scored(self, shared: Shared, groups: Index | None) -> pd.DataFrame:
         """All metrics, by group and then by model; without groups, by model."""
-        shared = self._shared
         found = metrics_of(summed(shared, self._units(shared), groups), shared.models, list(shared.quantiles))
         names = list(found)
         found["direction_p"] = self._directions(shared, groups)
