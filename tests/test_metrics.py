@@ -5,9 +5,26 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_squared_error
+from scipy import stats
+from sklearn.metrics import mean_absolute_error, mean_pinball_loss, r2_score, root_mean_squared_error
 
-from tsseq.metrics import coverage, mae, mase, naive_scale, pinball, rmse, smape
+from tsseq.metrics import (
+    coverage,
+    crps,
+    directional_accuracy,
+    mae,
+    mase,
+    naive_scale,
+    pesaran_timmermann,
+    pinball,
+    r2_out_of_sample,
+    rmse,
+    rmsse,
+    skill,
+    smape,
+    theil_u2,
+    winkler,
+)
 
 NAN = np.nan
 ACTUAL, FORECAST = [1.0, 2.0, 4.0, 8.0], [2.0, 2.0, 1.0, 10.0]
@@ -144,16 +161,111 @@ def test_lengths_that_differ_are_refused():
         lambda: mase([NAN], [1.0], 1.0),
         lambda: pinball([NAN], [1.0], 0.5),
         lambda: coverage([NAN], [0.0], [1.0]),
+        lambda: rmsse([NAN], [1.0], 1.0),
+        lambda: skill([1.0], [NAN], [1.0]),
+        lambda: theil_u2([1.0], [2.0], [1.0]),
+        lambda: r2_out_of_sample([], [], []),
+        lambda: directional_accuracy([1.0], [2.0], 1.0),
+        lambda: crps([NAN], {0.5: [1.0]}),
+        lambda: winkler([NAN], [0.0], [1.0], 0.8),
     ],
-    ids=["mae", "rmse", "smape", "mase", "pinball", "coverage"],
+    ids=[
+        "mae",
+        "rmse",
+        "smape",
+        "mase",
+        "pinball",
+        "coverage",
+        "rmsse",
+        "skill",
+        "u2",
+        "r2",
+        "direction",
+        "crps",
+        "winkler",
+    ],
 )
 def test_nothing_to_compare_is_nan_without_a_warning(call):
     assert np.isnan(call())
 
 
 @pytest.mark.parametrize(
-    "call", [lambda: pinball([1.0], [2.0], level=90), lambda: naive_scale([1.0, 2.0], season_length=0)]
+    "call",
+    [
+        lambda: pinball([1.0], [2.0], level=90),
+        lambda: naive_scale([1.0, 2.0], season_length=0),
+        lambda: winkler([1.0], [0.0], [2.0], level=1.0),
+    ],
 )
 def test_levels_and_seasons_that_make_no_sense_are_refused(call):
     with pytest.raises(TypeError):  # a ConfigError is a ValueError and a TypeError
         call()
+
+
+def test_golden_numbers_against_the_naive_forecast():
+    naive = [0.0, 4.0, 2.0, 4.0]  # errors 1, -2, 2, 4; the forecast's are -1, 0, 3, -2
+    assert skill(ACTUAL, FORECAST, naive) == pytest.approx(1 - 6 / 9)
+    assert theil_u2(ACTUAL, FORECAST, naive) == pytest.approx(np.sqrt(14 / 25))
+    assert r2_out_of_sample(ACTUAL, FORECAST, naive) == pytest.approx(1 - 14 / 25)
+    assert rmsse(ACTUAL, FORECAST, scale=[1.0, 1.0, 9.0, 0.0]) == pytest.approx(np.sqrt((1 + 0 + 1) / 3))
+    assert naive_scale(ACTUAL, power=2) == (1 + 4 + 16) / 3
+    assert directional_accuracy(ACTUAL, FORECAST, [0.0, 3.0, 4.0, 8.0]) == 1  # two did not move
+    assert directional_accuracy(ACTUAL, FORECAST, [1.5, 2.5, 1.0, 7.0]) == (0 + 1 + 0.5 + 1) / 4
+
+
+@given(pair=pairs)
+def test_r2_against_the_mean_is_that_of_scikit_learn(pair):
+    actual, forecast = pair
+    mean = np.full(len(actual), np.mean(actual))
+    if np.ptp(actual) > 1e-3:
+        assert r2_out_of_sample(actual, forecast, mean) == pytest.approx(r2_score(actual, forecast), rel=1e-6)
+        assert theil_u2(actual, forecast, mean) ** 2 == pytest.approx(1 - r2_score(actual, forecast), rel=1e-6)
+
+
+def test_crps_of_many_quantiles_is_that_of_the_distribution():
+    """Of a normal distribution: y (2 cdf(y) - 1) + 2 pdf(y) - 1 / sqrt(pi) (Gneiting and Raftery 2007)."""
+    levels = (np.arange(2000) + 0.5) / 2000
+    for value in (-1.5, 0.0, 0.7):
+        exact = value * (2 * stats.norm.cdf(value) - 1) + 2 * stats.norm.pdf(value) - 1 / np.sqrt(np.pi)
+        assert crps([value], {level: [stats.norm.ppf(level)] for level in levels}) == pytest.approx(exact, rel=1e-3)
+
+
+@given(value=st.floats(-5, 5), width=st.floats(0, 3), tail=st.floats(0.01, 0.4))
+def test_the_winkler_score_is_the_pinball_loss_of_its_ends(value, width, tail):
+    ends = pinball([value], [-width], tail) + pinball([value], [width], 1 - tail)
+    assert winkler([value], [-width], [width], 1 - 2 * tail) == pytest.approx(ends / tail)
+
+
+def test_pesaran_timmermann_by_hand():
+    """20 pairs: 8 rises forecast, 3 missed; 7 falls forecast, 2 missed."""
+    actual = np.array([1] * 8 + [1] * 3 + [-1] * 7 + [-1] * 2)
+    forecast = np.array([1] * 8 + [-1] * 3 + [-1] * 7 + [1] * 2)
+    hits, py, pf = 15 / 20, 11 / 20, 10 / 20
+    chance = py * pf + (1 - py) * (1 - pf)
+    own = ((2 * py - 1) ** 2 * pf * (1 - pf) + (2 * pf - 1) ** 2 * py * (1 - py)) / 20
+    own += 4 * py * pf * (1 - py) * (1 - pf) / 20**2
+    statistic = (hits - chance) / np.sqrt(chance * (1 - chance) / 20 - own)
+    found = pesaran_timmermann(actual, forecast)
+    assert found.statistic == pytest.approx(statistic)
+    assert found.p_value == pytest.approx(stats.norm.sf(statistic))
+    # Its square is the chi-squared of the table, but for a factor n / (n - 1).
+    table = [[8, 3], [2, 7]]
+    assert found.statistic**2 == pytest.approx(stats.chi2_contingency(table, correction=False).statistic * 20 / 19)
+
+
+def test_directions_count_from_the_value_that_forecasts_set_out_from():
+    last, rng = 100.0, np.random.default_rng(0)
+    moves, said = rng.normal(size=(2, 50))
+    assert pesaran_timmermann(last + moves, last + said, last) == pesaran_timmermann(moves, said)
+    assert pesaran_timmermann([*moves, 0.0, NAN], [*said, 1.0, 1.0]) == pesaran_timmermann(moves, said)
+
+
+def test_signs_that_never_change_show_nothing():
+    assert pesaran_timmermann([1.0, -1.0, 2.0], [1.0, 1.0, 1.0]) == (0.0, 1.0)
+    assert pesaran_timmermann([1.0, 1.0, 2.0], [1.0, -1.0, 1.0]) == (0.0, 1.0)
+    assert pesaran_timmermann([1.0, -1.0], [0.0, 0.0]) == (0.0, 1.0)
+
+
+def test_directions_by_luck_are_rejected_as_often_as_they_should():
+    draws = np.random.default_rng(0).normal(size=(500, 2, 100))
+    assert 0.03 <= np.mean([pesaran_timmermann(*pair).p_value < 0.05 for pair in draws]) <= 0.08

@@ -10,9 +10,12 @@ import tsseq
 from tsseq import (
     ConfigError,
     DataError,
+    Drift,
     Forecaster,
     LastValue,
+    Mean,
     NotEnoughHistory,
+    SeasonalNaive,
     load_sample,
     make_series,
     regularize,
@@ -208,3 +211,74 @@ def test_inputs_are_left_alone():
     tsseq.backtest({"ridge": model}, PRICES, n_cutoffs=3)
     pd.testing.assert_frame_equal(PRICES, before)
     assert not hasattr(model, "regressor_")
+
+
+@pytest.mark.parametrize("refit", [False, 2])
+def test_naive_forecasts_are_those_of_forecasters_around_naive_regressors(refit):
+    """Also where values are missing, and where a context never moves."""
+    frame = panel().assign(z=lambda table: table["y"] ** 2)
+    rng = np.random.default_rng(0)
+    frame["y"] = frame["y"].mask(rng.random(len(frame)) < 0.1)
+    frame.iloc[70:95, 1] = 0.1
+    cutoffs = pd.date_range("2020", periods=120)[[50, 80, 90, 110]]
+    shared = {"horizon": 3, "context_length": 10, "target": ["y", "z"]}
+    found = tsseq.backtest(Forecaster(LastValue(), **shared), frame, cutoffs, refit=refit).forecasts
+    naive = {"last_value": LastValue(), "drift": Drift(), "mean": Mean(), "seasonal_naive": SeasonalNaive(7)}
+    for name, regressor in naive.items():
+        known = frame[frame.index.get_level_values("day") <= cutoffs[0]]
+        expected = Forecaster(regressor, **shared).fit(known).predict_at(frame, cutoffs)
+        own = found[found["model"] == name].drop(columns=["model", "actual"]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, expected, rtol=1e-12)
+
+
+def test_rows_of_the_table_have_one_order_however_often_models_are_fitted():
+    model, cutoffs = Forecaster(Ridge(), 3, 10, target="y"), pd.date_range("2020", periods=120)[[50, 80, 110]]
+    once, often = (tsseq.backtest(model, panel(), cutoffs, refit=refit).forecasts for refit in (False, True))
+    keys = ["model", "id", "cutoff", "time", "step", "target", "actual"]
+    pd.testing.assert_frame_equal(once[keys], often[keys])
+    assert list(once["id"].unique()) == ["late", "whole", "gone"]
+
+
+def test_models_with_contexts_of_unlike_length_share_one_table():
+    models = {"short": Forecaster(Ridge(), 3, 10, target="y"), "long": Forecaster(Ridge(), 3, 30, target="y")}
+    cutoffs = pd.date_range("2020", periods=120)[[80, 110]]
+    table = tsseq.backtest(models, panel(), cutoffs).forecasts
+    assert table["model"].cat.categories.tolist() == ["last_value", "drift", "mean", "seasonal_naive", "short", "long"]
+    for name, model in models.items():
+        own = table[table["model"] == name].drop(columns="model").reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, rolling_forecasts(model, panel(), cutoffs))
+
+
+def test_actual_values_and_times_go_on_to_the_end_of_each_series():
+    """The last cutoff is 2 rows before the end of one series and 22 before that of the others."""
+    cutoff = pd.Timestamp("2020-01-01") + pd.Timedelta(days=97)
+    table = rolling_forecasts(Forecaster(Ridge(), 4, 10, target="y"), panel(), [cutoff])
+    for name, own in table.groupby("id", observed=True):
+        truth = panel().loc[name, "y"].reindex(own["time"])
+        np.testing.assert_array_equal(own["actual"], truth)
+        assert own["time"].tolist() == list(pd.date_range(cutoff, periods=5)[1:])
+        assert own["actual"].isna().sum() == (2 if name == "gone" else 0)
+
+
+def test_quantiles_stand_in_columns_of_their_own_however_models_are_ordered():
+    conformal = tsseq.ConformalForecaster(Forecaster(Ridge(), 2, 10))
+    models = {"plain": Forecaster(Ridge(), 2, 10), "conformal": conformal}
+    table = tsseq.backtest(models, make_series("ar1", 300), n_cutoffs=5, levels=[0.9, 0.1]).forecasts
+    assert list(table.columns[-3:]) == ["forecast", "q0.9", "q0.1"]
+    own = table[table["model"] == "conformal"]
+    assert (own["q0.1"] < own["q0.9"]).all()
+    assert table.loc[table["model"] != "conformal", ["q0.1", "q0.9"]].isna().all(axis=None)
+
+
+def test_a_frame_that_was_read_before_gives_the_same_result():
+    model = Forecaster(Ridge(), 3, 10, target="y")
+    cutoffs = pd.date_range("2020", periods=120)[[80, 90]]
+    read = tsseq.backtest(model, model.read(panel()), cutoffs)
+    pd.testing.assert_frame_equal(read.forecasts, tsseq.backtest(model, panel(), cutoffs).forecasts)
+
+
+def test_networks_fitted_side_by_side_are_those_fitted_one_after_another():
+    model = tsseq.LinearForecaster(2, 12, training=tsseq.Training(max_steps=5, seed=0, verbose=False))
+    wave = make_series("ar1", 200)
+    one, two = (tsseq.backtest(model, wave, n_cutoffs=2, refit=True, n_jobs=jobs).forecasts for jobs in (None, 2))
+    pd.testing.assert_frame_equal(one, two, check_exact=True)

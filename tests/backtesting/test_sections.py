@@ -1,5 +1,6 @@
 """What the report says beside the backtest: other costs, an audit, the number of trials."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
@@ -31,7 +32,15 @@ def test_costs_are_swept_down_to_nothing_left(made):
     page, _, book, _, _ = made
     for level, row in cost_sweep(book).iterrows():
         assert page.rows[f"{level:g}"][0] == [percent(row["total_return"]), percent(row["cagr"]), number(row["sharpe"])]
-    assert f"At {break_even_cost(book):.3g} basis points nothing is left" in page.text()
+    limit = break_even_cost(book)
+    words = "Before costs nothing is earned" if np.isnan(limit) else f"At {limit:.3g} basis points nothing is left"
+    assert words in page.text()
+
+
+def test_skill_has_its_interval(made):
+    page, result, _, _, _ = made
+    lower, upper = result.intervals("skill").loc["ridge", ["lower", "upper"]]
+    assert page.rows["ridge"][0][-2] == f"{percent(lower, 1)} to {percent(upper, 1)}"
 
 
 def test_every_check_of_the_audit_is_shown(made):

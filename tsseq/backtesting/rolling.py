@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 from sklearn.base import clone
 
+from tsseq.backtesting.naives import naive_forecasts, season_of
 from tsseq.backtesting.result import NAIVE, BacktestResult, naive_scales
-from tsseq.data.calendar import season_length, stamps_like
+from tsseq.backtesting.tables import Made, forecast_table
+from tsseq.data.calendar import stamps_like
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.estimators.base import BaseForecaster, as_forecaster
 from tsseq.estimators.forecaster import Forecaster
-from tsseq.estimators.naive import Drift, LastValue, Mean, SeasonalNaive
 
 
 def backtest(
@@ -53,30 +55,31 @@ def backtest(
     first = _leader(models)
     panel = first.read(frame)
     cutoffs = _cutoffs(panel, first, cutoffs, n_cutoffs, step)
-    everyone: dict[str, BaseForecaster] = {**_naive_forecasters(first, panel), **models}
-    tasks = []
-    for name, model in everyone.items():
-        own = model.read(frame)
-        own_levels = levels if model.has_quantiles else None
-        model = clone(model) if refit or window is not None else model
-        tasks += [(name, model, own, fold, window, own_levels) for fold in _folds(cutoffs, refit)]
-    parts = Parallel(n_jobs=n_jobs)(delayed(_run_fold)(*task) for task in tasks)
-    forecasts = pd.concat([part for part, _ in parts], ignore_index=True)
-    forecasts["model"] = pd.Categorical(forecasts["model"], categories=list(everyone))
-    fits = pd.DataFrame([fit for _, fit in parts])
-    scales = naive_scales(panel.before(cutoffs[0]), _season(panel))
-    return BacktestResult(_with_actual(forecasts, panel), fits, scales, first.horizon, _stride(panel, cutoffs))
+    folds = _folds(cutoffs, refit)
+    made = naive_forecasts(panel, cutoffs, first.context_length, first.horizon)
+    fits = [_fit(part.name, fold, fold[0], "here") for part in made for fold in folds]
+    tasks = [
+        _task(name, model, panel if model.lead is first else model.read(frame), refit, window, levels)
+        for name, model in models.items()
+    ]
+    parts = Parallel(n_jobs=n_jobs)(delayed(_run_fold)(task, fold) for task in tasks for fold in folds)
+    for k, task in enumerate(tasks):
+        own = parts[k * len(folds) : (k + 1) * len(folds)]
+        made.append(_joined(task, own))
+        fits += [part.fit for part in own]
+    scales, stride = naive_scales(panel, season_of(panel), cutoffs[0]), _stride(panel, cutoffs)
+    sizes = scales["absolute"], first.horizon, stride, scales["squared"]
+    return BacktestResult(forecast_table(made), pd.DataFrame(fits), *sizes)
 
 
 def rolling_forecasts(
     model: BaseForecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, window: int | None = None
 ) -> pd.DataFrame:
     """Forecasts of one model at past cutoffs, without naive ones or scores; see `backtest` for the parameters."""
-    panel = model.read(frame)
-    stamps = stamps_like(panel.times, cutoffs).sort_values()
-    model = clone(model) if refit or window is not None else model
-    parts = [_run_fold("", model, panel, fold, window, None)[0] for fold in _folds(stamps, refit)]
-    return _with_actual(pd.concat(parts, ignore_index=True), panel).drop(columns="model")
+    task = _task("", model, model.read(frame), refit, window, None)
+    stamps = stamps_like(task.panel.times, cutoffs).sort_values()
+    parts = [_run_fold(task, fold) for fold in _folds(stamps, refit)]
+    return forecast_table([_joined(task, parts)]).drop(columns="model")
 
 
 def _leader(models: Mapping[str, BaseForecaster]) -> Forecaster:
@@ -95,24 +98,6 @@ def _leader(models: Mapping[str, BaseForecaster]) -> Forecaster:
                 f"models are compared on one horizon and target: {found}, not {first.horizon} and {first.target!r}."
             )
     return first
-
-
-def _naive_forecasters(first: Forecaster, panel: Panel) -> dict[str, Forecaster]:
-    """The naive forecasts, reading the same columns as ``first``."""
-    season = _season(panel)
-    named: dict[str, Any] = {"last_value": LastValue(), "drift": Drift(), "mean": Mean()}
-    if 1 < season <= first.context_length:
-        named["seasonal_naive"] = SeasonalNaive(season)
-    shared: dict[str, Any] = {"target": list(panel.schema.target), "calendar": first.calendar}
-    columns: dict[str, Any] = {"id_column": first.id_column, "time_column": first.time_column}
-    return {
-        name: Forecaster(naive, first.horizon, first.context_length, **shared, **columns)
-        for name, naive in named.items()
-    }
-
-
-def _season(panel: Panel) -> int:
-    return season_length(panel.rules[0], panel.times)
 
 
 def _cutoffs(panel: Panel, first: Forecaster, cutoffs: Any, n_cutoffs: int | None, step: int | None) -> pd.Index:
@@ -139,38 +124,60 @@ def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
     return [cutoffs[start : start + every] for start in range(0, len(cutoffs), every)]
 
 
-def _run_fold(
+class _Task(NamedTuple):
+    """One model, what it reads, and what is asked of it."""
+
+    name: str
+    model: BaseForecaster
+    panel: Panel
+    window: int | None
+    levels: Sequence[float] | None
+
+
+class _Part(NamedTuple):
+    """Forecasts of one fold (n, H, targets, 1 + Q), the rows of their origins (n,), and the fit that made them."""
+
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    fit: dict[str, Any]
+
+
+def _task(
     name: str,
     model: BaseForecaster,
     panel: Panel,
-    cutoffs: pd.Index,
+    refit: bool | int,
     window: int | None,
     levels: Sequence[float] | None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> _Task:
+    own_levels = levels if levels is not None and model.has_quantiles else None
+    return _Task(name, clone(model) if refit or window is not None else model, panel, window, own_levels)
+
+
+def _run_fold(task: _Task, cutoffs: pd.Index) -> _Part:
     """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them."""
+    name, model, panel, window, levels = task
     usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0]
     if not usable:
         known = panel.before(cutoffs[0])
         known = known if window is None else known.tail(window)
         needed = model.lead.context_length + model.lead.horizon
         model = clone(model).fit(known.of_length(needed) if len(known) > 1 else known)
-    found = model.predict_at(panel, cutoffs, levels)
-    found.insert(0, "model", name)
-    fit = {"model": name, "first_cutoff": cutoffs[0], "n_cutoffs": len(cutoffs)}
-    return found, fit | {"fitted_until": model.fitted_until_, "fitted": "before" if usable else "here"}
+    coming, origins, values = model.arrays_at(panel, cutoffs, levels)
+    rows = origins - model.lead.horizon * (np.searchsorted(coming.indptr, origins, side="right") - 1)
+    return _Part(rows, values, _fit(name, cutoffs, model.fitted_until_, "before" if usable else "here"))
 
 
-def _with_actual(forecasts: pd.DataFrame, panel: Panel) -> pd.DataFrame:
-    """Add what happened: NaN where the frame ends before."""
-    if "id" in forecasts:
-        own = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row), panel.times])
-        rows = own.get_indexer(pd.MultiIndex.from_frame(forecasts[["id", "time"]]))
-    else:
-        rows = panel.times.get_indexer(pd.Index(forecasts["time"]))
-    columns = pd.Index(panel.schema.target).get_indexer(pd.Index(forecasts["target"]))
-    actual = np.where(rows >= 0, panel.values[rows, columns], np.nan)
-    forecasts.insert(forecasts.columns.get_loc("forecast"), "actual", actual)
-    return forecasts
+def _fit(name: str, cutoffs: pd.Index, until: Any, fitted: str) -> dict[str, Any]:
+    served = {"model": name, "first_cutoff": cutoffs[0], "n_cutoffs": len(cutoffs)}
+    return served | {"fitted_until": until, "fitted": fitted}
+
+
+def _joined(task: _Task, parts: Sequence[_Part]) -> Made:
+    """The folds of one model as one."""
+    rows = np.concatenate([part.rows for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    return Made.of(task.name, task.panel, rows, values, task.levels)
 
 
 def _stride(panel: Panel, cutoffs: pd.Index) -> int:

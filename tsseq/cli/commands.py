@@ -190,7 +190,8 @@ def _show(result: Any) -> None:
     """Print the score table, with p-values against the last value, and what it means."""
     from tsseq.backtesting.result import NAIVE
 
-    table = result.scores.join(result.compare(alternative="less")["p_value"].rename("p (better)"))
+    shown = [name for name in ("MAE", "RMSE", "MASE", "sMAPE", "skill", "pinball", "coverage") if name in result.scores]
+    table = result.scores[shown].join(result.compare(alternative="less")["p_value"].rename("p (better)"))
     typer.echo(f"\n{table.round(4).to_string(na_rep='')}")
     typer.echo("\np: Diebold-Mariano test that the model is more accurate than the last value (one-sided).")
     better = [name for name, p in table["p (better)"].items() if p < 0.05 and name not in NAIVE]
