@@ -151,17 +151,16 @@ def _scores(result: BacktestResult, scores: pd.DataFrame, p_values: "pd.Series[f
     ends = {str(name): " to ".join(percent(end, 1) for end in row) for name, row in zip(sure.index, sure.to_numpy())}
     cells = [[name, *row, ends[name], probability(p_values.get(name, np.nan))] for name, row in rows.items()]
     naive, own = ([row for row in cells if (row[0] in NAIVE) is known] for known in (True, False))
-    yield page.table(
-        ["", *map(str, scores), "skill, 95\u00a0%", "p"], {"Naive forecasts, which learn nothing": naive, "Models": own}
-    )
+    header = ["", *map(str, scores), "skill, 95\u00a0%", "p"]
+    yield page.table(header, {"Naive forecasts, which learn nothing": naive, "Models": own})
     unit = f"the unit of {joined(_targets(result))}"
     words = (
         f"MAE and RMSE: mean absolute and root mean squared error, in {unit}. MASE: absolute error as a multiple of "
         "the mean change from one row, or one season, to the next before the first cutoff. sMAPE: symmetric percentage "
-        "error, 0 to 200. Skill: 1 − MAE / MAE of last_value; above 0 % is better; 95 %: its interval by a bootstrap of "
-        "neighbouring cutoffs together. Direction: how often the sign of the change was right. p: one-sided Diebold-Mariano test "
-        "of the errors scaled as in MASE, as is the verdict; how often luck alone would look this much better than "
-        f"last_value. Below {_SIGNIFICANT} counts as better."
+        "error, 0 to 200. Skill: 1 − MAE / MAE of last_value; above 0 % is better; 95 %: its interval, by a bootstrap "
+        "of neighbouring cutoffs together. Direction: how often the sign of the change was right. p: one-sided "
+        "Diebold-Mariano test of the errors scaled as in MASE, as is the verdict; how often luck alone would look this "
+        f"much better than last_value. Below {_SIGNIFICANT} counts as better."
     )
     if levels := charts.levels(result.forecasts):
         low, high = levels[0], levels[-1]
