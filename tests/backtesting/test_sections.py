@@ -40,7 +40,7 @@ def test_costs_are_swept_down_to_nothing_left(made):
 def test_skill_has_its_interval(made):
     page, result, _, _, _ = made
     lower, upper = result.intervals("skill").loc["ridge", ["lower", "upper"]]
-    assert page.rows["ridge"][0][-2] == f"{percent(lower, 1)} to {percent(upper, 1)}"
+    assert page.rows["ridge"][0][-2] == f"{percent(lower, 1)[:-2]} to {percent(upper, 1)}"
 
 
 def test_every_check_of_the_audit_is_shown(made):

@@ -148,7 +148,7 @@ def _scores(result: BacktestResult, scores: pd.DataFrame, p_values: "pd.Series[f
         for name, row in zip(scores.index, scores.to_numpy(dtype=float))
     }
     sure = result.intervals("skill")[["lower", "upper"]]
-    ends = {str(name): " to ".join(percent(end, 1) for end in row) for name, row in zip(sure.index, sure.to_numpy())}
+    ends = {str(name): _between(*row) for name, row in zip(sure.index, sure.to_numpy())}
     cells = [[name, *row, ends[name], probability(p_values.get(name, np.nan))] for name, row in rows.items()]
     naive, own = ([row for row in cells if (row[0] in NAIVE) is known] for known in (True, False))
     header = ["", *map(str, scores), "skill, 95\u00a0%", "p"]
@@ -169,6 +169,11 @@ def _scores(result: BacktestResult, scores: pd.DataFrame, p_values: "pd.Series[f
             f"{low:g} and {high:g}, where {percent(high - low, 0)} should be."
         )
     yield page.text(words, "note")
+
+
+def _between(lower: float, upper: float) -> str:
+    digits = 1 if max(abs(lower), abs(upper)) < 1 else 0
+    return f"{percent(lower, digits)[:-2]} to {percent(upper, digits)}"
 
 
 def _by_step(result: BacktestResult) -> Iterator[str]:
