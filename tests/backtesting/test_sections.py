@@ -1,12 +1,14 @@
 """What the report says beside the backtest: other costs, an audit, the number of trials."""
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 from test_report import Page
 
-from tsseq import Costs, Forecaster, audit, backtest, load_sample, report, simulate, sweep, to_weights
+from tsseq import ConfigError, Costs, Forecaster, audit, backtest, load_sample, report, simulate, sweep, to_weights
 from tsseq.backtesting.bearable import break_even_cost, cost_sweep
 from tsseq.backtesting.page import number, percent
 from tsseq.backtesting.selection import Trials, deflated_sharpe
@@ -41,6 +43,21 @@ def test_skill_has_its_interval(made):
     page, result, _, _, _ = made
     lower, upper = result.intervals("skill").loc["ridge", ["lower", "upper"]]
     assert page.rows["ridge"][0][-2] == f"{percent(lower, 1)[:-2]} to {percent(upper, 1)}"
+
+
+def test_scores_by_step_are_drawn_and_saved(made, tmp_path):
+    matplotlib.use("Agg")
+    _, result, book, _, _ = made
+    axes = result.plot("MAE")
+    lines = {line.get_label(): line.get_ydata().tolist() for line in axes.get_lines()}
+    assert lines["ridge"] == result.by("step")["MAE"].xs("ridge", level="model").tolist()
+    assert set(lines) == set(result.scores.index)
+    for name, drawn in {"scores": axes, "equity": book.plot()}.items():
+        drawn.figure.savefig(tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        plt.close(drawn.figure)
+    with pytest.raises(ConfigError, match="must be one of 'MAE'"):
+        result.plot("nothing")
 
 
 def test_every_check_of_the_audit_is_shown(made):

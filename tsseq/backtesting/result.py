@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from tsseq.backtesting.scores import Array, Index, Shared, metrics_of, summed
 from tsseq.data.panel import Panel
 from tsseq.errors import ConfigError, DataError
 from tsseq.estimators.base import check_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Loss = Literal["absolute", "squared"]
 NAIVE = ("last_value", "drift", "mean", "seasonal_naive")
@@ -68,6 +71,20 @@ class BacktestResult:
         values = values.astype(object) if isinstance(values, pd.CategoricalIndex) else values
         index = pd.MultiIndex.from_product([values, shared.models], names=[column, "model"])
         return self._scored(shared, groups).set_axis(index)
+
+    def plot(self, metric: str = "skill") -> Axes:
+        """Draw a score by step, a line per model, naive ones dashed; returns matplotlib's axes, which save a PNG."""
+        import matplotlib.pyplot as plt
+
+        table = self.by("step")
+        if metric not in table:
+            raise ConfigError(f"metric={metric!r} must be one of {', '.join(map(repr, table))}.")
+        axes = plt.subplots()[1]
+        for name, values in table[metric].unstack("model")[list(self._shared.models)].items():
+            axes.plot(values.index, values, "--" if name in NAIVE else "-", label=name)
+        axes.set(xlabel="rows ahead", ylabel=metric)
+        axes.legend()
+        return axes
 
     def intervals(
         self,
