@@ -34,7 +34,7 @@ notebooks: $(READY)
 	@$(BIN)/jupytext --sync notebooks/*.py && $(RUN) $(BIN)/python -m pytest -q tests/test_notebooks.py
 
 bench: $(READY)
-	@$(RUN) $(BIN)/python benchmarks/accuracy.py
+	@$(RUN) $(BIN)/python benchmarks/accuracy.py --quick
 
 clean:
 	rm -rf $(VENV)
