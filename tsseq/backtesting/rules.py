@@ -61,9 +61,12 @@ class Rule:
         if bad or not self.band >= 0 or self.window < 2:
             raise ConfigError("Pass max_weight and max_gross above 0, band of at least 0 and window of at least 2.")
 
-    def weights(self, expected: pd.DataFrame, table: PriceTable) -> Floats:
-        """Weights (D, N) of expected returns, dates x assets, NaN where an asset was not forecast."""
-        values = expected.to_numpy(dtype=float)
+    def weights(self, expected: pd.DataFrame, table: PriceTable, values: Floats | None = None) -> Floats:
+        """Weights (D, N) of expected returns, dates x assets, NaN where an asset was not forecast.
+
+        ``values`` are those of ``expected``, for callers that ask often.
+        """
+        values = expected.to_numpy(dtype=float) if values is None else values
         if callable(self.rule):
             weights = _called(self.rule, expected)
         elif self.rule in ("sign", "threshold"):

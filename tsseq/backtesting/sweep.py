@@ -30,7 +30,7 @@ from tsseq.backtesting.weighted import hold, view
 from tsseq.errors import ConfigError, DataError
 
 # So many prices times combinations at a time stay in the processor's cache; an account steps bar by bar, in wider rows.
-_CHUNK = {"returns": 20_000, "shares": 4_000_000}
+_CHUNK = {"returns": 60_000, "shares": 4_000_000}
 
 
 def sweep(
@@ -127,7 +127,8 @@ def _decisions(
     signal = signal.sort_index()
     rules = [Rule(**each) for each in combinations]
     chosen, decided, _ = read_weights(signal.notna() * 0.0, table)
-    return chosen, decided, (rule.weights(signal, table) for rule in rules)
+    values = signal.to_numpy(dtype=float)
+    return chosen, decided, (rule.weights(signal, table, values) for rule in rules)
 
 
 def _named(forecasts: pd.DataFrame, model: str | None) -> str:
