@@ -34,28 +34,28 @@ def random_scores(seed, rows=25):
     return scores.tolist()
 
 
-def close_to(frame, expected):
+def assert_close(frame, expected):
     np.testing.assert_allclose(frame.to_numpy(), expected, atol=1e-12)
 
 
 def test_ranks_are_centred_and_have_a_gross_of_one():
-    close_to(weights([[0.03, -0.01, 0.01]], "rank"), [[0.5, -0.5, 0.0]])
-    close_to(weights([[0.01, 0.02, 0.03, 0.04]], "rank"), [[-0.375, -0.125, 0.125, 0.375]])
-    close_to(weights([[0.01, 0.02, np.nan, 0.01], [0, 0, 0, 0]], "rank")[["C"]], [[0.0], [0.0]])
-    close_to(weights([[0.01, 0.02, 0.03, 0.04]], "rank", short=False), [[0, 0, 0.25, 0.75]])
+    assert_close(weights([[0.03, -0.01, 0.01]], "rank"), [[0.5, -0.5, 0.0]])
+    assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank"), [[-0.375, -0.125, 0.125, 0.375]])
+    assert_close(weights([[0.01, 0.02, np.nan, 0.01], [0, 0, 0, 0]], "rank")[["C"]], [[0.0], [0.0]])
+    assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank", short=False), [[0, 0, 0.25, 0.75]])
 
 
 def test_the_k_best_share_the_equity_and_the_k_worst_are_sold_if_asked():
     scores = [[0.03, -0.02, 0.01, 0.04], [0.01, np.nan, np.nan, np.nan]]
-    close_to(weights(scores, "top_k", k=2), [[0.5, 0, 0, 0.5], [0.5, 0, 0, 0]])
-    close_to(weights(scores[:1], "top_k", k=1, short=True), [[0, -0.5, 0, 0.5]])
+    assert_close(weights(scores, "top_k", k=2), [[0.5, 0, 0, 0.5], [0.5, 0, 0, 0]])
+    assert_close(weights(scores[:1], "top_k", k=1, short=True), [[0, -0.5, 0, 0.5]])
 
 
 def test_dropout_changes_at_most_n_drop_assets():
     scores = [[4, 3, 2, 1], [1, 2, 3, 4], [1, 2, 3, 4], [9, np.nan, 3, 4]]
     # Sells A, the worst held, for D, then B for C; A comes back for C, the worse of C and D.
     expected = [[0.5, 0.5, 0, 0], [0, 0.5, 0, 0.5], [0, 0, 0.5, 0.5], [0.5, 0, 0, 0.5]]
-    close_to(weights(scores, "top_k_dropout", k=2, n_drop=1), expected)
+    assert_close(weights(scores, "top_k_dropout", k=2, n_drop=1), expected)
 
 
 def qlib_holdings(scores, k, n_drop):
@@ -92,19 +92,19 @@ def test_a_volatility_target_divides_by_what_was_seen_up_to_the_cutoff():
 
 def test_a_callable_makes_its_own_weights():
     book = weights([[0.02, -0.01], [0.01, np.nan]], lambda expected: expected.clip(lower=0) * 10)
-    close_to(book, [[0.2, 0.0], [0.1, 0.0]])
+    assert_close(book, [[0.2, 0.0], [0.1, 0.0]])
     with pytest.raises(DataError, match="The rule gave ndarray"):
         weights([[0.02, -0.01]], lambda expected: expected.to_numpy())
 
 
 def test_weights_are_cut_and_the_gross_is_scaled():
-    close_to(weights([[0.01, 0.02, 0.03, 0.04]], "rank", max_weight=0.2), [[-0.2, -0.125, 0.125, 0.2]])
-    close_to(weights([[0.01, 0.02, 0.03, 0.04]], "rank", max_gross=0.5), [[-0.1875, -0.0625, 0.0625, 0.1875]])
+    assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank", max_weight=0.2), [[-0.2, -0.125, 0.125, 0.2]])
+    assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank", max_gross=0.5), [[-0.1875, -0.0625, 0.0625, 0.1875]])
 
 
 def test_small_changes_of_a_weight_are_not_made():
     book = weights([[0.10, 0.01], [0.13, 0.08], [0.30, 0.09]], lambda expected: expected, band=0.05)
-    close_to(book, [[0.10, 0.0], [0.10, 0.08], [0.30, 0.08]])
+    assert_close(book, [[0.10, 0.0], [0.10, 0.08], [0.30, 0.08]])
 
 
 @given(st.integers(0, 2**32), st.sampled_from([("rank", {}), ("top_k", {"k": 2, "short": True}), ("sign", {})]))
@@ -134,8 +134,8 @@ def test_expected_and_realised_returns_give_information_coefficients():
     tidy = forecasts(scores)
     tidy["actual"] = tidy["forecast"] * 1.1
     expected, realised = (f(tidy, PRICES, "m") for f in (expected_returns, realised_returns))
-    close_to(expected, scores)
-    close_to(realised, np.array(scores) * 1.1 + 0.1)
+    assert_close(expected, scores)
+    assert_close(realised, np.array(scores) * 1.1 + 0.1)
     np.testing.assert_allclose(information_coefficients(expected, realised), [1.0, 1.0])
     with pytest.raises(DataError, match="no column 'actual'"):
         realised_returns(tidy.drop(columns="actual"), PRICES, "m")

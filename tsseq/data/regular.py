@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tsseq.data.calendar import Calendar, as_rule, calendar_of, rule_for, usual_step
 from tsseq.data.frames import Form, Table, take_apart
-from tsseq.data.panel import Frame, ordering
+from tsseq.data.ordering import ordering
+from tsseq.data.panel import Frame
 from tsseq.data.rules import Rule
 from tsseq.data.schema import Schema
 from tsseq.errors import DataError
