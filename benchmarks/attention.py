@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from tsseq import NeuralRegressor, Point, Seq2Seq, Seq2SeqForecaster, Training
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 
 HERE = Path(__file__).parent
 DELAY, LENGTH = 16, 100

@@ -61,7 +61,7 @@ def frames(name: str, case: dict[str, np.ndarray]) -> tuple:
 def run_tsseq(name: str, prices: pd.DataFrame, signal: pd.DataFrame, engine: str, fee: float) -> np.ndarray:
     """(2, K): total return and Sharpe ratio."""
     from tsseq import Costs, simulate, sweep
-    from tsseq.backtesting.performance import sharpe, total_return
+    from tsseq.trading.statistics.returns import sharpe, total_return
 
     costs = Costs(bps=fee)
     if name == "sweep":

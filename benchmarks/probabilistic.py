@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 from tsseq import ConformalForecaster, GRUForecaster, Quantiles, Training
-from tsseq.estimators.base import BaseForecaster
+from tsseq.forecasting.base import BaseForecaster
 
 HERE = Path(__file__).parent
 CONTEXT = HORIZON = 96

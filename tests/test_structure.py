@@ -1,6 +1,7 @@
 """The import layers of ARCHITECTURE.md, the public names, and what `import tsseq` loads."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,117 +11,122 @@ import pytest
 import tsseq
 
 PACKAGE = Path(tsseq.__file__).parent
-BASE = {"errors", "naming"}
-DATA = BASE | {"data"}
-NEURAL = DATA | {"networks", "heads", "distributions", "training"}
+FLOOR = {"errors", "typing", "hints", "metrics", "plotting", "resampling", "persistence/container", "persistence/codec"}
+DATA = FLOOR | {"data"}
+NEURAL = DATA | {"networks", "heads", "training"}
 FRAMES = DATA | {
-    "metrics",
-    "estimators/ahead",
-    "estimators/base",
-    "estimators/forecaster",
-    "estimators/forecasts",
-    "estimators/naive",
+    "forecasting/base",
+    "forecasting/forecaster",
+    "forecasting/forecasts",
+    "forecasting/rollout",
+    "forecasting/naive",
+    "forecasting/conformal",
+    "forecasting/ensemble",
 }
-LABELS = NEURAL | {"estimators/regressor", "estimators/labels", "estimators/sequences"}
 ALLOWED = {
     "errors": set(),
-    "naming": BASE,
-    "metrics": BASE,
+    "typing": set(),
+    "hints": {"errors"},
+    "metrics": {"errors", "typing"},
+    "plotting": {"errors", "typing"},
+    "resampling": {"errors", "typing", "resampling"},
+    "persistence/container": {"errors", "typing"},
+    "persistence/codec": {"errors", "typing"},
     "data": DATA,
     "networks": DATA | {"networks"},
-    "heads": BASE,
-    "distributions": BASE | {"heads"},
+    "heads": DATA | {"heads"},
     "training": NEURAL,
-    "estimators": set(),
-    "estimators/ahead": FRAMES,
-    "estimators/base": FRAMES | {"persistence"},  # inside `save`, and nowhere else
-    "estimators/conformal": FRAMES,
-    "estimators/ensemble": FRAMES,
-    "estimators/forecaster": FRAMES,
-    "estimators/forecasts": FRAMES,
-    "estimators/naive": FRAMES,
-    "estimators/regressor": NEURAL,
-    "estimators/sequences": DATA,
-    "estimators/labels": LABELS,
-    "estimators/classifier": LABELS,
-    "estimators/labeller": LABELS,
-    "estimators/named": NEURAL | FRAMES | {"estimators/regressor"},
-    "estimators/attentive": NEURAL | FRAMES | {"estimators/named"},
-    "modelfile": {"errors"},
-    "modelconfig": {"errors"},
-    "panelfile": DATA | {"modelconfig"},
-    "wrapperfile": FRAMES | {"modelconfig", "panelfile", "estimators/conformal", "estimators/ensemble"},
-    "persistence": None,
-    "plotting": FRAMES,
-    "backtesting": FRAMES | {"plotting", "backtesting"},
+    "forecasting/regressor": NEURAL,
+    "forecasting/named": NEURAL | FRAMES | {"forecasting/regressor"},
+    "forecasting/attentive": NEURAL | FRAMES | {"forecasting/regressor", "forecasting/named"},
+    "classification": NEURAL | {"classification"},
+    "evaluation": FRAMES | {"evaluation"},
+    "trading": DATA | {"trading"},
+    "prices": DATA | {"prices"},
+    "reporting": DATA | {"evaluation", "trading", "reporting"},
+    "persistence": NEURAL
+    | FRAMES
+    | {"forecasting/regressor", "forecasting/named", "forecasting/attentive", "classification", "persistence"},
     "cli": None,
-    "__init__": None,
-}
+} | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
 LIBRARIES = {
-    "torch": {
-        "networks",
-        "heads",
-        "distributions",
-        "training",
-        "estimators/regressor",
-        "estimators/labels",
-        "persistence",
-        "cli",
-    },
+    "torch": {"networks", "heads", "training", "forecasting/regressor", "classification", "persistence"},
     "pytorch_lightning": {"training"},
     "pandas": {
-        "data",
+        "typing",
         "metrics",
-        "estimators/ahead",
-        "estimators/base",
-        "estimators/conformal",
-        "estimators/forecaster",
-        "estimators/forecasts",
-        "estimators/labeller",
-        "estimators/labels",
-        "estimators/regressor",
-        "modelconfig",
-        "panelfile",
+        "data",
+        "forecasting/regressor",
+        *FRAMES,
+        "classification",
+        "evaluation",
+        "trading",
+        "reporting",
+        "prices",
         "persistence",
+        "persistence/codec",
         "plotting",
-        "backtesting",
         "cli",
     },
     "lightning": set(),
-    "yfinance": {"data"},
+    "lightning_fabric": set(),
+    "yfinance": {"prices"},
 }
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stat().st_size)
+FACES = [PACKAGE, *sorted(path for path in PACKAGE.rglob("*") if path.is_dir() and (path / "__init__.py").exists())]
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 
-def layer(module: Path) -> str:
-    """ "tsseq/data/panel.py" -> "data"; modules of estimators are layers of their own."""
-    parts = module.relative_to(PACKAGE).with_suffix("").parts
-    return "/".join(parts[:2]) if parts[0] == "estimators" and parts[1] != "__init__" else parts[0]
+def layer(name: str) -> str:
+    """ "tsseq.data.panel" -> "data"; modules with a row of their own are layers of their own."""
+    parts = name.split(".")[1:]
+    own = "/".join(parts[:2])
+    return own if own in ALLOWED else parts[0]
 
 
 def imports(module: Path) -> list[str]:
-    found = []
+    """Full names of what a module imports, wherever in it the import stands."""
+    names = []
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found += (
-                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "tsseq" else [node.module]
-            )
-    return found
+            assert node.level == 0, f"{module}: relative import"
+            folder = PACKAGE.parent / node.module.replace(".", "/")
+            names += [f"{node.module}.{alias.name}" for alias in node.names] if folder.is_dir() else [node.module]
+    return names
+
+
+def module_name(module: Path) -> str:
+    return ".".join(module.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_module_imports_only_what_its_layer_may(module):
-    allowed = ALLOWED[layer(module)]
+    own = layer(module_name(module))
     for name in imports(module):
-        parts = name.split(".")
-        if parts[0] == "tsseq" and allowed is not None and len(parts) > 1:
-            assert ("/".join(parts[1:3]) if parts[1] == "estimators" else parts[1]) in allowed, (
-                f"{module} imports {name}"
-            )
-        if parts[0] in LIBRARIES:
-            assert layer(module) in LIBRARIES[parts[0]], f"{module} imports {name}"
+        top = name.split(".")[0]
+        if top == "tsseq" and name != "tsseq" and ALLOWED[own] is not None:
+            assert layer(name) in ALLOWED[own], f"{module} imports {name}"
+        if top in LIBRARIES:
+            assert own in LIBRARIES[top], f"{module} imports {name}"
+
+
+def test_no_module_imports_itself_by_a_detour():
+    graph = {module_name(module): set() for module in MODULES}
+    for module in MODULES:
+        graph[module_name(module)] = {name for name in imports(module) if name in graph}
+    while leaves := {name for name, needs in graph.items() if not needs & set(graph)}:
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+    assert graph == {}
+
+
+@pytest.mark.parametrize("folder", FACES, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
+def test_every_folder_has_a_face_and_at_most_14_files(folder):
+    face = importlib.import_module(module_name(folder))
+    assert face.__doc__
+    assert len(list(folder.glob("*.py"))) <= 15  # the face included
+    for name in face.__all__:
+        assert getattr(face, name) is not None
 
 
 def modules_after(statement: str) -> set[str]:
@@ -152,13 +158,11 @@ def test_every_public_name_exists_and_is_documented(name):
 
 
 def test_unknown_names_are_attribute_errors():
-    with pytest.raises(AttributeError, match="no attribute 'LSTMForcaster'"):
+    with pytest.raises(AttributeError, match="attribute LSTMForcaster"):
         tsseq.LSTMForcaster
 
 
-def test_the_stub_names_what_is_public():
-    tree = ast.parse((PACKAGE / "__init__.pyi").read_text())
-    imported = {
-        alias.asname: node.module for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
-    assert imported == {name: module for name, module in tsseq._MODULE.items()}
+def test_the_faces_agree_on_what_a_public_name_is():
+    for face in (importlib.import_module(module_name(folder)) for folder in FACES[1:]):
+        for name in set(face.__all__) & set(tsseq.__all__):
+            assert getattr(face, name) is getattr(tsseq, name)

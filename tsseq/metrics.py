@@ -150,7 +150,7 @@ def pesaran_timmermann(actual: ArrayLike, forecast: ArrayLike, last: ArrayLike =
         S = (P - P*) / sqrt(V(P) - V(P*)),      V(P) = P* (1 - P*) / N,
         V(P*) = ((2 py - 1)^2 pf (1 - pf) + (2 pf - 1)^2 py (1 - py) + 4 py pf (1 - py)(1 - pf) / N) / N
 
-    Pairs must be independent in time; `tsseq.backtesting.compare.direction_test` takes forecasts that overlap, and
+    Pairs must be independent in time; `tsseq.evaluation.significance.direction_test` takes forecasts that overlap, and
     panels. Changes of 0 are left out; where all of one kind have the same sign, S is 0 and its p-value 1.
 
     >>> test = pesaran_timmermann([1.0, -1.0, 2.0, -2.0, 1.0, 3.0], [0.5, -0.5, 1.0, -1.0, -1.0, 1.0])

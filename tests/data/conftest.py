@@ -7,8 +7,8 @@ import pytest
 from yahoo_stand_in import YEAR, RequestsSession, YahooStandIn, stock
 
 import tsseq
-from tsseq.data.quotes import Patience
-from tsseq.data.yahoo import Source, Span, collect
+from tsseq.prices.download import Source, Span, collect
+from tsseq.prices.quotes import Patience
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import torch
 from sklearn.base import clone
 
 from tsseq import networks
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.batch import Batch, unflatten
 
-NETWORKS = [getattr(networks, name) for name in networks.__all__ if name != "Network"]
+NETWORKS = [getattr(networks, name) for name in networks.__all__]
+NETWORKS = [kind for kind in NETWORKS if issubclass(kind, networks.Network) and kind is not networks.Network]
 VARIANTS = [kind() for kind in NETWORKS] + [
     networks.LSTM(hidden_size=8, n_layers=2, bidirectional=True, segment_length=4),
     networks.GRU(hidden_size=8, segment_length=None),

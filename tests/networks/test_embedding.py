@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tsseq import Normal, Point
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.networks import LSTM, DLinear, Linear, PatchTST, Seq2Seq, Transformer
 from tsseq.networks.batch import unflatten

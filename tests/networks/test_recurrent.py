@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks import GRU, LSTM
 
 

@@ -7,7 +7,7 @@ import torch
 from test_contract import batch_of, rows
 
 from tsseq import ConfigError, LogNormal, Normal, Seq2Seq, Seq2SeqForecaster, Training
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.layers import positions
 from tsseq.training.model import Model
 

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from test_contract import VARIANTS, batch_of, rows
 
 from tsseq import Normal
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.batch import Batch, absent, shortened
 from tsseq.training.model import Model
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tsseq import DLinear, PatchTST, Transformer
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.networks.batch import unflatten
 from tsseq.networks.dlinear import moving_average

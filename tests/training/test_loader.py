@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tsseq import Forecaster, LastValue, make_series
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.training.loader import Loader, Rows, plan
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import clone
 
 from tsseq import GRU, Linear, Normal, Poisson, Quantiles, Seq2Seq, StudentT
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.batch import Batch, shortened, unflatten
 from tsseq.training.model import Model
 

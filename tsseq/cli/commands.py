@@ -188,7 +188,7 @@ def main() -> None:
 
 def _show(result: Any) -> None:
     """Print the score table, with p-values against the last value, and what it means."""
-    from tsseq.backtesting.result import NAIVE
+    from tsseq.evaluation.result import NAIVE
 
     shown = [name for name in ("MAE", "RMSE", "MASE", "sMAPE", "skill", "pinball", "coverage") if name in result.scores]
     table = result.scores[shown].join(result.compare(alternative="less")["p_value"].rename("p (better)"))
@@ -202,7 +202,7 @@ def _show(result: Any) -> None:
 
 
 def _held(book: Any) -> pd.Series:
-    from tsseq.backtesting.performance import STATISTICS
+    from tsseq.trading.statistics.returns import STATISTICS
 
     pairs = STATISTICS.items() if isinstance(STATISTICS, dict) else [(f.__name__, f) for f in STATISTICS]
     return pd.Series({name: function(book.benchmark) for name, function in pairs})

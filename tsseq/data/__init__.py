@@ -1,1 +1,24 @@
-"""Frames become windows: NumPy and pandas only."""
+"""Frames become panels, panels become windows; NumPy and pandas only."""
+
+from tsseq.data.frames import Form
+from tsseq.data.layout import Layout
+from tsseq.data.panel import Frame, Panel
+from tsseq.data.regularize import regularize
+from tsseq.data.samples import load_sample, make_series
+from tsseq.data.scaling import Affine, Scaling
+from tsseq.data.schema import Schema
+from tsseq.data.windows import Windows
+
+__all__ = [
+    "Affine",
+    "Form",
+    "Frame",
+    "Layout",
+    "Panel",
+    "Scaling",
+    "Schema",
+    "Windows",
+    "load_sample",
+    "make_series",
+    "regularize",
+]

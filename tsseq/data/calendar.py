@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.rules import Offsets, Rule, Sessions, Steps, sessions
+from tsseq.data.time_rules import Offsets, Rule, Sessions, Steps, sessions
 from tsseq.errors import ConfigError, DataError
 
 Calendar: TypeAlias = str | pd.DateOffset | Mapping[Hashable, str] | None

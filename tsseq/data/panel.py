@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.calendar import Calendar, check_alike, check_regular, rules_for
+from tsseq.data.calendar_covariates import calendar_columns
 from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded, with_id
-from tsseq.data.covariates import calendar_columns
 from tsseq.data.frames import Form, put_together, take_apart
 from tsseq.data.ordering import ordering, reordered
-from tsseq.data.rules import Rule
 from tsseq.data.schema import Schema
+from tsseq.data.time_rules import Rule
 from tsseq.errors import DataError
 
 Frame: TypeAlias = pd.Series | pd.DataFrame

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.columns import dummies
+from tsseq.data.layout import Array, Index, Layout, NumpyOps, Store, gather_rows
 from tsseq.data.panel import Panel
-from tsseq.data.rows import Array, Index, Layout, NumpyOps, Store, gather_rows
 from tsseq.data.scaling import Affine, Scaling, logged, window_change, window_moments
 from tsseq.errors import NotEnoughHistory
 

@@ -1,6 +1,7 @@
 """Sequence models: each is one file, named in ``__all__``."""
 
-from tsseq.networks.base import Network
+from tsseq.networks.base import Autoregressive, Network
+from tsseq.networks.batch import Batch, Channels
 from tsseq.networks.dlinear import DLinear
 from tsseq.networks.linear import Linear
 from tsseq.networks.patchtst import PatchTST
@@ -12,6 +13,9 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Autoregressive",
+    "Batch",
+    "Channels",
     "ChoGRU",
     "DLinear",
     "Linear",

@@ -9,8 +9,8 @@ from typing import ClassVar
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from tsseq.data.rows import Layout
-from tsseq.naming import KnowsOtherNames
+from tsseq.data.layout import Layout
+from tsseq.hints import KnowsOtherNames
 from tsseq.networks.batch import Batch
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 
 
 class Channels(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import Others

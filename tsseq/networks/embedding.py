@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.networks.batch import Batch, Channels
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.networks.batch import Batch, absent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import whole_row

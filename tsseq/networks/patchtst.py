@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import Others, attention_options

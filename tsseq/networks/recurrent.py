@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from tsseq.data.rows import Layout
-from tsseq.naming import with_parameters
-from tsseq.networks import cells
+from tsseq.data.layout import Layout
+from tsseq.hints import with_parameters
+from tsseq.networks import recurrent_cells as cells
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import coming, history, n_history, segments
-from tsseq.networks.states import Encoder
+from tsseq.networks.readouts import Encoder
 
 FORGET_BIAS = 2.0
 
@@ -81,7 +81,7 @@ class LSTM(_Recurrent):
 class PeepholeLSTM(_Recurrent):
     """Long short-term memory whose gates see the cell state (Gers and Schmidhuber 2000).
 
-    `LSTM` with a term p * c more in every gate: see `tsseq.networks.cells.PeepholeLSTM`.
+    `LSTM` with a term p * c more in every gate: see `tsseq.networks.recurrent_cells.PeepholeLSTM`.
     """
 
     cell = cells.PeepholeLSTM
@@ -100,7 +100,7 @@ class GRU(_Recurrent):
 class ChoGRU(_Recurrent):
     """Gated recurrent unit as in its paper (Cho et al. 2014): the state is reset before its matrix product.
 
-    `GRU`, but for h = z * h + (1 - z) * tanh(W x + U (r * h) + b); see `tsseq.networks.cells.ChoGRU`.
+    `GRU`, but for h = z * h + (1 - z) * tanh(W x + U (r * h) + b); see `tsseq.networks.recurrent_cells.ChoGRU`.
     """
 
     cell = cells.ChoGRU

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch

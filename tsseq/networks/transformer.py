@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import attention_options, coming, history, n_history, positions, segments, spread

@@ -1,1 +1,7 @@
-"""Optimisation: the only place that imports Lightning."""
+"""Optimisation: the only place that imports Lightning, and only at the first fit."""
+
+from tsseq.training.settings import Training
+
+__all__ = [
+    "Training",
+]

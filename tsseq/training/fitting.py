@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network

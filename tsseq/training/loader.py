@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsseq.data.rows import Layout, Store, gather_rows
+from tsseq.data.layout import Layout, Store, gather_rows
 from tsseq.data.windows import Targets, Windows
 from tsseq.networks.batch import Batch, unflatten
 
@@ -19,7 +19,7 @@ ROWS_AT_ONCE = 256
 
 
 class TorchOps:
-    """`tsseq.data.rows.Ops` on tensors."""
+    """`tsseq.data.layout.Ops` on tensors."""
 
     def windows(self, flat: Tensor, start: Tensor, width: int) -> Tensor:
         """See `Ops`."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from tsseq.data.rows import Layout
+from tsseq.data.layout import Layout
 from tsseq.heads import Head
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch, absent, shortened

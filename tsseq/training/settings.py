@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from tsseq.errors import ConfigError
-from tsseq.naming import KnowsOtherNames
+from tsseq.hints import KnowsOtherNames
 
 SCHEDULES = ("exponential", "cosine", "constant")
 

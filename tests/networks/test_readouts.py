@@ -1,0 +1,66 @@
+"""States that networks offer, and how they are read."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tsseq import Normal, networks
+from tsseq.data.layout import Layout
+from tsseq.networks.batch import unflatten
+from tsseq.networks.readouts import Pooled, Stepwise, has_states
+from tsseq.training.model import Model
+
+ABLE = [getattr(networks, name) for name in networks.__all__ if has_states(getattr(networks, name))]
+
+
+def batch_of(rows, layout):
+    zeros = torch.zeros(len(rows), layout.n_targets)
+    return unflatten(rows, layout, torch.zeros(len(rows), dtype=torch.long), zeros, zeros + 1)
+
+
+def test_recurrent_networks_have_states_and_linear_ones_have_none():
+    assert {"GRU", "LSTM", "RNN"} <= {kind.__name__ for kind in ABLE}
+    assert not has_states(networks.Linear())
+
+
+@pytest.mark.parametrize("kind", ABLE)
+@pytest.mark.parametrize(("length", "both"), [(None, False), (5, True)])
+def test_there_is_one_state_per_segment(kind, length, both):
+    layout = Layout(12, 1, n_targets=2, missing=True)
+    encoder = kind(hidden_size=8, bidirectional=both, segment_length=length).build_encoder(layout)
+    states = encoder(batch_of(torch.randn(3, layout.width), layout))
+    assert states.shape == (3, -(-12 // encoder.length), encoder.size)
+    assert encoder.length == (length or 1)
+
+
+@pytest.mark.parametrize("readout", [Pooled, Stepwise])
+def test_gradient_reaches_every_parameter(readout):
+    layout = Layout(12, 12 if readout is Stepwise else 1, n_targets=2)
+    module = readout(networks.GRU(hidden_size=8, bidirectional=True, segment_length=5)).build(layout, 3)
+    found = module(batch_of(torch.randn(4, layout.width), layout))
+    assert found.shape == (4, layout.horizon, 1, 3)
+    found.square().sum().backward()
+    assert all(weights.grad is not None and weights.grad.any() for weights in module.parameters())
+
+
+def test_the_mean_leaves_out_segments_before_the_first_value():
+    layout = Layout(6, 1, missing=True)
+    model = Model(Pooled(networks.RNN(hidden_size=4, segment_length=2)), layout, Normal()).eval()
+    rows = torch.randn(3, 6)
+    rows[0, :4], rows[1, :3], rows[2, :5] = torch.nan, torch.nan, torch.nan
+    found = model(batch_of(rows, layout))
+    for row, first in enumerate([4, 2, 4]):
+        states = model.core.encoder(batch_of(rows[row : row + 1, first:], replace(layout, context_length=6 - first)))
+        torch.testing.assert_close(found[row, 0, 0], model.core.read(states[0].mean(0)))
+
+
+def test_steps_are_read_from_contexts_of_any_length():
+    layout = Layout(6, 6)
+    module = Stepwise(networks.GRU(hidden_size=4, segment_length=None)).build(layout, 2).eval()
+    rows = torch.randn(3, 9)
+    longer = module(batch_of(rows, Layout(9, 6)))
+    assert longer.shape == (3, 9, 1, 2)
+    shorter = module(batch_of(rows[:, :4], Layout(4, 6)))
+    assert shorter.shape == (3, 6, 1, 2)
+    torch.testing.assert_close(shorter[:, 2:], longer[:, :4])

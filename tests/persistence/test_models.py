@@ -1,0 +1,507 @@
+"""Model files: the same bits in another process; no damaged or hostile file is ever loaded as something else."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+from contextlib import nullcontext
+from hashlib import sha256
+from io import BytesIO
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+from pandas.testing import assert_frame_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from torch import nn
+
+import tsseq
+from tsseq import Forecaster, LinearForecaster, LSTMForecaster, NeuralRegressor, Quantiles, Training, load_sample
+from tsseq.errors import ConfigError, ModelFileError
+from tsseq.heads import Head
+from tsseq.networks import LSTM, Network
+from tsseq.persistence.container import dumped, read, write
+from tsseq.persistence.models import KINDS
+
+QUICK = Training(max_epochs=1, max_steps=3, verbose=False)
+FORECASTERS = [name for name in tsseq.__all__ if hasattr(getattr(tsseq, name), "network")]
+DAYS = pd.date_range("2024-01-01", periods=80, name="day")
+WALK = np.random.default_rng(1).normal(size=(80, 3)).cumsum(axis=0) + 50
+CHILD = """
+import pathlib, sys
+import pandas as pd
+import tsseq
+
+for path in map(pathlib.Path, sys.argv[1:]):
+    model = tsseq.load(path)
+    given = pd.read_pickle(path.with_suffix(".given"))
+    found = {"fitted": model.predict(future=given["future"], levels=given["levels"])}
+    found["frame"] = model.predict(given["frame"], future=given["future"], levels=given["levels"])
+    pd.to_pickle(found, path.with_suffix(".found"))
+"""
+
+
+def shop():
+    """Two series with a covariate that is known in advance."""
+    promo = np.random.default_rng(2).normal(size=80)
+    series = {
+        name: pd.DataFrame({"sales": level + promo, "promo": promo}, DAYS) for name, level in (("z", 5), ("b", 50))
+    }
+    return pd.concat(series, names=["id", "day"])
+
+
+def cases():
+    """Name -> (arguments, frame, future, levels)."""
+    prices = load_sample("sp500")[-120:]
+    calm = pd.Series(WALK[:, 0], DAYS, name="y")
+    after = pd.MultiIndex.from_product([["z", "b"], pd.date_range("2024-03-21", periods=3)], names=["id", "day"])
+    future = pd.DataFrame({"promo": np.arange(6.0)}, after)
+    return {
+        "plain": ({}, calm, None, None),
+        "quantiles": ({"head": Quantiles((0.1, 0.9)), "scaling": "standard"}, calm, None, (0.1, 0.4, 0.9)),
+        "panel": ({"target": "sales", "known": "promo"}, shop(), future, None),
+        "prices": ({"target": "close", "past": ["volume"], "log": True, "calendar": "XNYS"}, prices, None, None),
+    }
+
+
+def named(kind, **more):
+    small = {"hidden_size": 8} if "hidden_size" in kind._get_param_names() else {}
+    return kind(3, 16, training=QUICK, **small, **more)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """Every named forecaster in every case: what it forecasts here, and what its file forecasts in another process."""
+    folder, here = tmp_path_factory.mktemp("models"), {}
+    for name in FORECASTERS:
+        for case, (arguments, frame, future, levels) in cases().items():
+            model = named(getattr(tsseq, name), **arguments).fit(frame)
+            path = folder / f"{name}-{case}.tsseq"
+            model.save(path)
+            given = {"future": future, "levels": levels}
+            pd.to_pickle({"frame": frame, **given}, path.with_suffix(".given"))
+            here[path] = {"fitted": model.predict(**given), "frame": model.predict(frame, **given)}
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    subprocess.run([sys.executable, "-c", CHILD, *map(str, here)], check=True, cwd=folder, env=environment)
+    return {path.stem: (found, pd.read_pickle(path.with_suffix(".found"))) for path, found in here.items()}
+
+
+@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("name", FORECASTERS)
+def test_another_process_forecasts_the_same_bits(elsewhere, name, case):
+    here, there = elsewhere[f"{name}-{case}"]
+    for way in ("fitted", "frame"):
+        assert np.isfinite(here[way].to_numpy()).all()
+        assert_frame_equal(there[way], here[way], check_exact=True)
+
+
+def passed_through(model, tmp_path, **more):
+    path = tmp_path / "model.tsseq"
+    model.save(path)
+    return tsseq.load(path, **more)
+
+
+def linear(frame, **more):
+    return LinearForecaster(3, 8, training=QUICK, **more).fit(frame)
+
+
+def small():
+    return LSTMForecaster(2, 8, hidden_size=4, training=QUICK).fit(pd.Series(WALK[:, 0], DAYS, name="y"))
+
+
+SHAPES = {
+    "a time zone": pd.Series(WALK[:, 0], pd.date_range("2026-03-28", periods=80, freq="h", tz="Europe/Berlin")),
+    "a fixed offset": pd.Series(WALK[:, 0], pd.date_range("2026-03-28 00:00+02:00", periods=80, freq="15min")),
+    "nanoseconds": pd.Series(WALK[:, 0], DAYS.as_unit("ns")),
+    "months": pd.Series(WALK[:, 0], pd.period_range("2000-01", periods=80, freq="M", name="month")),
+    "quarters": pd.Series(WALK[:, 0], pd.period_range("2000-01", periods=80, freq="Q-NOV")),
+    "Wednesdays": pd.Series(WALK[:, 0], pd.date_range("2020", periods=80, freq="W-WED")),
+    "whole numbers": pd.Series(WALK[:, 0], pd.RangeIndex(10, 10 + 80 * 5, 5)),
+    "short whole numbers": pd.Series(WALK[:, 0], pd.Index(np.arange(80, dtype=np.int32), name="row")),
+    "numbered columns": pd.DataFrame({3: WALK[:, 0]}, DAYS),
+}
+
+
+@pytest.mark.parametrize("frame", SHAPES.values(), ids=SHAPES)
+def test_timestamps_of_every_kind_come_back(tmp_path, frame):
+    model = linear(frame)
+    loaded = passed_through(model, tmp_path)
+    assert_frame_equal(loaded.predict(steps=5), model.predict(steps=5), check_exact=True)
+    assert_same(loaded, model)
+
+
+def long_frame(ids):
+    long = shop().reset_index()
+    return long.assign(id=pd.Series(ids(long["id"]), dtype=None))
+
+
+LONG = {
+    "texts": lambda ids: ids,
+    "objects": lambda ids: ids.astype(object),
+    "numbers": lambda ids: ids.map({"z": 9, "b": 10}).astype("int32"),
+    "categories": lambda ids: pd.Categorical(ids, ["z", "other", "b"], ordered=True),
+    "nullable texts": lambda ids: ids.astype("string"),
+}
+
+
+@pytest.mark.parametrize("ids", LONG.values(), ids=LONG)
+def test_ids_of_every_kind_come_back(tmp_path, ids):
+    model = linear(long_frame(ids), target=["sales", "promo"], id_column="id", time_column="day", multivariate="joint")
+    loaded = passed_through(model, tmp_path)
+    assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+    assert_same(loaded, model)
+
+
+def test_an_exchange_for_every_ticker_comes_back(tmp_path):
+    days = {code: tsseq.data.time_rules.sessions(code, 2023, 2024)[100:180] for code in ("XNYS", "XLON")}
+    series = {"SPY": pd.Series(WALK[:, 0], days["XNYS"]), "VOD": pd.Series(WALK[:, 1], days["XLON"])}
+    prices = pd.concat(
+        {("Close", name): one for name, one in series.items()}, axis=1, sort=True, names=["Price", "Ticker"]
+    )
+    model = linear(prices, target="Close", calendar={"SPY": "XNYS", "VOD": "XLON"})
+    loaded = passed_through(model, tmp_path)
+    assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+    assert_same(loaded, model)
+
+
+def test_missing_values_and_static_covariates_come_back(tmp_path):
+    frame = shop().assign(size=lambda frame: (frame["sales"] > 25).groupby("id").transform("max") * 1.5)
+    frame.iloc[[3, 75], 0] = np.nan
+    head = tsseq.StudentT()
+    model = LSTMForecaster(3, 8, hidden_size=4, n_layers=2, bidirectional=True, target="sales", static="size")
+    model.set_params(head=head, training=QUICK).fit(frame)
+    loaded = passed_through(model, tmp_path)
+    levels = (0.2, 0.9)
+    assert_frame_equal(loaded.predict(levels=levels), model.predict(levels=levels), check_exact=True)
+    assert_same(loaded, model)
+
+
+def assert_same(loaded, model):
+    """All that was learnt, and all that it was told."""
+    assert vars(loaded).keys() == vars(model).keys()
+    assert vars(loaded.regressor_).keys() == vars(model.regressor_).keys()
+    assert repr(clone(loaded)) == repr(clone(model))
+    assert repr(clone(loaded.regressor_)) == repr(clone(model.regressor_))
+    assert (loaded.layout_, loaded.schema_) == (model.layout_, model.schema_)
+    assert (loaded.panel_.form, loaded.panel_.rules) == (model.panel_.form, model.panel_.rules)
+    assert (loaded.fitted_until_, type(loaded.fitted_until_)) == (model.fitted_until_, type(model.fitted_until_))
+    for ours, theirs in ((loaded.panel_.times, model.panel_.times), (loaded.scaling_.ids, model.scaling_.ids)):
+        pd.testing.assert_index_equal(ours, theirs, exact="equiv")
+    for name in ("values", "static", "indptr", "rank"):
+        np.testing.assert_array_equal(getattr(loaded.panel_, name), getattr(model.panel_, name), strict=True)
+    for name in ("scale", "weight", "centre", "spread", "static_centre", "static_spread"):
+        np.testing.assert_array_equal(getattr(loaded.scaling_, name), getattr(model.scaling_, name), strict=True)
+    assert_frame_equal(loaded.history_, model.history_, check_exact=True)
+
+
+def test_a_forecaster_around_a_network_and_its_refit(tmp_path):
+    frame = shop()
+    model = Forecaster(NeuralRegressor(LSTM(4), Quantiles(), QUICK), 3, 8, target=("sales", "promo")).fit(frame)
+    loaded = passed_through(model, tmp_path)
+    assert_same(loaded, model)
+    assert_frame_equal(clone(loaded).fit(frame).predict(), model.predict(), check_exact=True)
+    assert loaded.score(frame) == model.score(frame)
+    cutoffs = DAYS[[40, 60]]
+    assert_frame_equal(loaded.predict_at(frame, cutoffs), model.predict_at(frame, cutoffs), check_exact=True)
+
+
+def test_what_was_set_after_the_fit_changes_no_forecast(tmp_path):
+    model = small()
+    model.set_params(hidden_size=64, calendar=pd.offsets.Day(1))
+    loaded = passed_through(model, tmp_path)
+    assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+    assert loaded.get_params()["hidden_size"] == 64
+    assert loaded.calendar == pd.offsets.Day(1)
+
+
+def test_loading_leaves_random_numbers_alone(tmp_path):
+    model = small()
+    model.save(tmp_path / "model.tsseq")
+    before = torch.get_rng_state()
+    tsseq.load(tmp_path / "model.tsseq")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Average(Network):
+    """A network of the user's own, with a buffer that is not saved with its state."""
+
+    def __init__(self, width: int = 3, note: str = "mine") -> None:
+        self.width = width
+        self.note = note
+
+    def build(self, layout, n_params):
+        return AverageNet(self.width, layout, n_params)
+
+
+class AverageNet(nn.Module):
+    def __init__(self, width, layout, n_params):
+        super().__init__()
+        self.shape = (layout.horizon, layout.n_targets, n_params)
+        self.register_buffer("share", torch.full((layout.context_length,), 1 / layout.context_length), persistent=False)
+        self.read = nn.Sequential(
+            nn.Linear(1, width), nn.BatchNorm1d(width), nn.Linear(width, int(np.prod(self.shape)))
+        )
+
+    def forward(self, batch):
+        mean = (batch.values.target[..., 0] * self.share).sum(1, keepdim=True)
+        return self.read(mean).unflatten(1, self.shape)
+
+
+class TestAnOwnNetwork:
+    def test_it_is_given_by_the_caller(self, tmp_path):
+        frame = pd.Series(WALK[:, 0], DAYS, name="y")
+        model = Forecaster(NeuralRegressor(Average(width=5), training=QUICK), 2, 8).fit(frame)
+        loaded = passed_through(model, tmp_path, networks=[Average])
+        assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+        assert loaded.regressor_.network.width == 5
+        with pytest.raises(ModelFileError, match=r"names 'Average'.*tsseq\.load\(path, networks=\[Average\]\)"):
+            tsseq.load(tmp_path / "model.tsseq")
+
+    def test_it_bears_a_name_of_its_own(self, tmp_path):
+        with pytest.raises(ConfigError, match="LSTM is a name of tsseq's own"):
+            tsseq.load(tmp_path / "model.tsseq", networks=[type("LSTM", (Average,), {})])
+        with pytest.raises(ConfigError, match="must be classes"):
+            tsseq.load(tmp_path / "model.tsseq", networks=[Average()])
+
+
+class TestSaving:
+    def test_only_a_fitted_model_is_saved(self, tmp_path):
+        with pytest.raises(NotFittedError):
+            LinearForecaster(2, 8).save(tmp_path / "model.tsseq")
+
+    def test_other_regressors_are_left_to_pickle(self, tmp_path):
+        with pytest.raises(
+            ConfigError, match=r"neural and naive forecasters; Forecaster\(Ridge\) is left to joblib or pickle"
+        ):
+            Forecaster(Ridge(), 2, 8).fit(pd.Series(WALK[:, 0], DAYS)).save(tmp_path / "model.tsseq")
+
+    def test_a_model_that_cannot_be_saved_leaves_the_old_file(self, tmp_path):
+        path, model = tmp_path / "model.tsseq", small()
+        model.save(path)
+        before = path.read_bytes()
+        holidays = pd.offsets.CustomBusinessDay(holidays=["2024-01-01"])
+        frame = pd.Series(WALK[:, 0], pd.date_range("2024-01-02", periods=80, freq=holidays))
+        with pytest.raises(ConfigError, match=r"CustomBusinessDay.* has no alias"):
+            linear(frame, calendar=holidays).save(path)
+        assert path.read_bytes() == before
+        assert os.listdir(tmp_path) == ["model.tsseq"]
+
+    def test_a_save_that_fails_on_disk_leaves_nothing(self, tmp_path):
+        (tmp_path / "model.tsseq").mkdir()
+        with pytest.raises(OSError):
+            small().save(tmp_path / "model.tsseq")
+        assert os.listdir(tmp_path) == ["model.tsseq"]
+        with pytest.raises(FileNotFoundError):
+            small().save(tmp_path / "nowhere" / "model.tsseq")
+
+    def test_a_second_save_takes_the_place_of_the_first(self, tmp_path):
+        model, other = small(), linear(pd.Series(WALK[:, 1], DAYS))
+        other.save(tmp_path / "model.tsseq")
+        assert_frame_equal(passed_through(model, tmp_path).predict(), model.predict(), check_exact=True)
+        assert os.listdir(tmp_path) == ["model.tsseq"]
+
+    def test_the_same_model_gives_the_same_bytes(self, tmp_path):
+        model = small()
+        model.save(tmp_path / "one.tsseq")
+        model.save(str(tmp_path / "two.tsseq"))
+        assert (tmp_path / "one.tsseq").read_bytes() == (tmp_path / "two.tsseq").read_bytes()
+
+    @pytest.mark.parametrize("name", [1.5, True, ("a", "b"), pd.Timestamp("2024")], ids=repr)
+    def test_columns_are_texts_or_whole_numbers(self, tmp_path, name):
+        frame = pd.Series(WALK[:, 0], DAYS).to_frame()
+        frame.columns = pd.Index([name], dtype=object, tupleize_cols=False)
+        with pytest.raises(ConfigError):
+            linear(frame).save(tmp_path / "model.tsseq")
+
+    def test_ids_are_texts_or_whole_numbers(self, tmp_path):
+        frame = long_frame(lambda ids: ids.map({"z": pd.Timestamp("2024"), "b": pd.Timestamp("2025")}))
+        model = linear(frame, target="sales", id_column="id", time_column="day")
+        with pytest.raises(ConfigError, match=r"ids in a model file are texts or whole numbers, not Timestamp"):
+            model.save(tmp_path / "model.tsseq")
+
+    def test_arguments_that_could_not_be_read_again_are_refused(self, tmp_path):
+        with pytest.raises(ConfigError, match=r"Training\(strategy=\) holds <object"):
+            small().set_params(training=Training(strategy=object())).save(tmp_path / "model.tsseq")
+        with pytest.raises(ConfigError, match=r"could not be loaded: LSTMForecaster\(log=1\)"):
+            small().set_params(log=1).save(tmp_path / "model.tsseq")
+        with pytest.raises(ConfigError, match=r"LSTMForecaster\(dropout=\) holds inf"):
+            small().set_params(dropout=float("inf")).save(tmp_path / "model.tsseq")
+        assert os.listdir(tmp_path) == []
+
+
+def damaged(content, rng):
+    """One truncation, flipped bit or overwritten stretch."""
+    kind, at = rng.integers(3), int(rng.integers(len(content)))
+    if kind == 0:
+        return content[:at]
+    changed = bytearray(content)
+    if kind == 1:
+        changed[at] ^= 1 << int(rng.integers(8))
+    else:
+        piece = rng.bytes(int(rng.integers(1, 64)))
+        changed[at : at + len(piece)] = piece[: len(content) - at]
+    return bytes(changed)
+
+
+def test_no_damaged_file_is_loaded_as_something_else(tmp_path):
+    model, path, rng = small(), tmp_path / "model.tsseq", np.random.default_rng(0)
+    model.save(path)
+    content, want, refused = path.read_bytes(), model.predict(), 0
+    for _ in range(2000):
+        path.write_bytes(damaged(content, rng))
+        try:
+            loaded = tsseq.load(path)
+        except ModelFileError:
+            refused += 1
+        else:
+            assert_frame_equal(loaded.predict(), want, check_exact=True)
+    assert refused > 1900
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.tsseq"
+    small().save(path)
+    return read(path)
+
+
+def archive(path, content_of, method=zipfile.ZIP_STORED, **manifest):
+    """A file as `write` makes it, with whatever members and manifest."""
+    digests = {name: {"size": len(content), "sha256": sha256(content).hexdigest()} for name, content in content_of}
+    about = {"format": "tsseq-model", "format_version": 1, "written_by": {"tsseq": "9.9"}, "members": digests}
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, content in [("manifest.json", json.dumps(about | manifest)), *content_of]:
+            file.writestr(name, content)
+    return path
+
+
+class TestHostileFiles:
+    def test_a_faithful_copy_is_loaded(self, tmp_path, members):
+        """The other tests fail for the reason that they name."""
+        assert tsseq.load(archive(tmp_path / "model.tsseq", members.items())).horizon == 2
+
+    @pytest.mark.parametrize("name", ["../evil.py", "/tmp/evil.py", "weights.pkl", "config.json"])
+    def test_members_beyond_the_four_are_refused(self, tmp_path, members, name):
+        with pytest.warns(UserWarning, match="Duplicate") if name in members else nullcontext():
+            path = archive(tmp_path / "model.tsseq", [*members.items(), (name, b"{}")])
+        with pytest.raises(ModelFileError, match="each once"):
+            tsseq.load(path)
+        assert os.listdir(tmp_path) == ["model.tsseq"]
+
+    def test_a_missing_member_is_refused(self, tmp_path, members):
+        with pytest.raises(ModelFileError, match="each once"):
+            tsseq.load(archive(tmp_path / "model.tsseq", list(members.items())[:2]))
+
+    def test_a_bomb_is_refused_unopened(self, tmp_path, members):
+        bomb = members | {"state.safetensors": bytes(50_000_000)}
+        path = archive(tmp_path / "model.tsseq", bomb.items(), zipfile.ZIP_DEFLATED)
+        with pytest.raises(ModelFileError, match=r"manifest\.json is compressed"):
+            tsseq.load(path)
+
+    def test_a_size_beyond_the_file_is_refused(self, tmp_path, members):
+        path = archive(tmp_path / "model.tsseq", members.items())
+        content, length = path.read_bytes(), len(members["weights.safetensors"])
+        huge = content.replace(struct.pack("<LL", length, length), struct.pack("<LL", 2**32 - 2, 2**32 - 2))
+        assert huge != content
+        path.write_bytes(huge)
+        with pytest.raises(ModelFileError):
+            tsseq.load(path)
+
+    def test_a_newer_format_says_what_to_do(self, tmp_path, members):
+        path = archive(tmp_path / "model.tsseq", [("other.bin", b"")], format_version=2)
+        with pytest.raises(ModelFileError, match=r"format 2 by tsseq 9\.9.* up to format 1: pip install --upgrade"):
+            tsseq.load(path)
+        for version in ("1", 0, None, True, 1.0):
+            with pytest.raises(ModelFileError, match="is no version"):
+                tsseq.load(archive(path, members.items(), format_version=version))
+
+    @pytest.mark.parametrize("content", [b"", b"text", BytesIO().getvalue(), b"PK\x05\x06" + bytes(18)], ids=repr)
+    def test_other_files_are_refused(self, tmp_path, content):
+        (tmp_path / "model.tsseq").write_bytes(content)
+        with pytest.raises(ModelFileError):
+            tsseq.load(tmp_path / "model.tsseq")
+
+    def test_a_file_that_is_not_there_is_the_usual_error(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            tsseq.load(tmp_path / "model.tsseq")
+
+    @pytest.mark.parametrize("digest", ["0" * 64, None])
+    def test_a_member_that_is_not_as_it_was_written_is_refused(self, tmp_path, members, digest):
+        about = {name: {"size": len(content), "sha256": digest} for name, content in members.items()}
+        with pytest.raises(ModelFileError, match=r"config\.json is not as it was written"):
+            tsseq.load(archive(tmp_path / "model.tsseq", members.items(), members=about))
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ('"kind": "LSTM"', '"kind": "os.system"', "names 'os.system'"),
+            ('"kind": "LSTM"', '"kind": "Ridge"', "names 'Ridge'"),
+            ('"kind": "LSTM"', '"kind": "GRU"', "the weights have"),
+            ('"kind": "LSTM"', '"kind": "Training"', "no argument that Training takes"),
+            ('"hidden_size": 4', '"hidden_size": 1000000000', "RuntimeError|needs"),
+            ('"hidden_size": 4', '"hidden_size": 100000', "needs"),
+            ('"hidden_size": 4', '"hidden_size": "4"', "no argument that LSTM"),
+            ('"hidden_size": 4', '"hidden_size": true', "no argument that LSTM"),
+            ('"hidden_size": 4', '"hidden_size": NaN', "NaN is no JSON"),
+            ('"hidden_size": 4', f'"hidden_size": {"9" * 5000}', "integer string conversion"),
+            ('"hidden_size": 4', '"hidden_size": ' + "[" * 100_000, "parts make no sense"),
+            ('"hidden_size": 4', '"hidden_size": {"python": "exit()"}', "has no meaning"),
+            ('"n_layers": 1', '"n_layers": 1000000000', "more than the"),
+            ('"horizon": 2', '"horizon": 2000000000', "needs|parts make no sense"),
+            ('"context_length": 8', '"context_length": -8', "does not fit|describe different rows"),
+            ('"n_known": 0', '"n_known": 3', "does not fit the columns"),
+            ('"seed": 0', '"__class__": 0', "no argument that Training takes"),
+            ('"times": "datetime64[us]"', '"times": "M8[generic]"', "parts make no sense|unknown"),
+            ('"kind": "last"', '"kind": "first"', "unknown scaling"),
+            ('"forecaster"', '"other"', "parts make no sense"),
+        ],
+        ids=lambda value: value[:40],
+    )
+    def test_a_config_that_asks_for_something_else_is_refused_at_once(self, tmp_path, members, old, new, message):
+        text = members["config.json"].decode().replace(old, new)
+        assert text.encode() != members["config.json"]
+        path = tmp_path / "model.tsseq"
+        write(path, members | {"config.json": text.encode()})
+        before = perf_counter()
+        with pytest.raises(ModelFileError, match=message):
+            tsseq.load(path)
+        assert perf_counter() - before < 2
+
+    @pytest.mark.parametrize("member", ["weights.safetensors", "state.safetensors"])
+    def test_arrays_of_other_shapes_and_dtypes_are_refused(self, tmp_path, members, member):
+        path, arrays = tmp_path / "model.tsseq", safetensors.torch.load(members[member])
+        for name, array in arrays.items():
+            other = torch.float16 if array.is_floating_point() else torch.int32
+            for wrong in (array.to(other), array[..., None].contiguous(), None):
+                changed = {key: wrong if key == name else value for key, value in arrays.items()}
+                changed = {key: value for key, value in changed.items() if value is not None}
+                write(path, members | {member: safetensors.torch.save(changed)})
+                with pytest.raises(ModelFileError):
+                    tsseq.load(path)
+
+    def test_series_that_overlap_or_end_elsewhere_are_refused(self, tmp_path, members):
+        path, state = tmp_path / "model.tsseq", safetensors.torch.load(members["state.safetensors"])
+        for name, wrong in (("indptr", [0, 7]), ("indptr", [1, 8]), ("indptr", [0, 9]), ("rank", [5])):
+            changed = state | {name: torch.tensor(wrong)}
+            write(path, members | {"state.safetensors": safetensors.torch.save(changed)})
+            with pytest.raises(ModelFileError, match=r"indptr|ids and their order"):
+                tsseq.load(path)
+
+
+def test_every_part_that_tsseq_offers_may_be_in_a_file():
+    parts = [getattr(tsseq, name) for name in tsseq.__all__]
+    parts = [part for part in parts if isinstance(part, type) and issubclass(part, (Network, Head, Forecaster))]
+    assert {part.__name__ for part in parts} <= KINDS.keys()
+    assert not {"Network", "Head", "_Named", "_Counts"} & KINDS.keys()
+
+
+def test_json_is_strict():
+    with pytest.raises(ValueError):
+        dumped({"loss": float("nan")})

@@ -1,0 +1,361 @@
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+
+from tsseq.data.samples import load_sample, make_series
+from tsseq.errors import ConfigError, DataError
+from tsseq.evaluation.backtest import backtest
+from tsseq.forecasting.forecaster import Forecaster
+from tsseq.reporting.report import report
+from tsseq.trading.signals import to_weights
+from tsseq.trading.simulate import Costs, simulate
+
+EVIL = "<b>&\"'</b>"
+SEASONAL = make_series("seasonal", 200, period=12).set_axis(pd.period_range("2000-01", periods=200, freq="M"))
+
+
+class Page(HTMLParser):
+    """What a reader sees of a report: its tables, its texts by class and the figures' data."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.html = path.read_text(encoding="utf-8")
+        self.rows, self.texts, self.open = {}, [], []
+        self.feed(self.html)
+        self.figures = [
+            json.loads(found) for found in re.findall(r'class="figure">(.*?)</script>', self.html, re.DOTALL)
+        ]
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append((tag, dict(attributes).get("class", "")))
+        if tag == "tr":
+            self.cells = []
+
+    def handle_endtag(self, tag):
+        if tag == "tr" and len(self.cells) > 1:
+            self.rows.setdefault(self.cells[0], []).append(self.cells[1:])
+        while self.open and self.open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data):
+        tag, kind = self.open[-1] if self.open else ("", "")
+        if tag in ("td", "th"):
+            self.cells.append(data)
+        elif tag not in ("script", "style") and data.strip():
+            self.texts.append((tag, kind, data))
+
+    def text(self, tag="", kind=""):
+        return " ".join(words for t, k, words in self.texts if tag in ("", t) and kind in ("", k)).replace("\xa0", " ")
+
+
+def value(cell):
+    """The number that a cell shows, percentages as shares."""
+    text = cell.replace("−", "-").replace(",", "").replace("\xa0", "").removesuffix("×")
+    return np.nan if text == "–" else float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="module")
+def sp500(folder):
+    prices = load_sample("sp500").iloc[-1500:]
+    models = {"ridge": Forecaster(Ridge(), 5, 60, target="close", log=True, calendar="XNYS")}
+    result = backtest(models, prices, n_cutoffs=100)
+    weights = to_weights(result.forecasts, prices, "ridge", short=False)
+    book = simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
+    path = report(result, book, folder / "sp500.html", title="S&P 500")
+    return SimpleNamespace(prices=prices, result=result, weights=weights, book=book, path=path, page=Page(path))
+
+
+@pytest.fixture(scope="module")
+def panel(folder):
+    days = pd.date_range("2020-01-01", periods=200)
+    walks = {
+        name: make_series("random_walk", 200, seed=seed, level=100).set_axis(days)
+        for seed, name in enumerate([EVIL, "b"])
+    }
+    frame = pd.concat(walks, names=["id", "day"]).to_frame("price")
+    models = {EVIL: Forecaster(Ridge(), 2, 10), "other": Forecaster(Ridge(10.0), 2, 10)}
+    result = backtest(models, frame, n_cutoffs=20)
+    path = report(result, path=folder / "panel.html", title=EVIL)
+    return SimpleNamespace(result=result, path=path, page=Page(path))
+
+
+def verdict(folder, model, series, **options):
+    page = Page(report(backtest({"ridge": model}, series, **options), path=folder / "verdict.html"))
+    return page.text("p", "verdict good") + page.text("p", "verdict")
+
+
+def test_the_score_table_shows_the_scores_and_one_sided_p_values(sp500):
+    tests = sp500.result.compare(alternative="less")["p_value"]
+    for name, scores in sp500.result.scores.iterrows():
+        *shown, _, p_value = sp500.page.rows[name][0]
+        names = ["MAE", "RMSE", "MASE", "sMAPE", "skill", "direction"]
+        assert dict(zip(names, map(value, shown))) == pytest.approx(scores[names].to_dict(), rel=5e-4, abs=5e-4)
+        assert p_value == (
+            "–" if name == "last_value" else f"{tests[name]:.3f}" if tests[name] < 0.999 else ">\xa00.999"
+        )
+
+
+def test_naive_forecasts_come_first_and_apart(sp500):
+    table = sp500.page.html.split("<table")[1].split("</table>")[0]
+    first, second = table.split("<tbody")[1:]
+    assert 'class="apart"' in first
+    assert [name in first for name in ("last_value", "drift", "mean", "ridge")] == [True, True, True, False]
+    assert "ridge" in second
+
+
+def test_error_by_step_is_that_of_the_result(sp500):
+    expected = sp500.result.by("step")["MAE"]
+    for trace in sp500.page.figures[0]["data"]:
+        assert trace["x"] == [1, 2, 3, 4, 5]
+        assert trace["y"] == pytest.approx(expected.xs(trace["name"], level="model").tolist())
+
+
+def test_a_naive_forecast_far_off_is_hidden_and_the_page_says_so(sp500):
+    hidden = [trace["name"] for trace in sp500.page.figures[0]["data"] if trace["visible"] == "legendonly"]
+    assert hidden == ["mean"]
+    assert "hidden until then: mean" in sp500.page.text("figcaption")
+
+
+def test_forecasts_are_drawn_as_they_were_made_from_the_value_at_the_cutoff(sp500):
+    actual, *models = sp500.page.figures[1]["data"]
+    closes = sp500.prices["close"]
+    assert actual["y"] == closes.iloc[-100:].tolist()
+    assert [trace["name"] for trace in models] == ["last_value", "drift", "mean", "ridge"]
+    made = sp500.result.forecasts.query("model == 'ridge'").set_index(["cutoff", "step"])["forecast"]
+    ridge = models[-1]
+    starts = range(0, len(ridge["x"]), 7)  # the cutoff, five steps and a gap
+    assert len(starts) == 8
+    for start in starts:
+        cutoff = pd.Timestamp(ridge["x"][start])
+        assert ridge["y"][start : start + 7] == [closes[cutoff], *made[cutoff], None]
+
+
+def test_quantiles_become_a_band(folder, sp500):
+    forecasts = sp500.result.forecasts.copy()
+    own = forecasts["model"] == "ridge"
+    for level, shift in ((0.1, -30), (0.5, 0), (0.9, 30)):
+        forecasts[f"q{level}"] = (forecasts["forecast"] + shift).where(own)
+    page = Page(report(replace(sp500.result, forecasts=forecasts), path=folder / "band.html"))
+    (band,) = (trace for trace in page.figures[1]["data"] if trace.get("fill") == "toself")
+    line = page.figures[1]["data"][-1]
+    middle = np.array(line["y"][1:6])
+    assert band["y"][1:11] == pytest.approx([*(middle + 30), *(middle - 30)[::-1]])
+    coverage = replace(sp500.result, forecasts=forecasts).scores.loc["ridge", "coverage"]
+    assert value(page.rows["ridge"][0][7]) == pytest.approx(coverage, abs=5e-4)
+    assert "where 80 % should be" in page.text("p", "note")
+
+
+def test_a_random_walk_is_not_beaten_and_the_verdict_says_so(folder):
+    found = verdict(folder, Forecaster(Ridge(), 2, 10), make_series("random_walk", 300), n_cutoffs=50)
+    words = "the errors of the closest, ridge, are 3.6 % larger (p = 0.949)."
+    assert found == f"No model beats repeating the last value: {words}"
+
+
+def test_a_model_that_beats_the_last_value_is_named_in_the_verdict(folder):
+    found = verdict(folder, Forecaster(Ridge(), 3, 24), SEASONAL, n_cutoffs=40)
+    words = r"its errors are 8\d\.\d % smaller, more than luck explains \(p < 0\.001\)\."
+    assert re.fullmatch(f"ridge beats repeating the last value: {words}", found)
+    assert 'class="verdict good"' in (folder / "verdict.html").read_text()
+
+
+def test_a_winner_behind_another_naive_forecast_is_no_good_news(folder):
+    found = verdict(folder, Forecaster(Ridge(3000.0), 3, 24), SEASONAL, n_cutoffs=40)
+    assert found.startswith("ridge beats repeating the last value")
+    assert found.endswith("but seasonal_naive, which learns nothing, does better still.")
+    assert 'class="verdict good"' not in (folder / "verdict.html").read_text()
+
+
+def test_too_few_cutoffs_give_no_verdict(folder):
+    found = verdict(folder, Forecaster(Ridge(), 3, 24), SEASONAL, n_cutoffs=1)
+    assert found == "It cannot be told whether any model beats repeating the last value: too few cutoffs for a test."
+
+
+def test_key_statistics_are_those_of_the_book(sp500):
+    book = sp500.book
+    columns = zip(
+        book.stats(),
+        replace(book, returns=book.gross_returns).stats(),
+        replace(book, returns=book.benchmark).stats().drop(["turnover", "exposure"]).reindex(book.stats().index),
+    )
+    names = {"cagr": "Annual growth (CAGR)", "value_at_risk": "Value at risk, 5\xa0%"}
+    names["conditional_value_at_risk"] = "Mean of the worst 5\xa0%"
+    for name, expected in zip(book.stats().index, columns):
+        shown = sp500.page.rows[names.get(name, name.replace("_", " ").capitalize())][0]
+        assert [value(cell) for cell in shown] == pytest.approx(expected, rel=5e-4, abs=5e-5, nan_ok=True)
+
+
+def test_money_figures_follow_the_book(sp500):
+    book, (net, gross, passive) = sp500.book, sp500.page.figures[2]["data"]
+    assert net["y"] == pytest.approx(book.equity.tolist(), abs=1e-6)
+    assert gross["y"] == pytest.approx((1 + book.gross_returns).cumprod().tolist(), abs=1e-6)
+    assert passive["y"] == pytest.approx((1 + book.benchmark).cumprod().tolist(), abs=1e-6)
+    assert min(sp500.page.figures[3]["data"][0]["y"]) == pytest.approx(book.stats()["max_drawdown"], abs=1e-6)
+    assert sum(sp500.page.figures[5]["data"][0]["y"]) == pytest.approx(book.turnover.sum())
+
+
+def test_monthly_returns_compound_to_the_year_and_the_years_to_the_whole(sp500):
+    cells = np.array(sp500.page.figures[4]["data"][0]["z"], dtype=float) / 100  # (years, 12 months and the year)
+    assert np.nanprod(1 + cells[:, :12], axis=1) == pytest.approx(1 + cells[:, 12], abs=1e-4)
+    assert np.prod(1 + cells[:, 12]) == pytest.approx(sp500.book.equity.iloc[-1], abs=1e-4)
+
+
+def test_the_page_says_how_it_was_made(sp500):
+    words = sp500.page.text("dd")
+    first, last = sp500.result.forecasts["cutoff"].agg(["min", "max"]).dt.strftime("%Y-%m-%d")
+    assert f"100: {first} to {last}, 5 rows apart" in words
+    assert "500 of 500 forecasts per model" in words
+    assert "next_open: orders fill at the open after the decision" in words
+    assert "7 basis points" in words
+    assert sp500.page.rows["ridge"][1] == ["1", "in the backtest", first]
+
+
+@pytest.mark.parametrize(
+    ("times", "bars"),
+    [
+        (pd.bdate_range("2024-01-01", periods=40), 252),
+        (pd.date_range("2024-01-01", periods=40, freq="D"), 365),
+        (pd.date_range("2024-01-01", periods=40, freq="W"), 52),
+        (pd.date_range("2024-01-01", periods=40, freq="MS"), 12),
+        (pd.date_range("2024-01-01", periods=48, freq="h"), 252 * 24),
+        (pd.bdate_range("2024-01-01", periods=1), 252),
+    ],
+)
+def test_statistics_are_annualised_with_the_bars_that_a_year_has(folder, sp500, times, bars):
+    prices = pd.Series(np.linspace(100, 110, len(times)), times)
+    book = simulate(pd.Series([1.0], times[:1]), prices)
+    page = Page(report(sp500.result, book, folder / "bars.html"))
+    assert f"count {bars} bars to the year" in page.text("p", "note")
+    assert value(page.rows["Exposure"][0][0]) == pytest.approx(book.stats()["exposure"], abs=5e-5)
+
+
+def test_looking_ahead_is_stamped_beside_the_money_and_in_the_caveats(folder, sp500):
+    book = simulate(sp500.weights, sp500.prices, execution="same_bar")
+    page = Page(report(sp500.result, book, folder / "ahead.html"))
+    assert "LOOKS AHEAD" in page.text("p", "warning")
+    assert "LOOKS AHEAD" in page.text("li")
+    assert "No costs were charged" in page.text("li")
+
+
+def test_a_panel_shows_its_first_series_and_warns_of_survivorship(panel):
+    assert f"Shown: {EVIL}, the first of 2 series." in panel.page.text("p")
+    own = panel.result.forecasts.query("id == @EVIL").drop_duplicates("time").sort_values("time")["actual"]
+    assert panel.page.figures[1]["data"][0]["y"] == own.tolist()
+    caveats = panel.page.text("li")
+    assert "survivorship bias" in caveats
+    assert "20 cutoffs: too little" in caveats
+    assert "2 models were tried" in caveats
+
+
+def test_names_are_shown_as_they_are_and_never_read_as_html(panel):
+    assert "<b>" not in panel.page.html.split("<script>")[0]
+    assert panel.page.text("h1") == EVIL
+    assert EVIL in panel.page.rows
+    assert "&lt;b&gt;&amp;\"'&lt;/b&gt;" in [trace["name"] for trace in panel.page.figures[0]["data"]]
+
+
+def test_forecasts_without_a_known_value_are_counted_as_unscored(folder, sp500):
+    forecasts = sp500.result.forecasts
+    last = forecasts["time"] == forecasts["time"].max()
+    gap = replace(sp500.result, forecasts=forecasts.assign(actual=forecasts["actual"].mask(last)))
+    page = Page(report(gap, path=folder / "gap.html"))
+    assert "499 of 500 forecasts per model" in page.text("dd")
+    assert "4 forecasts are not scored" in page.text("li")
+
+
+def test_nothing_to_score_is_an_error_that_says_so(tmp_path, sp500):
+    nothing = replace(sp500.result, forecasts=sp500.result.forecasts.assign(actual=np.nan))
+    with pytest.raises(DataError, match="known actual value"):
+        report(nothing, path=tmp_path / "report.html")
+
+
+def test_a_missing_folder_is_an_error_that_names_it(tmp_path, sp500):
+    with pytest.raises(ConfigError, match="nowhere"):
+        report(sp500.result, path=tmp_path / "nowhere" / "report.html")
+
+
+def test_integers_as_times_are_drawn_as_they_are(folder):
+    series = make_series("ar1", 200).reset_index(drop=True)
+    result = backtest({"ridge": Forecaster(Ridge(), 2, 10)}, series, n_cutoffs=10, step=5)
+    page = Page(report(result, path=folder / "integers.html"))
+    actual = page.figures[1]["data"][0]
+    assert actual["mode"] == "markers"  # cutoffs further apart than the horizon leave gaps
+    assert actual["y"] == series[actual["x"]].tolist()
+
+
+@pytest.mark.parametrize("spoil", ["rendering", "writing"])
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, sp500, spoil):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    book = replace(sp500.book, execution="unheard of") if spoil == "rendering" else sp500.book
+    title = "\udc80 cannot be encoded" if spoil == "writing" else "Backtest"
+    with pytest.raises((KeyError, UnicodeEncodeError)):
+        report(sp500.result, book, path, title=title)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path, sp500):
+    again = report(sp500.result, sp500.book, tmp_path / "again.html", title="S&P 500")
+    assert again.read_bytes() == sp500.path.read_bytes()
+    assert list(tmp_path.iterdir()) == [again]
+
+
+def test_nothing_is_loaded_from_elsewhere(sp500):
+    html = sp500.page.html
+    assert html.count("<script>") == 2
+    assert not re.search(r'src="http|<link|@import|<script [^>]*src', html)
+    assert "default-src 'none'" in html
+
+
+def browse(path, *options):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    command = [
+        chromium,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        "--virtual-time-budget=5000",
+    ]
+    return subprocess.run(
+        [*command, *options, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=50, check=True
+    )
+
+
+def test_a_browser_draws_every_plot_without_an_error(sp500):
+    seen = browse(sp500.path)
+    n_plots = seen.stdout.count('class="figure"')
+    assert n_plots == 6
+    assert seen.stdout.count('class="plot js-plotly-plot"') == n_plots
+    assert seen.stdout.count('class="main-svg"') >= 2 * n_plots
+    assert "CONSOLE" not in seen.stderr
+
+
+def test_a_browser_shows_names_in_legends_as_they_are(panel):
+    assert browse(panel.path).stdout.count(">&lt;b&gt;&amp;\"'&lt;/b&gt;</text>") == 2
+
+
+def test_a_screen_of_400_pixels_needs_no_scrolling_sideways(folder, sp500):
+    frame = folder / "frame.html"
+    measure = "const page = phone.contentDocument.documentElement; phone.title = [page.scrollWidth, page.clientWidth]"
+    phone = f'<iframe id="phone" src="{sp500.path.name}" width="400" height="900" frameborder="0"></iframe>'
+    frame.write_text(f"{phone}<script>setTimeout(() => {{ {measure} }}, 3000)</script>")
+    seen = browse(frame, "--allow-file-access-from-files").stdout
+    content, screen = map(int, re.search(r'title="(\d+),(\d+)"', seen).groups())
+    assert content == screen <= 400

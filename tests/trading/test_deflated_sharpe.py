@@ -1,0 +1,27 @@
+"""The best of many trials: luck is recognised as luck, and an edge as an edge."""
+
+import numpy as np
+
+from tsseq.trading.statistics.deflated_sharpe import Trials, deflated_sharpe, probabilistic_sharpe
+from tsseq.trading.statistics.returns import sharpe
+
+
+def best_of(returns):
+    """The deflated and the probabilistic Sharpe ratio of the best row."""
+    sharpes = [sharpe(row) for row in returns]
+    best = returns[int(np.argmax(sharpes))]
+    return deflated_sharpe(best, Trials.of(sharpes)), probabilistic_sharpe(best)
+
+
+def test_the_best_of_forty_strategies_without_an_edge_is_seldom_taken_for_skill():
+    random = np.random.default_rng(0)
+    found = np.array([best_of(random.normal(0, 0.01, (40, 500))) for _ in range(200)])
+    assert (found[:, 0] > 0.95).mean() <= 0.09
+    assert (found[:, 1] > 0.95).mean() > 0.8  # what a test without the ledger would say
+
+
+def test_an_edge_among_forty_strategies_is_recognised():
+    random = np.random.default_rng(1)
+    returns = random.normal(0, 0.01, (40, 2500))
+    returns[7] += 0.0015
+    assert best_of(returns)[0] > 0.95

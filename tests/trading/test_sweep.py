@@ -1,0 +1,156 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import tsseq
+from tsseq.errors import ConfigError, DataError
+from tsseq.trading.costs import break_even_cost, cost_sweep
+from tsseq.trading.price_table import read_prices
+from tsseq.trading.signals import to_weights
+from tsseq.trading.simulate import Costs, simulate
+from tsseq.trading.statistics.deflated_sharpe import Trials, deflated_sharpe
+from tsseq.trading.statistics.returns import STATISTICS, sharpe, total_return
+from tsseq.trading.sweep import sweep
+from tsseq.trading.weighting import Rule
+
+MONEY = {"costs": Costs(bps=10, slippage_bps=5, fixed=1e-5, borrow_bps=100), "cash_rate": 0.02}
+
+
+@pytest.fixture(scope="module")
+def index():
+    return tsseq.load_sample("sp500").loc["2005":"2008"]
+
+
+@pytest.fixture(scope="module")
+def panel():
+    """Prices of eight stocks, one of which begins late and one of which ends, and scores for every third day."""
+    closes = tsseq.load_sample("us_stocks")["close"].unstack(0).loc["2007":"2009"].iloc[:, :8].copy()
+    closes.iloc[:100, 1] = np.nan
+    closes.iloc[-100:, 2] = np.nan
+    scores = closes.pct_change(20, fill_method=None).where(closes.notna()).iloc[20::3]
+    return closes.T.stack().to_frame("close"), scores
+
+
+def one_by_one(signal, prices, combinations, **options):
+    table, rows = read_prices(prices), []
+    for combination in combinations:
+        weights = pd.DataFrame(Rule(**combination).weights(signal, table), signal.index, signal.columns)
+        returns = simulate(weights, prices, **options).returns
+        rows.append((total_return(returns), sharpe(returns)))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+@pytest.mark.parametrize("money", [{}, MONEY], ids=["free", "paying"])
+def test_thresholds_on_one_asset_give_the_figures_of_one_simulation_each(index, engine, money):
+    signal = index[["close"]].pct_change(5).dropna()
+    grid = {"rule": ["threshold"], "threshold": np.linspace(0, 0.05, 40), "short": [True, False]}
+    table = sweep(signal, index, grid, engine=engine, **money)
+    rows = table.iloc[::7]
+    combinations = rows[["rule", "threshold", "short"]].to_dict("records")
+    expected = one_by_one(signal, index, combinations, engine=engine, **money)
+    np.testing.assert_allclose(rows[["total_return", "sharpe"]], expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+def test_rules_on_a_panel_give_the_figures_of_one_simulation_each(panel, engine):
+    prices, scores = panel
+    grid = {"rule": ["top_k"], "k": [1, 2, 3], "short": [True, False], "band": [0.0, 0.1]}
+    table = sweep(scores, prices, grid, engine=engine, execution="close", leverage=1.2, **MONEY)
+    combinations = table[["rule", "k", "short", "band"]].to_dict("records")
+    expected = one_by_one(scores, prices, combinations, engine=engine, execution="close", leverage=1.2, **MONEY)
+    np.testing.assert_allclose(table[["total_return", "sharpe"]], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_forecasts_of_a_backtest_are_swept_as_to_weights_reads_them(index):
+    closes = index["close"].iloc[:200]
+    tidy = pd.DataFrame({"cutoff": closes.index[5:150], "step": 1, "target": "close", "model": "lag"})
+    tidy["forecast"] = closes.shift(5).iloc[5:150].to_numpy()
+    table = sweep(tidy, index, {"rule": ["threshold"], "threshold": [0.0, 0.01]})
+    for row in table.itertuples():
+        book = simulate(to_weights(tidy, index, "lag", "threshold", threshold=row.threshold), index)
+        assert row.total_return == pytest.approx(total_return(book.returns), rel=1e-12)
+    with pytest.raises(ConfigError, match=r"'lag', 'other'\. Name one"):
+        sweep(pd.concat([tidy, tidy.assign(model="other")]), index, {"rule": ["sign"]})
+
+
+def crossing(closes):
+    def weights(fast, slow):
+        return (closes.rolling(fast).mean() > closes.rolling(slow).mean()).astype(float)
+
+    return weights
+
+
+def test_a_function_of_the_parameters_gives_its_own_weights(index):
+    weights = crossing(index["close"])
+    table = sweep(weights, index, {"fast": [5, 10], "slow": [20, 50, 100]}, all_statistics=True)
+    assert table.columns.tolist() == ["fast", "slow", *STATISTICS]
+    for row in table.to_dict("records"):
+        stats = simulate(weights(row["fast"], row["slow"]), index).stats()
+        for name in STATISTICS:
+            assert row[name] == pytest.approx(stats[name], rel=1e-10)
+
+
+def test_the_trials_of_a_sweep_deflate_its_best(index):
+    weights = crossing(index["close"])
+    table = sweep(weights, index, {"fast": range(5, 15), "slow": [20, 50]})
+    assert table.attrs["trials"] == Trials.of(table["sharpe"])
+    assert table.attrs["trials"].count == 20
+    best = table.loc[table["sharpe"].idxmax()]
+    returns = simulate(weights(int(best["fast"]), int(best["slow"])), index).returns
+    assert deflated_sharpe(returns, table.attrs["trials"]) < deflated_sharpe(returns, [best["sharpe"]])
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+def test_a_ruined_combination_is_missing_and_still_counts(engine):
+    days = pd.date_range("2024-01-01", periods=4)
+    prices = pd.Series([1.0, 1.0, 3.0, 3.0], days)
+
+    def weights(size):
+        return pd.Series([size], days[:1])
+
+    table = sweep(weights, prices, {"size": [-1.0, 0.5]}, engine=engine)
+    assert table["total_return"].isna().tolist() == [True, False]
+    assert table["sharpe"].isna().tolist() == [True, False]
+    assert table.attrs["trials"].count == 2
+
+
+def test_bad_grids_and_functions_are_named(index, panel):
+    signal = index[["close"]].pct_change().dropna()
+    with pytest.raises(ConfigError, match="The grid has 'size'; rules take 'rule', 'threshold'"):
+        sweep(signal, index, {"size": [1.0]})
+    with pytest.raises(ConfigError, match="no combination"):
+        sweep(signal, index, {"rule": []})
+    with pytest.raises(DataError, match="other dates or assets"):
+        sweep(lambda first: pd.Series(1.0, index.index[first:]), index, {"first": [0, 1]})
+    prices, scores = panel
+    with pytest.raises(DataError, match="'AMD' has no price at the fill"):
+        sweep(scores.fillna(0.1), prices, {"rule": ["sign"]})
+
+
+def test_a_cost_sweep_gives_the_figures_of_a_simulation_at_each_cost(index):
+    weights = crossing(index["close"])(5, 20)
+    book = simulate(weights, index, costs=Costs(bps=3))
+    table = cost_sweep(book, [0, 7.5, 40])
+    for bps, row in table.iterrows():
+        stats = simulate(weights, index, costs=Costs(bps=bps)).stats()
+        for name in ("total_return", "cagr", "sharpe"):
+            assert row[name] == pytest.approx(stats[name], rel=1e-12)
+
+
+def test_nothing_is_left_at_the_break_even_cost():
+    closes = tsseq.load_sample("us_stocks").loc["AAPL"].loc["2010":]
+    book = simulate(crossing(closes["close"])(10, 50), closes)
+    bps = break_even_cost(book)
+    assert bps > 0
+    assert cost_sweep(book, [bps])["total_return"].iloc[0] == pytest.approx(0.0, abs=1e-12)
+    assert simulate(crossing(closes["close"])(10, 50), closes, costs=Costs(bps=bps)).equity.iloc[-1] == pytest.approx(
+        1.0
+    )
+
+
+def test_a_book_that_never_trades_or_only_loses_has_no_break_even():
+    days = pd.date_range("2024-01-01", periods=3)
+    falling = pd.Series([3.0, 2.0, 1.0], days)
+    for size in (0.0, 1.0):
+        assert np.isnan(break_even_cost(simulate(pd.Series([size], days[:1]), falling)))

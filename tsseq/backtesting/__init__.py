@@ -1,1 +1,0 @@
-"""Did the forecasts hold, and would they have made money?"""

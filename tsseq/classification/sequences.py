@@ -1,0 +1,98 @@
+"""Whole sequences as rows: reading them in their shapes, padding and standardising them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsseq.data.layout import Layout
+from tsseq.errors import DataError
+
+Array = NDArray[np.float64]
+
+
+def is_table(X: Any) -> bool:
+    """Whether X is to be read as a table, (n, time), and not as a 3-D array or a list of sequences.
+
+    >>> is_table(np.zeros((5, 3))), is_table(np.zeros((5, 3, 2))), is_table([[1, 2], [3, 4]]), is_table([[1, 2], [3]])
+    (True, False, True, False)
+    """
+    if isinstance(X, (list, tuple)):
+        return not any(hasattr(member, "shape") for member in X) and len({np.size(member) for member in X}) <= 1
+    axes = getattr(X, "ndim", 2)
+    return not (axes == 3 or (axes == 1 and X.dtype == object))
+
+
+def as_sequences(X: Any) -> list[Array]:
+    """Each sequence as an array (time, channels), NaN where a value is missing.
+
+    Raises
+    ------
+    DataError : there is none, one is empty or no sequence of finite numbers, or they differ in channels.
+    """
+    found = [_as_sequence(member, i) for i, member in enumerate(X)]
+    if not found:
+        raise DataError("X has no sequences; at least one was needed.")
+    for i, sequence in enumerate(found):
+        if sequence.shape[1] != found[0].shape[1]:
+            raise DataError(f"sequence {i} has {sequence.shape[1]} channels, the first one {found[0].shape[1]}.")
+    return found
+
+
+def _as_sequence(member: Any, i: int) -> Array:
+    try:
+        values = np.asarray(member, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sequence {i} of X is no array (time,) or (time, channels) of numbers: {error}") from error
+    if values.ndim not in (1, 2) or not values.size:
+        raise DataError(f"sequence {i} of X has shape {values.shape}; it should be (time,) or (time, channels).")
+    if np.isinf(values).any():
+        raise DataError(f"sequence {i} of X holds infinity; give finite numbers, or NaN where one is missing.")
+    return values.reshape(len(values), -1)
+
+
+class Scale(NamedTuple):
+    """What `fit` learnt about the sequences.
+
+    Attributes
+    ----------
+    length : steps of the longest one.
+    mean, deviation : (channels,) over all steps of all sequences; a deviation of 0 is 1.
+    """
+
+    length: int
+    mean: Array
+    deviation: Array
+
+    @classmethod
+    def of(cls, sequences: Sequence[Array]) -> Self:
+        """Learn from the training sequences."""
+        steps = np.concatenate(sequences)  # (all steps, channels)
+        seen = np.isfinite(steps)
+        counts = seen.sum(0).clip(min=1)
+        mean = np.where(seen, steps, 0.0).sum(0) / counts
+        deviation = np.sqrt((np.where(seen, steps - mean, 0.0) ** 2).sum(0) / counts)
+        moves = deviation > 1e-12 * np.abs(mean)  # up to rounding
+        return cls(max(map(len, sequences)), mean, np.where(moves, deviation, 1.0))
+
+    def table(self, sequences: Sequence[Array]) -> Array:
+        """Standardised rows (n, channels * length), NaN before shorter sequences; of longer ones, the last rows.
+
+        >>> Scale(3, np.zeros(1), np.ones(1)).table([np.ones((2, 1)), np.arange(4.0)[:, None]])
+        array([[nan,  1.,  1.],
+               [ 1.,  2.,  3.]])
+        """
+        if sequences[0].shape[1] != len(self.mean):
+            raise DataError(f"X has {sequences[0].shape[1]} channels; the sequences of fit had {len(self.mean)}.")
+        rows = np.full((len(sequences), self.length, len(self.mean)), np.nan)
+        for row, sequence in zip(rows, sequences):
+            last = sequence[-self.length :]
+            row[self.length - len(last) :] = (last - self.mean) / self.deviation
+        return rows.transpose(0, 2, 1).reshape(len(rows), -1)
+
+    def layout(self, horizon: int, missing: bool) -> Layout:
+        """Layout of `table`."""
+        return Layout(self.length, horizon, n_targets=len(self.mean), missing=missing)

@@ -1,0 +1,105 @@
+"""Covariates that the calendar gives: hour, day of the week, season, holidays; all known in advance."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tsseq.data.time_rules import Offsets, Rule, Sessions, Steps
+from tsseq.errors import ConfigError
+
+Array = NDArray[np.float64]
+DAY = pd.Timedelta(days=1)
+
+
+def calendar_covariates(times: pd.Index, rule: Rule) -> tuple[tuple[str, ...], Array]:
+    """What the calendar says about timestamps, as far as their step leaves it open.
+
+    ========================== =========================== ======================================================
+    name                       where                       value
+    ========================== =========================== ======================================================
+    calendar_hour_sin, _cos    steps below a day           local time of day
+    calendar_weekday_*         steps below a week          day of the week, Monday first
+    calendar_year_*            steps below four weeks      day of the year, of 365 or 366
+    calendar_month_*           longer ones, below a year   month
+    calendar_before_holiday    sessions of an exchange     1 if it is closed on working days before the next session
+    calendar_after_holiday     sessions of an exchange     1 if it was after the session before
+    ========================== =========================== ======================================================
+
+    Sines and cosines go once around per day, week or year and begin at 0 and 1. Holidays are those that the calendar
+    of the exchange records, but for the unforeseen closures of New York.
+
+    Parameters
+    ----------
+    times : (n,) dates or periods; time zones are honoured.
+    rule : how they follow one another. A value depends on its own timestamp and on the rule, on nothing else.
+
+    Returns
+    -------
+    Names, and values (n, len(names)).
+
+    Raises
+    ------
+    ConfigError : timestamps are whole numbers, or steps of a year and more, about which a calendar says nothing.
+
+    Examples
+    --------
+    >>> names, values = calendar_covariates(pd.date_range("2024-01-01", periods=3, freq="6h"), Steps(DAY / 4))
+    >>> names[:2], values[:, :2].round(3).tolist()
+    (('calendar_hour_sin', 'calendar_hour_cos'), [[0.0, 1.0], [1.0, 0.0], [0.0, -1.0]])
+    """
+    if not isinstance(times, (pd.DatetimeIndex, pd.PeriodIndex)):
+        raise ConfigError(f"calendar covariates (known='calendar') need dates; the index holds {times.dtype}.")
+    stamps = times.to_timestamp() if isinstance(times, pd.PeriodIndex) else times
+    columns: dict[str, NDArray[Any]] = {}
+    for name, turn in _turns(stamps, _step(rule)).items():
+        angle = 2 * np.pi * np.asarray(turn, dtype=np.float64)
+        columns |= {f"calendar_{name}_sin": np.sin(angle), f"calendar_{name}_cos": np.cos(angle)}
+    if isinstance(rule, Sessions):
+        ahead, behind = rule.closures(stamps)
+        columns |= {"calendar_before_holiday": ahead * 1.0, "calendar_after_holiday": behind * 1.0}
+    if not columns:
+        raise ConfigError("calendar covariates (known='calendar') say nothing about steps of a year or more.")
+    return tuple(columns), np.column_stack(list(columns.values()))
+
+
+def calendar_columns(
+    times: pd.Index, rules: tuple[Rule, ...], indptr: NDArray[np.int64]
+) -> tuple[tuple[str, ...], Array]:
+    """`calendar_covariates` of series that share one rule or have one each; 0 is what a rule does not speak of."""
+    if len(rules) == 1:
+        return calendar_covariates(times, rules[0])
+    parts = [calendar_covariates(times[start:end], rule) for (start, end), rule in zip(pairwise(indptr), rules)]
+    names = tuple(dict.fromkeys(name for own, _ in parts for name in own))
+    values = np.zeros((len(times), len(names)))
+    for (own, found), start, end in zip(parts, indptr[:-1], indptr[1:]):
+        values[start:end, [names.index(name) for name in own]] = found
+    return names, values
+
+
+def _turns(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> dict[str, pd.Index]:
+    """Name -> (n,) the part of a full turn that has passed."""
+    found = {}
+    if step < DAY:
+        found["hour"] = (stamps.hour + stamps.minute / 60 + stamps.second / 3600) / 24
+    if step < 7 * DAY:
+        found["weekday"] = stamps.dayofweek / 7
+    if step < 28 * DAY:
+        found["year"] = (stamps.dayofyear - 1) / (365 + stamps.is_leap_year)
+    elif step < 365 * DAY:
+        found["month"] = (stamps.month - 1) / 12
+    return found
+
+
+def _step(rule: Rule) -> pd.Timedelta:
+    """The shortest time from one timestamp to the next."""
+    if isinstance(rule, Sessions):
+        return DAY
+    step = rule.offset if isinstance(rule, Offsets) else rule.step if isinstance(rule, Steps) else None
+    if isinstance(step, pd.Timedelta):
+        return step
+    return pd.Timedelta(np.diff(pd.date_range("2000-01-03", periods=8, freq=step)).min())

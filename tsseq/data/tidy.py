@@ -1,0 +1,62 @@
+"""Columns of the tidy table of forecasts, whose ids and times bear the names of the frame they came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import pandas as pd
+
+from tsseq.errors import DataError
+
+LEVEL = re.compile(r"q(0?\.\d+|\d(?:\.\d+)?e-\d+)")
+
+
+class TidyColumns(NamedTuple):
+    """Names of the columns that differ from table to table.
+
+    Attributes
+    ----------
+    id : hashable or None
+        Column of the series id, which stands before "cutoff"; None if the forecasts are of one series.
+    time : hashable
+        Column of the timestamps that were forecast, which stands behind "cutoff".
+    levels : dict of str to float
+        Quantile level of every quantile column: ``{"q0.1": 0.1}``.
+    """
+
+    id: Hashable | None
+    time: Hashable
+    levels: dict[str, float]
+
+
+def tidy_columns(table: pd.DataFrame) -> TidyColumns:
+    """Recognise the columns of a tidy table: ``[model,] [id,] cutoff, time, step, target, [actual,] forecast, q...``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `Forecaster.predict_at` and `backtest` return it; columns added behind these are left alone.
+
+    Raises
+    ------
+    DataError
+        The table lacks one of the columns that every forecast has.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tsseq.data.tidy import tidy_columns
+    >>> names = ["model", "ticker", "cutoff", "date", "step", "target", "forecast", "q0.1", "quarter"]
+    >>> tidy_columns(pd.DataFrame(columns=names))
+    TidyColumns(id='ticker', time='date', levels={'q0.1': 0.1})
+    """
+    names = list(table.columns)
+    missing = [name for name in ("cutoff", "step", "target", "forecast") if name not in names]
+    if missing:
+        raise DataError(f"the forecasts have no column {missing[0]!r}; pass the table of a backtest or predict_at.")
+    at = names.index("cutoff")
+    ids = [name for name in names[:at] if name != "model"]
+    levels = {name: float(name[1:]) for name in names if isinstance(name, str) and LEVEL.fullmatch(name)}
+    return TidyColumns(ids[-1] if ids else None, names[at + 1], levels)

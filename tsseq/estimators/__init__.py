@@ -1,1 +1,0 @@
-"""Regressors over rows, and forecasters over frames."""

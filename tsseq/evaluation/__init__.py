@@ -1,0 +1,17 @@
+"""Backtests, scores, tests of significance, splitters and the leak audit."""
+
+from tsseq.evaluation.audit import audit
+from tsseq.evaluation.backtest import backtest, rolling_forecasts
+from tsseq.evaluation.purged import CombinatorialPurged, PurgedKFold
+from tsseq.evaluation.result import BacktestResult
+from tsseq.evaluation.splits import WalkForward
+
+__all__ = [
+    "BacktestResult",
+    "CombinatorialPurged",
+    "PurgedKFold",
+    "WalkForward",
+    "audit",
+    "backtest",
+    "rolling_forecasts",
+]

@@ -1,0 +1,17 @@
+from .attentive import PatchTSTForecaster as PatchTSTForecaster
+from .attentive import Seq2SeqForecaster as Seq2SeqForecaster
+from .attentive import TransformerForecaster as TransformerForecaster
+from .base import BaseForecaster as BaseForecaster
+from .conformal import ConformalForecaster as ConformalForecaster
+from .ensemble import EnsembleForecaster as EnsembleForecaster
+from .forecaster import Forecaster as Forecaster
+from .naive import Drift as Drift
+from .naive import LastValue as LastValue
+from .naive import Mean as Mean
+from .naive import SeasonalNaive as SeasonalNaive
+from .named import DLinearForecaster as DLinearForecaster
+from .named import GRUForecaster as GRUForecaster
+from .named import LinearForecaster as LinearForecaster
+from .named import LSTMForecaster as LSTMForecaster
+from .named import RNNForecaster as RNNForecaster
+from .regressor import NeuralRegressor as NeuralRegressor

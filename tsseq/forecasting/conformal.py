@@ -1,0 +1,177 @@
+"""Quantiles for forecasters that have none, from the errors that they made on held-out rows."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from tsseq.data.layout import Index, Layout
+from tsseq.data.panel import Frame, Panel
+from tsseq.data.scaling import Scaling, logged
+from tsseq.data.windows import Windows, check_length
+from tsseq.errors import ConfigError, NotEnoughHistory
+from tsseq.forecasting.base import BaseForecaster, Found, as_forecaster, check_no_y, check_size
+from tsseq.forecasting.forecaster import Forecaster
+from tsseq.forecasting.forecasts import Array, Levels
+
+
+class ConformalForecaster(BaseForecaster):
+    """Put quantiles around any forecaster: split-conformal intervals, one width per step ahead.
+
+    A clone of the forecaster is fitted on the rows before the last ``n_calibration`` origins and forecasts at these.
+    Its absolute errors, in units of each series' typical change over the horizon, are pooled over series. Level 0.9 is
+    the upper end of the interval that covers 80 %: the point forecast plus the ``ceil((n + 1) * 0.8)``-th smallest of
+    n errors (Lei et al., 2018, Distribution-free predictive inference for regression). Intervals are symmetric around
+    the point forecast, in logarithms under ``log=True``; quantiles that the forecaster has itself are not used.
+
+    Coverage holds on average over series and time, as far as errors to come are like those on the calibration rows.
+    Neighbouring origins share most of their rows, so that 50 of them tell less than 50 independent errors.
+
+    Parameters
+    ----------
+    forecaster : what makes the point forecasts: `Forecaster`, `LSTMForecaster`, `EnsembleForecaster`, ...
+    n_calibration : origins held out. One series needs 4 of them for levels 0.1 and 0.9, 49 for 0.01 and 0.99.
+    refit : fit the forecaster again on all rows, so that the point forecasts are its own; the guarantee is then
+        approximate (the errors are those of a fit on fewer rows). False keeps the first fit, and the guarantee.
+    rolling : take the errors at the ``n_calibration`` origins before each cutoff, from the frame at hand and without a
+        new fit, so that widths follow the times. The frame must reach back
+        ``context_length + horizon + n_calibration - 1`` rows.
+
+    Attributes
+    ----------
+    forecaster_ : the fitted forecaster that makes the point forecasts.
+    scores_ : (n, horizon, targets) sorted absolute errors on the calibration rows, in units of ``scaling_``.
+    scaling_ : typical change of each series, learnt before the calibration rows. A series that was not there is
+        measured by its own context; one that has never moved gets intervals without width.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import ConformalForecaster, Forecaster, load_sample
+    >>> model = ConformalForecaster(Forecaster(Ridge(), 2, 24, log=True), n_calibration=40)
+    >>> model.fit(load_sample("airline")).predict(levels=[0.1, 0.9]).round(0)
+                passengers  passengers_q0.1  passengers_q0.9
+    month
+    1961-01-01       454.0            431.0            478.0
+    1961-02-01       424.0            398.0            453.0
+    """
+
+    def __init__(self, forecaster: Any, n_calibration: int = 50, *, refit: bool = True, rolling: bool = False) -> None:
+        self.forecaster = forecaster
+        self.n_calibration = n_calibration
+        self.refit = refit
+        self.rolling = rolling
+
+    has_quantiles = True
+
+    @property
+    def lead(self) -> Forecaster:
+        """See `BaseForecaster`."""
+        return as_forecaster(getattr(self, "forecaster_", self.forecaster)).lead
+
+    @property
+    def in_logs(self) -> bool:
+        """See `BaseForecaster`."""
+        return as_forecaster(self.forecaster).in_logs
+
+    def check_parameters(self) -> None:
+        """See `BaseForecaster`."""
+        check_size("n_calibration", self.n_calibration)
+        as_forecaster(self.forecaster).check_parameters()
+
+    def fit(self, frame: Frame | Panel, y: None = None) -> Self:
+        """Fit the forecaster, and keep the errors that it made on the calibration rows; see `Forecaster.fit`."""
+        check_no_y(y)
+        self.check_parameters()
+        inner = clone(self.forecaster)
+        panel = inner.read(frame)
+        horizon, length = int(inner.lead.horizon), int(inner.lead.context_length)
+        held_out = self.n_calibration + horizon - 1
+        stamps = panel.times.unique().sort_values()
+        before = panel.before(stamps[max(len(stamps) - 1 - held_out, 0)])
+        if (before.lengths < length + horizon).all():
+            check_length(before, length + horizon, f"context_length + horizon before the last {held_out} rows")
+        inner.fit(before := before.of_length(length + horizon))  # without series that are too short for it
+        self.layout_ = Layout(length, horizon, len(panel.schema.target))
+        self.scaling_ = Scaling.learn(before, "last", inner.in_logs, horizon)
+        self.scores_ = np.sort(self._scores(inner, panel, stamps[-1 - held_out : -horizon])[0], axis=0)
+        self.forecaster_ = clone(inner).fit(panel) if self.refit else inner
+        self.panel_ = panel.tail(length + held_out if self.rolling else length)
+        self.fitted_until_ = panel.times.max()
+        return self
+
+    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
+        """See `BaseForecaster`."""
+        panel = self._history(frame)
+        return self._with_quantiles(panel, self.forecaster_.arrays_ahead(panel, steps, None, future), levels)
+
+    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
+        """See `BaseForecaster`."""
+        panel = self._history(frame)
+        return self._with_quantiles(panel, self.forecaster_.arrays_at(panel, cutoffs, None), levels)
+
+    def _scores(self, inner: BaseForecaster, panel: Panel, cutoffs: Any) -> tuple[Array, pd.Index]:
+        """(n, horizon, targets) absolute errors in units of each series, NaN where one is missing; (n,) origins."""
+        coming, origins, found = inner.arrays_at(panel, cutoffs, None)
+        rows = origins[:, None] + np.arange(1, self.layout_.horizon + 1)
+        actual = logged(panel.extend(self.layout_.horizon), inner.in_logs, None)[rows]  # (n, horizon, targets)
+        forecasts = np.log(found[..., 0]) if inner.in_logs else found[..., 0]
+        unit = self._unit(coming, origins)[:, None, :]
+        errors = np.abs(actual - forecasts) / np.where(unit > 0, unit, 1.0)
+        scores = np.where(unit > 0, errors, np.where((unit > 0).any(axis=0), np.nan, 0.0 * errors))
+        return scores, coming.times.take(origins)
+
+    def _recent(self, panel: Panel, cutoffs: pd.Index, levels: Any) -> Array:
+        """(n, horizon, targets, Q) reach at ``cutoffs`` (n,), each from the origins whose targets end before it."""
+        horizon, length, stamps = self.layout_.horizon, self.layout_.context_length, panel.times.unique().sort_values()
+        first = panel.times.take(panel.indptr[:-1][panel.lengths >= length] + length - 1).min()
+        last = stamps.get_indexer(cutoffs) - horizon  # (n,) the newest origin that each cutoff may judge
+        begin = max(last.min() - self.n_calibration + 1, int(stamps.searchsorted(first)))
+        if last.min() < begin:
+            needed = f"rolling=True needs {length + horizon} rows or more before each cutoff"
+            raise NotEnoughHistory(f"{needed}, and better {length + horizon + self.n_calibration - 1}.")
+        scores, origins = self._scores(as_forecaster(self.forecaster_), panel, stamps[begin : last.max() + 1])
+        order = np.argsort(origins, kind="stable")
+        scores, place = scores[order], stamps.get_indexer(origins)[order]
+        newest, which = np.unique(last, return_inverse=True)
+        start, end = (np.searchsorted(place, newest - lag, "right") for lag in (self.n_calibration, 0))
+        reach = [self._reach(np.sort(scores[a:b], axis=0), levels) for a, b in zip(start, end)]
+        return np.stack(reach)[which]
+
+    def _unit(self, panel: Panel, origins: Index) -> Array:
+        """(n, targets) typical change of the series at each origin; 0 if neither training nor context ever moves."""
+        windows = Windows.of(panel, self.layout_, self.scaling_, origins)
+        code = windows.codes[:, None]  # 0 is a series that was not there
+        moved = (code > 0) & (self.scaling_.scale[np.maximum(code[:, 0] - 1, 0)] > 0)
+        return np.where(moved | windows.affine.moves, windows.unit, 0.0)
+
+    def _with_quantiles(self, panel: Panel, found: Found, levels: Levels) -> Found:
+        if levels is None:
+            return found
+        coming, origins, point = found
+        if point.shape[1] > (end := self.layout_.horizon):
+            raise ConfigError(f"quantiles end at horizon={end}: nothing was calibrated beyond it. Raise horizon.")
+        if self.rolling:
+            reach = self._recent(panel, coming.times.take(origins), levels)
+        else:
+            reach = self._reach(self.scores_, levels)[None]
+        reach = self._unit(coming, origins)[:, None, :, None] * reach[:, : point.shape[1]]
+        bands = point * np.exp(reach) if self.forecaster_.in_logs else point + reach  # (n, steps, targets, Q)
+        return coming, origins, np.concatenate([point, bands], axis=-1)
+
+    def _reach(self, scores: Array, levels: Any) -> Array:
+        """(horizon, targets, Q) from the point forecast to each level, in units of the series; by sorted ``scores``."""
+        asked = np.asarray(levels, dtype=np.float64)
+        if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
+            raise ConfigError(f"levels={levels} must lie between 0 and 1.")
+        covered = np.abs(2 * asked - 1)
+        n = np.isfinite(scores).sum(axis=0)
+        rank = np.ceil(np.round((n + 1) * covered[:, None, None], 9)).astype(np.int64)  # (Q, horizon, targets)
+        if (rank > n).any():
+            needed = f"{np.ceil(np.round(covered.max() / (1 - covered.max()), 6)):.0f} errors for every step"
+            raise ConfigError(f"levels={levels} need {needed}, and there are {n.min()}. Raise n_calibration.")
+        edge = np.where(rank > 0, np.take_along_axis(scores, np.maximum(rank - 1, 0), axis=0), 0.0)
+        return np.moveaxis(np.sign(asked - 0.5)[:, None, None] * edge, 0, -1)

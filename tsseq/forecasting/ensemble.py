@@ -1,0 +1,149 @@
+"""Several forecasters as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.utils.metaestimators import _BaseComposition
+
+from tsseq.data.panel import Frame, Panel
+from tsseq.errors import ConfigError
+from tsseq.forecasting.base import BaseForecaster, Found, as_forecaster, check_no_y, check_size
+from tsseq.forecasting.forecaster import Forecaster
+from tsseq.forecasting.forecasts import Array, Levels
+
+COMBINE: dict[str, Callable[..., Array]] = {"mean": np.mean, "median": np.median}
+
+
+class EnsembleForecaster(BaseForecaster, _BaseComposition):
+    """Forecast the mean or the median of what several forecasters forecast.
+
+    All have one horizon and read the same columns; context, regressor, scaling and ``log`` may differ. They are
+    combined in the data's units. Quantiles are combined level by level (Vincentization): they never cross, and a mean
+    band is as wide as those of the members on average. Beyond the horizon, members go on from their own forecasts.
+
+    Parameters
+    ----------
+    forecasters : a list of them, or of (name, forecaster) pairs, which ``set_params(<name>__horizon=3)`` then reaches.
+    combine : "mean" or "median".
+    n_jobs : fits that run side by side, through joblib.
+
+    Attributes
+    ----------
+    forecasters_ : the fitted forecasters.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import EnsembleForecaster, Forecaster, SeasonalNaive, load_sample
+    >>> members = [Forecaster(Ridge(), 2, 24, log=True), Forecaster(SeasonalNaive(12), 2, 24)]
+    >>> EnsembleForecaster(members).fit(load_sample("airline")).predict().round(0)
+                passengers
+    month
+    1961-01-01       435.0
+    1961-02-01       408.0
+    """
+
+    def __init__(self, forecasters: Sequence[Any], combine: str = "mean", *, n_jobs: int | None = None) -> None:
+        self.forecasters = forecasters
+        self.combine = combine
+        self.n_jobs = n_jobs
+
+    @classmethod
+    def over_seeds(
+        cls, forecaster: BaseForecaster, n: int = 5, combine: str = "mean", n_jobs: int | None = None
+    ) -> Self:
+        """``n`` clones of one forecaster, whose parameters called ``seed`` or ``random_state`` are 0 to n - 1."""
+        params = as_forecaster(forecaster).get_params()
+        seeds = [name for name in params if name.rpartition("__")[2] in ("seed", "random_state")]
+        if not seeds:
+            found = f"{type(forecaster).__name__} has no parameter called seed or random_state"
+            raise ConfigError(f"{found}; give a neural one training=Training().")
+        check_size("n", n)
+        twins = [clone(forecaster).set_params(**dict.fromkeys(seeds, seed)) for seed in range(n)]
+        return cls([(f"seed{seed}", twin) for seed, twin in enumerate(twins)], combine, n_jobs=n_jobs)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters, with those of named forecasters."""
+        return self._get_params("forecasters", deep=deep)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also of named forecasters, or replace these by name."""
+        return self._set_params("forecasters", **params)
+
+    @property
+    def lead(self) -> Forecaster:
+        """See `BaseForecaster`; that of the member with the longest context."""
+        return self._current[self._longest].lead
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether all members have quantiles."""
+        return all(member.has_quantiles for member in self._current)
+
+    @property
+    def in_logs(self) -> bool:
+        """See `BaseForecaster`; whether that is so for all members."""
+        return all(member.in_logs for member in self._current)
+
+    def check_parameters(self) -> None:
+        """See `BaseForecaster`."""
+        if self.combine not in COMBINE:
+            raise ConfigError(f"combine={self.combine!r} must be 'mean' or 'median'.")
+        for member in _members(self.forecasters):
+            member.check_parameters()
+        for name in ("horizon", "schema", "calendar"):
+            first, *others = (getattr(member.lead, name) for member in _members(self.forecasters))
+            for found in (f"one has {name}={other}, the first {first}" for other in others if other != first):
+                raise ConfigError(f"members forecast one horizon from the same columns: {found}.")
+
+    def fit(self, frame: Frame | Panel, y: None = None) -> Self:
+        """Fit a clone of every forecaster on ``frame``; see `Forecaster.fit`."""
+        check_no_y(y)
+        self.check_parameters()
+        members = [clone(member) for member in _members(self.forecasters)]
+        panel = members[0].read(frame)
+        fits = (delayed(member.fit)(panel) for member in members)
+        self.forecasters_: list[BaseForecaster] = Parallel(n_jobs=self.n_jobs)(fits)
+        self.panel_, self.fitted_until_ = panel.tail(self.lead.context_length), panel.times.max()
+        return self
+
+    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
+        """See `BaseForecaster`."""
+        panel = self._history(frame)
+        found = [member.arrays_ahead(panel, steps, levels, future) for member in self.forecasters_]
+        return *found[self._longest][:2], self._combined([values for *_, values in found])
+
+    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
+        """See `BaseForecaster`; a series takes part where it has the longest context of all members."""
+        frame = self._history(frame)
+        found = [member.arrays_at(frame, cutoffs, levels) for member in self.forecasters_]
+        coming, shared, _ = found[self._longest]
+        return coming, shared, self._combined([own[np.searchsorted(at, shared)] for _, at, own in found])
+
+    def _combined(self, members: list[Array]) -> Array:
+        return COMBINE[self.combine](np.stack(members), axis=0)
+
+    @property
+    def _current(self) -> list[BaseForecaster]:
+        """The fitted members, or before `fit` those given."""
+        return getattr(self, "forecasters_", None) or _members(self.forecasters)
+
+    @property
+    def _longest(self) -> int:
+        """Position of the member with the longest context."""
+        return int(np.argmax([member.lead.context_length for member in self._current]))
+
+
+def _members(given: Any) -> list[BaseForecaster]:
+    """The forecasters of a list, without their names."""
+    if not isinstance(given, (list, tuple)) or not given:
+        raise ConfigError(f"a list of forecasters, or of (name, forecaster) pairs, was needed, not {given!r}.")
+    names = [member[0] for member in given if isinstance(member, tuple) and len(member) == 2]
+    if len(set(names)) < len(names) or any("__" in str(name) for name in names):
+        raise ConfigError(f"names of forecasters differ from one another and have no '__', unlike {names}.")
+    return [as_forecaster(member[1] if isinstance(member, tuple) and len(member) == 2 else member) for member in given]

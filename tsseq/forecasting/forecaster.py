@@ -1,0 +1,304 @@
+"""Forecaster: frames in, frames out, around any regressor over rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from tsseq.data.calendar import Calendar, stamps_like
+from tsseq.data.future import check_known
+from tsseq.data.panel import Frame, Panel
+from tsseq.data.scaling import Scaling
+from tsseq.data.schema import Names, Schema
+from tsseq.data.windows import Windows, check_length, layout_for
+from tsseq.errors import ConfigError, DataError
+from tsseq.forecasting.base import BaseForecaster, Found, check_no_y, check_size
+from tsseq.forecasting.forecasts import Levels, fit_rows, forecast, skill
+from tsseq.forecasting.rollout import Ahead, attention_table, check_steps, forecasts_ahead, sampled
+
+Array = NDArray[np.float64]
+
+
+def _has(method: str) -> Callable[[Forecaster], bool]:
+    return lambda forecaster: hasattr(forecaster._new_regressor(), method)
+
+
+class Forecaster(BaseForecaster):
+    """Forecast the columns of a frame with any scikit-learn regressor, or with a `NeuralRegressor`.
+
+    A row of the regressor's X is a window: the last ``context_length`` values (and covariates), its y the next
+    ``horizon`` values, both in units of the window's own past.
+
+    Parameters
+    ----------
+    regressor : any regressor; with ``horizon > 1`` one that takes a y of several columns.
+    horizon : rows to forecast.
+    context_length : rows of history that a forecast reads.
+    target : column or columns to forecast; may be left out when there is only one, or one named "y".
+    past, known, static : covariates known up to the origin, through the horizon, or with one value per series: numbers,
+        or categories (text, or dtype category). A category that `fit` has not seen counts as unknown, like a missing
+        one, and adds nothing to a forecast. ``static`` may name the id: networks then learn a vector for every series.
+        ``known="calendar"``, alone or among other names, stands for hour, weekday,
+        season and holidays, computed from the timestamps, unless the frame has a column of that name.
+    id_column, time_column : names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
+    calendar : how timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), or a dict
+        of codes by id. None learns the step from the index.
+    multivariate : "independent" makes every target a series of its own that shares the model; "joint" puts all of
+        them in one row.
+    scaling : "last" subtracts the last value and divides by one number per series, learnt in `fit`; "standard" and
+        "mean" take mean and deviation, or mean size, of each context; "none".
+    log : model logarithms. Prices then become log returns relative to the origin, and the point forecast is the
+        median of the price where the regressor forecasts the mean of its logarithm.
+
+    Attributes
+    ----------
+    regressor_ : the fitted regressor.
+    scaling_ : what was learnt for scaling, on the rows given to `fit`.
+    fitted_until_ : the last timestamp seen in `fit`.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import Forecaster, load_sample
+    >>> air = load_sample("airline")
+    >>> Forecaster(Ridge(), horizon=3, context_length=24, log=True).fit(air).predict().round(0)
+                passengers
+    month
+    1961-01-01       453.0
+    1961-02-01       425.0
+    1961-03-01       473.0
+    """
+
+    def __init__(
+        self,
+        regressor: Any,
+        horizon: int,
+        context_length: int,
+        *,
+        target: Names = None,
+        past: Names = None,
+        known: Names = None,
+        static: Names = None,
+        id_column: Hashable | None = None,
+        time_column: Hashable | None = None,
+        calendar: Calendar = None,
+        multivariate: str = "independent",
+        scaling: str = "last",
+        log: bool = False,
+    ) -> None:
+        self.regressor = regressor
+        self.horizon = horizon
+        self.context_length = context_length
+        self.target = target
+        self.past = past
+        self.known = known
+        self.static = static
+        self.id_column = id_column
+        self.time_column = time_column
+        self.calendar = calendar
+        self.multivariate = multivariate
+        self.scaling = scaling
+        self.log = log
+
+    def fit(self, frame: Frame | Panel, y: None = None) -> Self:
+        """Learn from every window of ``frame``.
+
+        Parameters
+        ----------
+        frame : a Series, a DataFrame with one series, a panel with a MultiIndex (id, time), a long frame with id and
+            time columns, or what yfinance returns.
+        y : only for pipelines; the target is a column of ``frame``.
+
+        Raises
+        ------
+        DataError : the frame does not hold what is needed; the message names the first culprits.
+        NotEnoughHistory : a series is shorter than ``context_length + horizon``.
+        """
+        check_no_y(y)
+        windows = self.windows(frame)
+        regressor = self._new_regressor()
+        dropped = fit_rows(regressor, windows)
+        if dropped:
+            what = f"{dropped} of {len(windows)} training windows lack some target and are left out"
+            warnings.warn(f"{what}, since {type(regressor).__name__} needs whole ones.", stacklevel=2)
+        self.regressor_ = regressor
+        self.scaling_, self.layout_ = windows.scaling, windows.layout
+        self.schema_ = windows.panel.schema
+        self.panel_ = windows.panel.tail(self.context_length)
+        self.fitted_until_ = windows.panel.times.max()
+        return self
+
+    def windows(self, frame: Frame | Panel) -> Windows:
+        """The training rows of ``frame``: a lazy X whose ``targets()`` is y, for use with scikit-learn directly."""
+        self.check_parameters()
+        panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.schema, self.calendar)
+        panel, joint = panel.seen(), self.multivariate == "joint"
+        codes = getattr(self._new_regressor(), "reads_windows", False)
+        layout = layout_for(panel, int(self.context_length), int(self.horizon), joint, codes)
+        check_length(panel, self.context_length + self.horizon, "context_length + horizon")
+        return Windows.of(panel, layout, Scaling.learn(panel, self.scaling, self.log, self.horizon))
+
+    def read(self, frame: Frame | Panel) -> Panel:
+        """Order and check a frame, as `fit` and `predict` do; a `Panel` that was read before passes as it is."""
+        if isinstance(frame, Panel):
+            return frame
+        schema, like = self.schema, None
+        if hasattr(self, "panel_"):
+            schema = replace(schema, target=self.schema_.target)
+            like = self.panel_
+        return Panel.from_frame(frame, schema, self.calendar, like)
+
+    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
+        """See `BaseForecaster`."""
+        steps = self._steps(steps, levels is not None)
+        ahead = self._ahead(frame, steps, future)
+        return ahead.panel, ahead.origins, forecasts_ahead(self.regressor_, ahead, levels)[:, :steps]
+
+    @available_if(_has("sample"))
+    def sample(
+        self,
+        frame: Frame | Panel | None = None,
+        n_paths: int = 100,
+        *,
+        steps: int | None = None,
+        future: Frame | None = None,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Draw paths of the rows after the end of every series; only there when the head is a distribution.
+
+        Series are drawn independently of one another. A network that reads its own forecasts (`Seq2Seq`) goes on from
+        every value drawn; any other does so from block to block of ``horizon`` rows, within which steps are joined as
+        those of a random walk.
+
+        Returns
+        -------
+        A frame laid out as that of `predict`, with columns ``<target>_path<k>``, k = 0..n_paths - 1.
+        """
+        check_size("n_paths", n_paths)
+        steps = self._steps(steps, quantiles=True)
+        ahead = self._ahead(frame, steps, future)
+        paths = sampled(self.regressor_, ahead, n_paths, seed)[:, :, :steps]  # (n_paths, S, steps, targets)
+        rows = (ahead.origins[:, None] + np.arange(1, steps + 1)).ravel()
+        columns: dict[Hashable, Array] = {}
+        for k, name in enumerate(ahead.panel.schema.target):
+            columns |= {f"{name}_path{path}": values.ravel() for path, values in enumerate(paths[..., k])}
+        return ahead.panel.to_frame(rows, columns)
+
+    @available_if(_has("attention"))
+    def attention_weights(self, frame: Frame | Panel | None = None, *, future: Frame | None = None) -> pd.DataFrame:
+        """How much each step of the forecast looks at each row of its context; only there for networks with attention.
+
+        Returns
+        -------
+        One row per (id, target, step, row of the context), with the columns ``[id,] [target,] time, step,
+        context_time, weight``. The weights of a step sum to 1; rows of one segment share alike.
+        """
+        ahead = self._ahead(frame, self._steps(None, quantiles=False), future)
+        return attention_table(self.regressor_, ahead)
+
+    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
+        """See `BaseForecaster`."""
+        panel = self._history(frame)
+        cutoffs = stamps_like(panel.times, cutoffs)
+        unknown = slice(0, len(panel.schema.target + panel.schema.past))
+        panel = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
+        position = np.arange(len(panel.times)) - panel.indptr[panel.series_of_row]
+        rows = np.flatnonzero(panel.times.isin(cutoffs) & (position >= self.layout_.context_length - 1))
+        lost = cutoffs.difference(panel.times.take(rows))
+        if len(lost):
+            needed = f"series with {self.layout_.context_length} rows up to them"
+            raise DataError(f"{len(lost)} cutoffs have no {needed} (first: {lost[0]}).")
+        origins = rows + self.layout_.horizon * panel.series_of_row[rows]
+        coming = panel.extend(self.layout_.horizon)
+        check_known(coming, (origins[:, None] + np.arange(1, self.layout_.horizon + 1)).ravel(), "predict_at")
+        windows = Windows.of(coming, self.layout_, self.scaling_, origins)
+        return coming, origins, forecast(self.regressor_, windows, levels)
+
+    def score(self, frame: Frame | Panel, y: None = None) -> float:
+        """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.
+
+        Errors count in units of each series' own scale (of its logarithm with ``log=True``), so that no series
+        dominates. 0 is as good as the last value, 1 is perfect.
+        """
+        panel = self._history(frame)
+        return skill(self.regressor_, Windows.of(panel, self.layout_, self.scaling_))
+
+    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
+        """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``."""
+        panel, horizon = self._history(frame), self.layout_.horizon
+        steps = horizon if steps is None else steps
+        check_size("steps", steps)
+        steps = -(-steps // horizon) * horizon
+        coming = panel.tail(1).extend(steps)
+        rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
+        empty = {name: None if name in coming.category_of else np.nan for name in coming.schema.known}
+        return coming.to_frame(rows, {name: np.full(len(rows), value) for name, value in empty.items()})
+
+    @property
+    def lead(self) -> Forecaster:
+        """See `BaseForecaster`."""
+        return self
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether the regressor has quantiles."""
+        return hasattr(self._new_regressor(), "predict_quantiles")
+
+    @property
+    def in_logs(self) -> bool:
+        """See `BaseForecaster`."""
+        return self.log
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """Loss per epoch of a regressor that records it."""
+        return self.regressor_.history_
+
+    def _new_regressor(self) -> Any:
+        """The regressor to fit: the one hook of the named forecasters."""
+        if isinstance(self.regressor, type) or not hasattr(self.regressor, "fit"):
+            raise ConfigError(f"a regressor such as Ridge() was needed, not {self.regressor!r}.")
+        return clone(self.regressor)
+
+    @property
+    def schema(self) -> Schema:
+        """Which column plays which role, as far as the parameters say."""
+        return Schema.of(self.target, self.past, self.known, self.static, self.id_column, self.time_column)
+
+    def check_parameters(self) -> None:
+        """See `BaseForecaster`."""
+        for name in ("horizon", "context_length"):
+            check_size(name, getattr(self, name))
+        if self.multivariate not in ("independent", "joint"):
+            raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
+
+    def _history(self, frame: Frame | Panel | None) -> Panel:
+        check_is_fitted(self, "regressor_")
+        if frame is None:
+            return self.panel_
+        panel = self.read(frame)
+        ours, theirs = self.schema_.dynamic, panel.schema.dynamic
+        if theirs != ours:
+            raise DataError(f"fitted on the columns {ours}, asked to predict from {theirs}.")
+        return panel.recoded(self.panel_.categories)
+
+    def _ahead(self, frame: Frame | Panel | None, steps: int, future: Any) -> Ahead:
+        panel = self._history(frame)
+        if not getattr(self.regressor_, "reads_short_contexts", False):
+            check_length(panel, self.layout_.context_length, "context_length")
+        return Ahead.of(panel, self.layout_, self.scaling_, steps, future)
+
+    def _steps(self, steps: int | None, quantiles: bool) -> int:
+        check_is_fitted(self, "regressor_")
+        steps = self.layout_.horizon if steps is None else steps
+        check_steps(self.regressor_, self.layout_.horizon, self.schema_.past, steps, quantiles)
+        return steps

@@ -1,0 +1,144 @@
+"""Naive forecasts as regressors over rows: what every model has to beat.
+
+They read the target's context at the head of a row (see `tsseq.data.layout.Layout`) and ignore covariates. As rows
+shift and stretch, so do these forecasts; they can stand in any `Forecaster`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from tsseq.data.windows import Windows, layout_of
+from tsseq.errors import ConfigError
+
+Array = NDArray[np.float64]
+
+
+class _Naive(RegressorMixin, BaseEstimator):
+    """Reads the context of each row; a subclass says what follows it."""
+
+    reads_windows = True
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Remember the layout of the rows; nothing else is learnt.
+
+        Parameters
+        ----------
+        X : Windows or (n, context_length).
+        y : (n, horizon) or (n,), only looked at for its shape.
+        """
+        if not isinstance(X, Windows):
+            X, y = validate_data(self, X, y, multi_output=True, ensure_all_finite="allow-nan")
+        self.layout_ = layout_of(X, y)
+        self.n_features_in_ = X.shape[1]
+        self._check()
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Forecast (n, horizon * n_targets), or (n,) for a single number, in the units of ``X``."""
+        check_is_fitted(self)
+        if not isinstance(X, Windows):
+            X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
+        layout = self.layout_
+        rows = np.asarray(X)[:, : layout.n_targets * layout.context_length]
+        context = rows.reshape(-1, layout.context_length)  # (n * n_targets, L)
+        forecast = self._continue(context, np.arange(1, layout.horizon + 1))  # (n * n_targets, H)
+        steps = forecast.reshape(len(rows), layout.n_targets, layout.horizon).swapaxes(1, 2)
+        return steps.reshape(len(rows), -1) if layout.n_outputs > 1 else steps.reshape(-1)
+
+    def _check(self) -> None:
+        """Refuse parameters that do not go with the layout."""
+
+    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
+        raise AssertionError("abstract")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = True
+        return tags
+
+
+class LastValue(_Naive):
+    """Repeat the last observed value: the random walk, and the naive forecast that scores are measured against.
+
+    >>> LastValue().fit([[1.0, 2.0]], [[0.0, 0.0]]).predict([[3.0, 5.0]])
+    array([[5., 5.]])
+    """
+
+    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
+        return np.repeat(_last_seen(context)[0][:, None], len(steps), axis=1)
+
+
+class SeasonalNaive(_Naive):
+    """Repeat the last season.
+
+    Parameters
+    ----------
+    season_length : rows in a season, at most the context length.
+
+    >>> SeasonalNaive(2).fit([[1.0, 2.0, 3.0]], [[0.0] * 3]).predict([[7.0, 8.0, 9.0]])
+    array([[8., 9., 8.]])
+    """
+
+    def __init__(self, season_length: int = 1) -> None:
+        self.season_length = season_length
+
+    def _check(self) -> None:
+        length = self.layout_.context_length
+        if not isinstance(self.season_length, (int, np.integer)) or not 1 <= self.season_length <= length:
+            raise ConfigError(
+                f"season_length={self.season_length} must be 1 to context_length={length}; raise context_length."
+            )
+
+    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
+        season = self.season_length
+        lacking = -context.shape[1] % season
+        padded = np.pad(context, ((0, 0), (lacking, 0)), constant_values=np.nan)
+        by_phase = padded.reshape(len(context), -1, season).swapaxes(1, 2)  # (n, season, seasons)
+        last = _last_seen(by_phase.reshape(len(context) * season, -1))[0].reshape(-1, season)
+        last = np.where(np.isnan(last), _last_seen(context)[0][:, None], last)
+        return last[:, (steps - 1) % season]
+
+
+class Drift(_Naive):
+    """Go on by the average change over the context: the line through its first and last value (Hyndman and
+    Athanasopoulos, Forecasting: Principles and Practice, 5.2).
+
+    >>> Drift().fit([[1.0, 2.0]], [[0.0, 0.0]]).predict([[3.0, 5.0]])
+    array([[7., 9.]])
+    """
+
+    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
+        last, since = _last_seen(context)
+        first, until = _last_seen(context[:, ::-1])
+        rows_between = context.shape[1] - 1 - since - until
+        slope = (last - first) / np.maximum(rows_between, 1)
+        return last[:, None] + slope[:, None] * (since[:, None] + steps)
+
+
+class Mean(_Naive):
+    """The mean of the context.
+
+    >>> Mean().fit([[1.0, 2.0]], [[0.0, 0.0]]).predict([[3.0, 5.0]])
+    array([[4., 4.]])
+    """
+
+    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
+        seen = np.isfinite(context)
+        counts = seen.sum(axis=1)
+        mean = np.where(counts > 0, np.where(seen, context, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
+        return np.repeat(mean[:, None], len(steps), axis=1)
+
+
+def _last_seen(context: Array) -> tuple[Array, NDArray[np.int64]]:
+    """(n, L) -> the last observed value (n,), NaN if there is none, and how many rows after it are missing (n,)."""
+    since = np.isfinite(context)[:, ::-1].argmax(axis=1)
+    return context[np.arange(len(context)), context.shape[1] - 1 - since], since

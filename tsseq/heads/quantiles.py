@@ -1,0 +1,76 @@
+"""Quantiles that cannot cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsseq.errors import ConfigError
+from tsseq.heads.base import Head
+
+
+class Quantiles(Head):
+    """Quantiles that cannot cross: the median and, outwards from it, positive steps.
+
+    Trained with the pinball loss. Levels inside the trained range are interpolated; the point forecast is the median.
+
+    Parameters
+    ----------
+    levels : quantile levels in 0..1 to train; 0.5 is always added.
+    """
+
+    def __init__(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> None:
+        self.levels = levels
+
+    @property
+    def trained(self) -> list[float]:
+        """The sorted levels, with the median."""
+        levels = sorted({0.5, *map(float, self.levels)})
+        if not 0 < levels[0] <= levels[-1] < 1:
+            raise ConfigError(f"levels={self.levels} must lie between 0 and 1.")
+        return levels
+
+    @property
+    def n_params(self) -> int:
+        """See `Head`."""
+        return len(self.trained)
+
+    def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`."""
+        error = target[..., None] - self._values(params)  # (B, H, C, Q)
+        levels = torch.tensor(self.trained, dtype=error.dtype, device=error.device)
+        return torch.maximum(levels * error, (levels - 1) * error).mean(-1)
+
+    def mean(self, params: Tensor) -> Tensor:
+        """See `Head`."""
+        return self._values(params)[..., self.trained.index(0.5)]
+
+    def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
+        """See `Head`; a level outside the trained range is a ConfigError."""
+        trained, asked = self.trained, np.asarray(levels, dtype=float)
+        if (asked < trained[0]).any() or (asked > trained[-1]).any():
+            found = f"levels={list(levels)} go beyond the trained ones, {trained}"
+            raise ConfigError(f"{found}; train them with head=Quantiles(...).")
+        return super().quantiles(params, levels, scale)
+
+    def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
+        """See `Head`; straight lines between the trained levels, and on from the outermost two."""
+        values, trained = self._values(params), params.new_tensor(self.trained)
+        if len(trained) == 1:
+            return values[..., 0].expand_as(level)
+        values = values.expand(*level.shape, len(trained))  # (..., B, H, C, Q)
+        above = torch.searchsorted(trained, level.contiguous()).clamp(1, len(trained) - 1)  # (..., B, H, C)
+        share = (level - trained[above - 1]) / (trained[above] - trained[above - 1])
+        low, high = (values.gather(-1, index[..., None])[..., 0] for index in (above - 1, above))
+        return torch.lerp(low, high, share)
+
+    def _values(self, params: Tensor) -> Tensor:
+        middle = self.trained.index(0.5)
+        steps = functional.softplus(params)
+        below = -steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
+        median = params[..., middle : middle + 1]
+        return torch.cat([median + below, median, median + steps[..., middle + 1 :].cumsum(-1)], dim=-1)

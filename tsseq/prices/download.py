@@ -1,0 +1,276 @@
+"""Daily prices from Yahoo, kept in a cache of ours."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tsseq.errors import ConfigError, DataError
+from tsseq.prices import cache as pricecache
+from tsseq.prices.cache import PRICES, Record
+from tsseq.prices.quotes import ONE_AT_A_TIME, FetchError, Patience, Quotes, fetch
+
+OLDEST = pd.Timestamp("1927-01-01")  # Yahoo's longest series, ^GSPC, begins in that year
+OVERLAP = 10  # bars asked for again, to see whether the rest still holds
+GAP = pd.Timedelta(days=10)  # no exchange is closed for longer, but for wars
+SETTLED = pd.Timedelta(minutes=30)  # after the session's end; many exchanges' quotes come 15 minutes late
+ONE_DAY = pd.Timedelta(days=1)
+HOPELESS = ("no connection", "rate limited")  # for all tickers, not for one alone
+
+
+class Prices(NamedTuple):
+    """What `download_prices` returns.
+
+    Attributes
+    ----------
+    panel : index (id, time) with dates as times; columns open, high, low, close, volume, and unless adjusted dividends
+        and splits.
+    report : index id, one row for each ticker asked for; columns ``status`` ("ok", "partial" or "failed"), ``why``,
+        ``first``, ``last`` (dates), ``rows`` and ``source`` ("network" or "cache").
+    """
+
+    panel: pd.DataFrame
+    report: pd.DataFrame
+
+
+def download_prices(
+    tickers: str | Iterable[str],
+    start: Any = None,
+    end: Any = None,
+    interval: str = "1d",
+    *,
+    adjust: bool = True,
+    cache_dir: str | os.PathLike[str] | None = None,
+    strict: bool = False,
+    session: Any = None,
+) -> Prices:
+    """Download daily bars from Yahoo as a panel that forecasters take; what was downloaded before comes from a cache.
+
+    Yahoo's bars are adjusted for all splits up to the day of the download, volumes as well. Dividends are adjusted for
+    here: prices before an ex-date are multiplied by 1 - dividend / (close before the ex-date), as CRSP does. Only
+    ex-dates inside of the range count, so the last close is the one that was paid, whatever the cache holds.
+
+    Bars that are not finished are left out, and so are those without a close. The cache adds to what it holds and asks
+    for the last bars again; if these changed, or shares were split, it fetches all anew. Answers that are errors are
+    never kept. Failures that may pass are tried three times more, after about 2, 8 and 30 seconds. If Yahoo then gives
+    nothing, the cache is all there is, and the report says how far it reaches.
+
+    Parameters
+    ----------
+    tickers : Yahoo's symbols, such as "AAPL", "BRK-B", "^GSPC", "EURUSD=X"; the ids of the panel, in this order.
+    start : first date; all history if None.
+    end : the date after the last one, as in yfinance; until now if None.
+    interval : "1d", the only one. For weeks and months, resample.
+    adjust : adjust prices for dividends; False leaves Yahoo's prices and adds the columns ``dividends`` (per share) and
+        ``splits`` (new shares per old one; 0 where there was none).
+    cache_dir : folder of the cache; the user's cache folder if None. Nothing else is left on disk.
+    strict : raise unless every ticker is "ok".
+    session : a curl_cffi or requests Session, for proxies or certificates; yfinance keeps it as the one it uses.
+
+    Returns
+    -------
+    Prices
+        ``(panel, report)``. "partial" in the report: bars are missing at the beginning (as before a listing) or at the
+        end, or a dividend could not be adjusted for. Failed tickers are left out of the panel.
+
+    Raises
+    ------
+    ConfigError
+        No or repeated tickers, a start that is not before the end, another interval.
+    DataError
+        No ticker gave bars, or with ``strict`` not all of them all bars; the message names the first.
+
+    Notes
+    -----
+    Yahoo's terms allow personal use. yfinance asks one ticker after another, as it is not made for threads.
+
+    Examples
+    --------
+    >>> panel, report = download_prices(["AAPL", "^GSPC"], start="2015-01-01")  # doctest: +SKIP
+    >>> LSTMForecaster(5, 60, target="close", log=True, calendar="XNYS").fit(panel)  # doctest: +SKIP
+    """
+    if interval != "1d":
+        raise ConfigError(f"interval={interval!r} is unknown; bars are daily ('1d'). For others, resample the panel.")
+    names, span = _tickers(tickers), _span(start, end)
+    return collect(names, span, Source(pricecache.open_folder(cache_dir), session), adjust, strict)
+
+
+class Span(NamedTuple):
+    """Dates from ``start`` up to the day before ``end``; until now if that is None."""
+
+    start: pd.Timestamp | None
+    end: pd.Timestamp | None
+
+
+class Found(NamedTuple):
+    """Bars of one ticker, where they came from, and what was wrong, "" if nothing."""
+
+    bars: pd.DataFrame
+    source: str
+    problem: str
+
+
+def _now() -> pd.Timestamp:
+    return pd.Timestamp.now("UTC")
+
+
+@dataclass
+class Source:
+    """The cache in front of Yahoo, during one call; once Yahoo refuses all, it is not asked again."""
+
+    folder: Path
+    session: Any
+    patience: Patience = field(default_factory=Patience)
+    now: Callable[[], pd.Timestamp] = _now
+    refusal: FetchError | None = None
+
+    def find(self, ticker: str, span: Span) -> Found:
+        """Bars of one ticker, from the cache where it covers the span."""
+        with ONE_AT_A_TIME:
+            known, now = pricecache.read(self.folder, ticker), self.now()
+            start = OLDEST if span.start is None else span.start
+            soon = now.tz_localize(None).normalize() + 2 * ONE_DAY  # no exchange is ahead of that
+            end = soon if span.end is None else min(span.end, soon)
+            if known is not None and known.covers(start, end, now):
+                return Found(known.between(start, end), "cache", "")
+            try:
+                record = self._fetched(known, ticker, start, end)
+            except FetchError as error:
+                self.refusal = error if error.kind in HOPELESS else self.refusal
+                if known is None or known.between(start, end).empty:
+                    return Found(pricecache.nothing(), "network", str(error))
+                reach = f"the cache has {known.start.date()} to {(known.end - ONE_DAY).date()}"
+                return Found(known.between(start, end), "cache", f"{error}; {reach}")
+            pricecache.write(self.folder, record, now)
+            return Found(record.between(start, end), "network", "")
+
+    def _fetched(self, known: Record | None, ticker: str, start: pd.Timestamp, end: pd.Timestamp) -> Record:
+        """A record that covers the span and what was known."""
+        if known is None:
+            return self._ask(ticker, start, end)
+        if known.start <= start:
+            overlap = known.bars[-OVERLAP:]
+            new = self._ask(ticker, overlap.index[0], max(end, known.end))
+            if _agree(overlap, new.bars):
+                bars = pd.concat([known.bars[:-OVERLAP], new.bars])
+                return Record(ticker, bars, known.start, new.end, new.quiet_until)
+        return self._ask(ticker, min(start, known.start), max(end, known.end))
+
+    def _ask(self, ticker: str, start: pd.Timestamp, end: pd.Timestamp) -> Record:
+        if self.refusal is not None:
+            raise FetchError(self.refusal.kind, "not asked, since another ticker met that")
+        return _record(ticker, fetch(ticker, start, end, self.session, self.patience), start, end, self.now())
+
+
+def collect(names: list[str], span: Span, source: Source, adjust: bool, strict: bool) -> Prices:
+    """The panel and the report of all tickers, from a source."""
+    found = {name: source.find(name.upper(), span) for name in names}
+    lines = {name: _line(each, span, source.now()) for name, each in found.items()}
+    report = pd.DataFrame.from_dict(lines, orient="index").rename_axis("id")
+    wrong = report[report["status"] != "ok"] if strict else report[report["status"] == "failed"]
+    if (strict and len(wrong)) or len(wrong) == len(names):
+        first = ", ".join(f"{name!r} {why}" for name, why in wrong["why"][:3].items())
+        raise DataError(f"{len(wrong)} of {len(names)} tickers have no prices, or not all (first: {first}).")
+    bars = {name: adjusted(each.bars) if adjust else each.bars for name, each in found.items() if len(each.bars)}
+    return Prices(pd.concat(bars, names=["id", "time"]), report)
+
+
+def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
+    """Prices multiplied by 1 - dividend / (close before) for every later ex-date; without dividends and splits."""
+    factor = (1 - bars["dividends"] / bars["close"].shift()).where(_adjustable(bars), 1.0)
+    scale = factor[::-1].cumprod()[::-1].shift(-1, fill_value=1.0)  # a factor holds for the bars before its date
+    return bars.assign(**{name: bars[name] * scale for name in PRICES}).drop(columns=["dividends", "splits"])
+
+
+def _adjustable(bars: pd.DataFrame) -> pd.Series[bool]:
+    return (bars["dividends"] > 0) & (bars["dividends"] < bars["close"].shift())
+
+
+def _record(ticker: str, quotes: Quotes, start: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> Record:
+    """The finished bars of an answer, and up to which date they are all there is."""
+    today = now.tz_convert(quotes.zone).tz_localize(None).normalize()
+    settled = None if quotes.closing is None else quotes.closing + SETTLED
+    done = settled is not None and settled <= now and settled.tz_convert(quotes.zone).date() == today.date()
+    unfinished = today + ONE_DAY if done else today
+    bars = quotes.bars[quotes.bars.index < unfinished]
+    if bars.empty:
+        raise FetchError("no prices", "Yahoo has no finished bar in this range")
+    covered = min(end, unfinished)
+    if quotes.hole is not None and quotes.hole > today - GAP:  # it may still be filled
+        return Record(ticker, bars, start, min(covered, quotes.hole))
+    if end <= unfinished:
+        return Record(ticker, bars, start, covered)
+    if settled is None or settled <= now:  # of the next session nothing is known
+        tomorrow = (today + ONE_DAY).tz_localize(quotes.zone, ambiguous=True, nonexistent="shift_forward")
+        settled = tomorrow.tz_convert("UTC")
+    return Record(ticker, bars, start, covered, settled)
+
+
+def _agree(old: pd.DataFrame, new: pd.DataFrame) -> bool:
+    """Whether the newer bars hold the older ones as they were, and shares were not split since."""
+    same = new.reindex(old.index)
+    compared = [*PRICES, "dividends", "splits"]
+    # Yahoo's prices are single-precision numbers in disguise
+    unchanged = np.isclose(old[compared], same[compared], rtol=1e-5, atol=1e-9, equal_nan=True).all()
+    return bool(unchanged and same["close"].notna().all() and (new["splits"][new.index > old.index[-1]] == 0).all())
+
+
+def _line(found: Found, span: Span, now: pd.Timestamp) -> dict[str, Any]:
+    """The row of the report on one ticker."""
+    bars = found.bars
+    if bars.empty:
+        why = found.problem or "no prices: the range holds no bars"
+        return {"status": "failed", "why": why, "first": pd.NaT, "last": pd.NaT, "rows": 0, "source": found.source}
+    first, last = bars.index[0], bars.index[-1]
+    until = now.tz_localize(None) if span.end is None else min(span.end, now.tz_localize(None))
+    problems = [found.problem] if found.problem else []
+    if span.start is not None and first - span.start > GAP:
+        problems.append(f"prices begin on {first.date()}")
+    if until - last > GAP:
+        problems.append(f"prices end on {last.date()}")
+    odd = bars.index[(bars["dividends"] > 0) & ~_adjustable(bars)].difference(bars.index[:1])
+    if len(odd):
+        problems.append(f"the dividend of {odd[0].date()} is not below the close before it, and not adjusted for")
+    status, why = "partial" if problems else "ok", "; ".join(problems)
+    return {"status": status, "why": why, "first": first, "last": last, "rows": len(bars), "source": found.source}
+
+
+def _tickers(tickers: str | Iterable[str]) -> list[str]:
+    names = [tickers] if isinstance(tickers, str) else list(tickers)
+    if not names:
+        raise ConfigError("tickers is empty; name at least one, such as 'AAPL'.")
+    odd = [name for name in names if not (isinstance(name, str) and re.fullmatch(r"\S*\w\S*", name))]
+    if odd:
+        raise ConfigError(f"tickers holds {odd[0]!r}; a ticker is text without blanks, such as 'AAPL' or '^GSPC'.")
+    twice = pd.Index(names)[pd.Index(names).str.upper().duplicated()]
+    if len(twice):
+        raise ConfigError(f"tickers names {twice[0]!r} more than once; name each ticker once.")
+    return names
+
+
+def _span(start: Any, end: Any) -> Span:
+    span = Span(_date(start, "start"), _date(end, "end"))
+    if span.start is not None and span.start >= (until := span.end or _now().tz_localize(None)):
+        raise ConfigError(f"start={span.start.date()} is not before {'end=' if span.end else 'today, '}{until.date()}.")
+    if span.end is not None and span.end <= OLDEST:
+        raise ConfigError(f"end={span.end.date()} is not after {OLDEST.date()}, before which Yahoo has no prices.")
+    return span
+
+
+def _date(given: Any, name: str) -> pd.Timestamp | None:
+    if given is None:
+        return None
+    try:
+        stamp = pd.Timestamp(given)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{name}={given!r} is no date; write it as '2015-01-31'.") from error
+    if stamp is pd.NaT:
+        raise ConfigError(f"{name} is missing (NaT); write a date as '2015-01-31', or None.")
+    return stamp.tz_localize(None).normalize()

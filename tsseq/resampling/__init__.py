@@ -1,0 +1,3 @@
+"""Draws of blocks; NumPy only."""
+
+__all__ = []

@@ -1,0 +1,185 @@
+"""Simulate holding a portfolio: weights and prices in, a :class:`Book` of returns out."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tsseq.errors import ConfigError, DataError
+from tsseq.trading.book import Account, Book, Costs
+from tsseq.trading.engines.returns import hold
+from tsseq.trading.engines.shares import account_of, trade
+from tsseq.trading.execution import (
+    CAVEATS,
+    Floats,
+    Market,
+    Orders,
+    checked_execution,
+    held_to_the_end,
+    market_of,
+    orders_of,
+    read_weights,
+    refuse_unpriced,
+)
+from tsseq.trading.price_table import PriceFrame, listed, read_prices
+
+__all__ = ["Account", "Book", "Costs", "simulate"]
+
+Engine = Literal["returns", "shares"]
+
+
+def simulate(
+    weights: PriceFrame,
+    prices: PriceFrame,
+    *,
+    execution: str | None = None,
+    costs: Costs | None = None,
+    cash_rate: float = 0.0,
+    leverage: float = 1.0,
+    engine: Engine = "returns",
+    price: str = "close",
+) -> Book:
+    """Hold the weights and account for drift, turnover and costs exactly.
+
+    A row of weights dated t was decided with data up to the close of t. Once filled, positions are held, without any
+    trade, until the next row is. Weights are fractions of equity, negative ones short; what is left to 1 is cash.
+
+    Parameters
+    ----------
+    weights
+        One row per decision on a date of the prices, one column per asset; a Series for a single asset.
+    prices
+        A frame of one asset (columns ``close`` and perhaps ``open``, in any case), a panel with the row index
+        (id, date), what yfinance returns, or a Series of closes.
+    execution
+        ``"next_open"``, the default when there are opens: filled at the next open, so the night still belongs to the
+        old position. ``"next_close"``, the default otherwise. ``"close"``: at the close of t itself, stamped in the
+        caveats. ``"same_bar"``: earns bar t itself, for demonstrations only, stamped loudly. A decision with no bar
+        left to fill it is not filled.
+    costs
+        Default: none.
+    cash_rate
+        Interest per year of 365 days, simple, on cash by the calendar days since the last bar, and paid on cash that is
+        owed. 0.02 is 2 %.
+    leverage
+        Multiplies the weights. With ``engine="shares"`` cash may sink to ``(1 - leverage)`` times the equity: at 1.0
+        nothing is borrowed, and purchases that need more are scaled down, all by one factor.
+    engine
+        ``"returns"``: weights are met exactly, and costs shrink the equity by ``1 - rate * turnover``. ``"shares"``:
+        counts shares and cash, sells first and buys from the cash there is; ``book.account`` holds them.
+    price
+        The column of closes. Opens are used only beside ``"close"``.
+
+    An asset whose prices end is held to its last price, then it is cash: stamped in the caveats.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown execution or engine, or ``"next_open"`` without opens.
+    DataError
+        On weights with NaN, unknown dates or assets; on buying an asset that has no price at the fill (one already held
+        keeps its last price, at which it can be sold); on a book that loses all its equity.
+
+    Examples
+    --------
+    >>> days = pd.date_range("2024-01-01", periods=3)
+    >>> prices = pd.DataFrame({"open": [10.0, 10.0, 11.0], "close": [10.0, 11.0, 12.1]}, index=days)
+    >>> book = simulate(pd.Series([1.0], index=days[:1]), prices, costs=Costs(bps=100))
+    >>> book.execution, book.returns.round(4).tolist(), book.benchmark.round(4).tolist()
+    ('next_open', [0.0, 0.089, 0.1], [0.0, 0.1, 0.1])
+    >>> book.stats()[["total_return", "exposure"]].round(4).to_dict()
+    {'total_return': 0.1979, 'exposure': 0.6667}
+    >>> simulate(pd.Series([1.0], index=days[:1]), prices, costs=Costs(bps=100), engine="shares").account.cash.tolist()
+    [1.0, 0.0, 0.0]
+    """
+    check_money(cash_rate, leverage, engine)
+    table, decided, targets = read_weights(weights, read_prices(prices, price))
+    execution = checked_execution(execution, table)
+    market = market_of(table, execution, int(decided[0]))
+    orders, late = orders_of(market, decided, leverage * targets[None], execution)
+    run = _returns if engine == "returns" else _shares
+    ran = run(market, orders, costs or Costs(), cash_rate, leverage, int(decided[0]))
+    bars = ran.bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[decided[0] :]
+    _check_solvent(bars)
+    return Book(
+        returns=bars["returns"],
+        gross_returns=bars["gross_returns"],
+        equity=(1 + bars["returns"]).cumprod().rename("equity"),
+        turnover=bars["turnover"],
+        costs_paid=bars["costs_paid"],
+        weights=pd.DataFrame(ran.weights, market.dates, market.assets).iloc[decided[0] :],
+        benchmark=bars["benchmark"],
+        execution=execution,
+        caveats=(*CAVEATS[execution], *late, *held_to_the_end(market, ran.weights)),
+        account=ran.account,
+    )
+
+
+class _Ran(NamedTuple):
+    """One book of an engine over all bars."""
+
+    bars: pd.DataFrame  # returns, gross_returns, turnover, costs_paid
+    weights: Floats  # (T, N)
+    account: Account | None
+
+
+def check_money(cash_rate: float, leverage: float, engine: str) -> None:
+    """Refuse what no engine can run."""
+    if engine not in ("returns", "shares"):
+        raise ConfigError(f"engine is {engine!r}; it must be 'returns' or 'shares'.")
+    if not (np.isfinite(cash_rate) and np.isfinite(leverage) and leverage > 0):
+        raise ConfigError(f"cash_rate={cash_rate} and leverage={leverage}: pass a yearly rate and a multiple above 0.")
+
+
+def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Ran:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        held = hold(market, orders, costs, cash_rate)
+        weights = held.weights(market, orders)
+    refuse_unpriced(market, orders, held.before)
+    gross = np.maximum(held.factors[0], 0.0) - 1
+    paid, turnover = _by_bar(market, orders, held.costs[0]), _by_bar(market, orders, held.turnover[0])
+    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid}
+    return _Ran(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
+
+
+def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Ran:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ledger = trade(market, orders, costs, cash_rate, leverage)
+        equity = ledger.equity[0]
+        returns = np.maximum(equity / np.concatenate([[1.0], equity[:-1]]) - 1, -1.0)
+    refuse_unpriced(market, orders, ledger.before)
+    account = account_of(ledger, market, orders, costs, start)
+    traded = np.abs(ledger.traded[0]) * market.fills[orders.filled]  # (D, N)
+    slipped = traded.sum(axis=1) * costs.slippage_bps / 10_000
+    paid = _by_bar(market, orders, (ledger.fees[0].sum(axis=1) + slipped) / ledger.worth[0])
+    turnover = _by_bar(market, orders, traded.sum(axis=1) / ledger.worth[0])
+    weights = np.zeros(market.closes.shape)
+    weights[start:] = account.positions.to_numpy() / equity[start:, None]
+    gross = (1 + returns) / (1 - paid) - 1
+    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid, "returns": returns}
+    return _Ran(pd.DataFrame(columns, market.dates), weights, account)
+
+
+def _by_bar(market: Market, orders: Orders, values: Floats) -> Floats:
+    """Values of each fill (D,) on its bar, 0 on all others (T,)."""
+    spread = np.zeros(len(market.dates))
+    spread[orders.filled] = values
+    return spread
+
+
+def _buy_and_hold(market: Market, orders: Orders) -> Floats:
+    """Gross returns of equal parts of all assets that have a price at the first fill."""
+    first = orders.filled[:1]
+    priced = market.priced[first]  # (1, N), or (0, N) if nothing was filled
+    parts = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
+    return hold(market, Orders(orders.decided[:1], first, parts[None]), Costs()).factors[0] - 1
+
+
+def _check_solvent(bars: pd.DataFrame) -> None:
+    ruined = bars[~(bars["returns"] > -1)]
+    if len(ruined):
+        worst = ruined.iloc[0]
+        raise DataError(
+            f"The book loses all its equity on {listed(ruined.index[:1])}: {worst['gross_returns']:.1%} before costs, "
+            f"costs of {worst['costs_paid']:.1%}. Lower the weights or the costs."
+        )
