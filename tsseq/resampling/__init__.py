@@ -1,3 +1,5 @@
 """Draws of blocks; NumPy only."""
 
-__all__ = []
+from tsseq.resampling.bootstrap import block_length, percentiles, resampled
+
+__all__ = ["block_length", "percentiles", "resampled"]
