@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from tsseq.data.calendar import Calendar
 from tsseq.data.schema import Names
+from tsseq.data.timestamps import Calendar
 from tsseq.forecasting.named import _Named
 from tsseq.heads import Head
 from tsseq.networks import PatchTST, Seq2Seq, Transformer

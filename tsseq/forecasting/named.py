@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from sklearn.base import clone
 
-from tsseq.data.calendar import Calendar
 from tsseq.data.schema import Names
+from tsseq.data.timestamps import Calendar
 from tsseq.forecasting.forecaster import Forecaster
 from tsseq.forecasting.regressor import NeuralRegressor
 from tsseq.heads import Head
