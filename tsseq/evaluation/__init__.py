@@ -2,9 +2,8 @@
 
 from tsseq.evaluation.audit import audit
 from tsseq.evaluation.backtest import backtest, rolling_forecasts
-from tsseq.evaluation.purged import CombinatorialPurged, PurgedKFold
 from tsseq.evaluation.result import BacktestResult
-from tsseq.evaluation.splits import WalkForward
+from tsseq.evaluation.splits import CombinatorialPurged, PurgedKFold, WalkForward
 
 __all__ = [
     "BacktestResult",
