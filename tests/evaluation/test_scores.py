@@ -28,7 +28,7 @@ def result() -> BacktestResult:
     }
     walks["late"] = walks["late"][100:]
     frame = pd.concat(walks, names=["id", "day"])
-    found = tsseq.backtest({"ridge": Forecaster(Ridge(), 3, 10, target=["a", "b"])}, frame, n_cutoffs=25, step=2)
+    found = tsseq.backtest({"ridge": Forecaster(Ridge(), 3, 10, target=["a", "b"])}, frame, n_cutoffs=25, stride=2)
     table, spread = found.forecasts.copy(), found.forecasts["id"].map({"small": 1.0, "large": 100.0, "late": 10.0})
     for level in LEVELS:
         table[f"q{level:g}"] = np.where(
@@ -95,9 +95,9 @@ def test_columns_that_a_user_added_change_no_score():
 
 
 def test_ids_and_times_are_grouped_by_their_role_and_by_the_names_of_the_frame():
-    named = replace(result(), forecasts=result().forecasts.rename(columns={"id": "ticker", "time": "day"}))
+    named = replace(result(), forecasts=result().forecasts.rename(columns={"id": "ticker", "day": "date"}))
     pd.testing.assert_frame_equal(named.scores, result().scores)
-    for role, name in {"id": "ticker", "time": "day"}.items():
+    for role, name in {"id": "ticker", "time": "date"}.items():
         assert named.by(role).index.names == [name, "model"]
         pd.testing.assert_frame_equal(named.by(name), named.by(role))
         np.testing.assert_array_equal(named.by(role), result().by(role))
@@ -105,9 +105,9 @@ def test_ids_and_times_are_grouped_by_their_role_and_by_the_names_of_the_frame()
 
 
 def test_scores_by_time_are_those_of_the_forecasts_of_that_day():
-    day = result().forecasts["time"].max()
+    day = result().forecasts["day"].max()
     part = result().common()
-    expected = by_hand(part[part["time"] == day], result())
+    expected = by_hand(part[part["day"] == day], result())
     found = result().by("time").loc[(day, "ridge")].drop("direction_p")
     np.testing.assert_allclose(found, list(expected.values()), rtol=1e-12)
 

@@ -144,8 +144,8 @@ class _Case:
         model = clone(as_forecaster(forecaster))
         params = model.get_params()
         model.set_params(**{name: seed for name in _seed_names(model) if params[name] is None})
-        panel = model.read(frame)
-        consecutive = _consecutive(panel, model.lead.context_length, model.lead.horizon, n_cutoffs)
+        panel = model.to_panel(frame)
+        consecutive = _consecutive(panel, model.task.context_length, model.task.horizon, n_cutoffs)
         cutoffs = consecutive[np.unique(np.linspace(0, len(consecutive) - 1, n_cutoffs).astype(int))]
         _fitted_until(model, panel, consecutive[0])
         table = _judged(model.predict_at(frame, consecutive), panel)
@@ -159,7 +159,7 @@ class _Case:
 
     def poisoned(self, cutoff: Any, kind: str) -> Frame:
         """The frame with another future."""
-        return poisoned(self.frame, self.panel.schema, self.model.lead.horizon, cutoff, kind)
+        return poisoned(self.frame, self.panel.schema, self.model.task.horizon, cutoff, kind)
 
 
 def _seed_names(model: BaseForecaster) -> list[str]:
@@ -170,16 +170,14 @@ def _seed_names(model: BaseForecaster) -> list[str]:
 def _fitted_until(model: BaseForecaster, panel: Panel, cutoff: Any) -> BaseForecaster:
     """Fit on the rows up to ``cutoff``, without series that are too short by then."""
     known = panel.before(cutoff)
-    needed = model.lead.context_length + model.lead.horizon
-    return model.fit(known.with_min_length(needed) if len(known) > 1 else known)
+    return model.fit(known.with_min_length(model.task.n_rows) if len(known) > 1 else known)
 
 
 def _consecutive(panel: Panel, length: int, horizon: int, n_cutoffs: int) -> pd.Index:
     """Cutoffs after two thirds of the timestamps, at which some series has a whole context."""
-    stamps = panel.times.unique().sort_values()
+    stamps = panel.stamps
     first, last = max(2 * len(stamps) // 3, length + horizon - 1), len(stamps) - 1 - horizon
-    position = np.arange(len(panel.times)) - panel.indptr[panel.series_of_row]
-    usable = panel.times[position >= length - 1].unique().sort_values()
+    usable = panel.times[panel.position >= length - 1].unique().sort_values()
     cutoffs = usable[(usable >= stamps[min(first, len(stamps) - 1)]) & (usable <= stamps[max(last, 0)])]
     if last < first or len(cutoffs) < n_cutoffs:
         raise NotEnoughHistory(f"{len(stamps)} timestamps leave no room for {n_cutoffs} cutoffs after a first fit.")
@@ -273,7 +271,7 @@ def _future_between_cutoffs(case: _Case) -> _Verdict:
 def _future_in_fit(case: _Case) -> _Verdict:
     """Fitted on the rows up to the first cutoff of a frame that was read with noise after it."""
     first = case.consecutive[0]
-    panel = clone(case.model).read(case.poisoned(first, "noise"))
+    panel = clone(case.model).to_panel(case.poisoned(first, "noise"))
     model = _fitted_until(clone(case.model), panel, first)
     changed = _n_different(case.ask([first]), case.ask([first], model=model))
     return _Verdict(changed == 0, changed, f"{changed} forecasts changed with rows that came after those of fit")
@@ -286,17 +284,17 @@ def _rescaled_history(case: _Case) -> _Verdict:
     size = np.abs(truth)
     value = float(np.max(np.abs(doubled - truth) / np.where(size > 0, size, 1.0)))
     same = value <= RESCALED
-    promised = " that log=True should prevent" if case.model.in_logs else " (log=True would prevent it)"
+    promised = " that log=True should prevent" if case.model.models_logs else " (log=True would prevent it)"
     meaning = (
         "forecasts of returns do not know of later splits" if same else f"a later split changes forecasts{promised}"
     )
-    return _Verdict(same if same or case.model.in_logs else None, value, meaning)
+    return _Verdict(same if same or case.model.models_logs else None, value, meaning)
 
 
 def _shuffled_returns(case: _Case) -> _Verdict:
     """A fit on changes in random order, against the last value."""
     frame = shuffled(case.frame, case.panel.schema, case.seed)
-    panel, horizon = case.model.read(frame), case.model.lead.horizon
+    panel, horizon = case.model.to_panel(frame), case.model.task.horizon
     model = _fitted_until(clone(case.model), panel, case.consecutive[0])
     table = _judged(model.predict_at(frame, case.consecutive), panel)
     losses = _losses(table)

@@ -411,7 +411,7 @@ def naive_scales(panel: Panel, season_length: int, until: Any) -> pd.DataFrame:
     DataFrame
         Columns "absolute" and "squared" (mean change to that power), index (id, target); NaN where nothing changes.
     """
-    n_targets, series = len(panel.schema.target), panel.series_of_row
+    n_targets, series = panel.n_targets, panel.series_of_row
     known = np.asarray(panel.times <= until)[season_length:]
     rows = np.flatnonzero(known & (series[season_length:] == series[: len(series) - season_length]))
     change = panel.values[rows + season_length, :n_targets] - panel.values[rows, :n_targets]  # (n, targets)
