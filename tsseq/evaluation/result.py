@@ -410,6 +410,13 @@ def naive_scales(panel: Panel, season_length: int, until: Any) -> pd.DataFrame:
     -------
     DataFrame
         Columns "absolute" and "squared" (mean change to that power), index (id, target); NaN where nothing changes.
+
+    Examples
+    --------
+    >>> from tsseq.data.schema import Schema
+    >>> panel = Panel.from_frame(pd.Series([1.0, 2.0, 4.0, 9.0], name="y"), Schema.of("y"))
+    >>> naive_scales(panel, season_length=1, until=2).iloc[0].to_dict()
+    {'absolute': 1.5, 'squared': 2.5}
     """
     n_targets, series = panel.n_targets, panel.series_of_row
     known = np.asarray(panel.times <= until)[season_length:]

@@ -35,6 +35,15 @@ class AlignedForecasts:
         "rmsse_scale" (n,), and quantiles (M, n) by level, NaN for models without.
     levels : list of float
         Quantile levels, in order.
+
+    Examples
+    --------
+    >>> keys = {"model": ["a", "a", "b"], "cutoff": 0, "ds": [1, 2, 1], "step": [1, 2, 1], "target": "y"}
+    >>> table = pd.DataFrame(keys | {"actual": [1.0, 2.0, 1.0], "forecast": [3.0, 3.0, 0.0]})
+    >>> aligned = AlignedForecasts.of(table, pd.Series({(None, "y"): 2.0}), None)  # "b" lacks the second value
+    >>> aligned.inputs["forecast"], aligned.inputs["mase_scale"]
+    (array([[3.],
+           [0.]]), array([2.]))
     """
 
     models: list[str]
@@ -47,7 +56,27 @@ class AlignedForecasts:
     def of(
         cls, forecasts: pd.DataFrame, mase_scale: pd.Series[float], rmsse_scale: pd.Series[float] | None
     ) -> AlignedForecasts:
-        """Align a tidy table, whose rows may have any order and lack forecasts of some models."""
+        """Align a tidy table.
+
+        Parameters
+        ----------
+        forecasts : DataFrame
+            The table of a backtest, whose rows may have any order and lack forecasts of some models.
+        mase_scale : Series
+            The unit of MASE per (id, target).
+        rmsse_scale : Series or None
+            The unit of RMSSE, likewise.
+
+        Returns
+        -------
+        AlignedForecasts
+            What all models have.
+
+        Raises
+        ------
+        DataError
+            They have nothing in common.
+        """
         columns = tidy_columns(forecasts)
         roles, levels = key_columns(columns), columns.levels
         keys = list(roles.values())[:-1]  # the time follows from the others
@@ -79,7 +108,23 @@ class AlignedForecasts:
 
 
 def key_columns(columns: TidyColumns) -> dict[str, Hashable]:
-    """Columns that say which value was forecast, by role: "id" (if any), "cutoff", "step", "target" and "time"."""
+    """Columns that say which value was forecast.
+
+    Parameters
+    ----------
+    columns : TidyColumns
+        Names of the columns that differ from table to table.
+
+    Returns
+    -------
+    dict of str to hashable
+        Names by role: "id" (if there is one), "cutoff", "step", "target", "time".
+
+    Examples
+    --------
+    >>> key_columns(TidyColumns("ticker", "date", {}))
+    {'id': 'ticker', 'cutoff': 'cutoff', 'step': 'step', 'target': 'target', 'time': 'date'}
+    """
     ids = {} if columns.id is None else {"id": columns.id}
     return {**ids, "cutoff": "cutoff", "step": "step", "target": "target", "time": columns.time}
 
@@ -112,6 +157,16 @@ class MetricSums(NamedTuple):
         By term, for M models.
     counts : dict of Term to ndarray of shape (G,)
         How many forecasts were summed.
+
+    Examples
+    --------
+    >>> metrics = {"MAE": metrics_for()["MAE"]}
+    >>> term = metrics["MAE"].terms[0]
+    >>> sums = MetricSums({term: np.array([[6.0, 1.0]])}, {term: np.array([3.0, 1.0])})
+    >>> sums.metrics(metrics, naive=None)
+    {'MAE': array([[2., 1.]])}
+    >>> sums.weighted(np.ones((1, 2))).metrics(metrics, naive=None)
+    {'MAE': array([[1.75]])}
     """
 
     sums: dict[Term, Array]
@@ -119,7 +174,22 @@ class MetricSums(NamedTuple):
 
     @classmethod
     def of(cls, aligned: AlignedForecasts, metrics: Collection[Metric], groups: Index | None = None) -> MetricSums:
-        """Sum over ``groups`` (n,), numbered from 0; None sums over everything."""
+        """Sum the terms of metrics.
+
+        Parameters
+        ----------
+        aligned : AlignedForecasts
+            M forecasts of n values.
+        metrics : collection of Metric
+            Whose terms are summed.
+        groups : ndarray of shape (n,), optional
+            Group of each value, from 0. Default: one group of all.
+
+        Returns
+        -------
+        MetricSums
+            By term and group.
+        """
         sums: dict[Term, Array] = {}
         counts: dict[Term, Any] = {}
         n = len(aligned.keys)
@@ -138,18 +208,67 @@ class MetricSums(NamedTuple):
         return cls(sums, counts)
 
     def weighted(self, weights: Array) -> MetricSums:
-        """Count every group as often as ``weights`` (B, G) says, B times: sums (M, B)."""
+        """Count groups more than once, or not at all.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (B, G)
+            How often each group counts, in each of B draws.
+
+        Returns
+        -------
+        MetricSums
+            With B draws in the place of the groups.
+        """
         return MetricSums(*({term: part @ weights.T for term, part in sums.items()} for sums in self))
 
     def metrics(self, metrics: Mapping[str, Metric], naive: int | None) -> dict[str, Array]:
-        """Compute metrics (M, G) by name; ``naive`` is the position of the naive forecast."""
+        """Compute metrics from the sums.
+
+        Parameters
+        ----------
+        metrics : mapping of str to Metric
+            By name; their terms were summed.
+        naive : int or None
+            Position of the naive forecast among the models; None makes relative metrics NaN.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (M, G)
+            By name.
+        """
         with np.errstate(invalid="ignore"):
             means = {term: total / self.counts[term] for term, total in self.sums.items()}
         return {name: metric.from_means([means[t] for t in metric.terms], naive) for name, metric in metrics.items()}
 
 
 def score_table(aligned: AlignedForecasts, overlap: int, groups: Index | None = None) -> pd.DataFrame:
-    """All metrics and the p-values of `direction_test`, a row per group and model; without groups, per model."""
+    """All metrics, and the p-values of `tsseq.evaluation.significance.direction_test`.
+
+    Parameters
+    ----------
+    aligned : AlignedForecasts
+        M forecasts of n values.
+    overlap : int
+        Neighbouring cutoffs whose forecasts reach the same rows.
+    groups : ndarray of shape (n,), optional
+        Group of each value, from 0. Default: one group of all.
+
+    Returns
+    -------
+    DataFrame
+        A row per group and, within it, model.
+
+    Examples
+    --------
+    >>> keys = {"model": ["last_value", "ridge"], "cutoff": 0, "ds": 1, "step": 1, "target": "y"}
+    >>> table = pd.DataFrame(keys | {"actual": 4.0, "forecast": [2.0, 3.0]})
+    >>> aligned = AlignedForecasts.of(table, pd.Series({(None, "y"): 2.0}), None)
+    >>> score_table(aligned, overlap=1)[["MAE", "MASE", "skill"]]
+       MAE  MASE  skill
+    0  2.0   1.0    0.0
+    1  1.0   0.5    0.5
+    """
     metrics = metrics_for(aligned.levels)
     scores = MetricSums.of(aligned, metrics.values(), groups).metrics(metrics, aligned.naive)
     columns = {}

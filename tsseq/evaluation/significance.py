@@ -150,6 +150,13 @@ def model_confidence_set(losses: pd.DataFrame, size: float, block: int, n_sample
     ------
     ConfigError
         The library arch is not installed.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).gamma(2, size=(60, 3))
+    >>> losses = pd.DataFrame(draws * [1.0, 1.0, 3.0], columns=["ridge", "lstm", "mean"])
+    >>> model_confidence_set(losses, size=0.1, block=4, n_samples=200, seed=0)["included"].to_dict()
+    {'lstm': True, 'ridge': True, 'mean': False}
     """
     test = _arch().MCS(losses, size, reps=n_samples, block_size=block, bootstrap="circular", seed=seed)
     test.compute()
@@ -182,6 +189,13 @@ def spa_test(losses: pd.DataFrame, benchmark: str, block: int, n_samples: int, s
     ------
     ConfigError
         The library arch is not installed.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).gamma(2, size=(60, 3))
+    >>> losses = pd.DataFrame(draws * [1.0, 1.0, 3.0], columns=["ridge", "lstm", "mean"])
+    >>> spa_test(losses, "mean", block=4, n_samples=200, seed=0)["consistent"].item()
+    0.0
     """
     options = {"reps": n_samples, "block_size": block, "bootstrap": "circular", "seed": seed}
     test = _arch().SPA(losses[benchmark], losses.drop(columns=benchmark), **options)
@@ -236,7 +250,32 @@ def direction_test(
 def direction_tests(
     change: Array, forecast_change: Array, cell: Index, date: Index, group: Index, overlap: int
 ) -> Array:
-    """P-values (M, G) of `direction_test` for M forecasts (M, n), in G groups; NaN where dates are too few."""
+    """P-values of `direction_test` for several forecasts in several groups at once.
+
+    Parameters
+    ----------
+    change : ndarray of shape (n,)
+        Changes that happened. Changes of 0 are left out.
+    forecast_change : ndarray of shape (M, n)
+        Changes that were forecast.
+    cell, date, group : ndarray of shape (n,)
+        Codes from 0: within which cell signs are demeaned, when the forecasts were made, and to which of G groups
+        they count.
+    overlap : int
+        Dates over which forecasts overlap.
+
+    Returns
+    -------
+    ndarray of shape (M, G)
+        One-sided; NaN where there are no more dates than overlap.
+
+    Examples
+    --------
+    >>> change, zeros = np.array([1.0, -1.0, 2.0, -2.0, 1.0, -3.0]), np.zeros(6, dtype=np.int64)
+    >>> direction_tests(change, np.array([change, -change]), zeros, np.arange(6), zeros, overlap=1)
+    array([[0.],
+           [1.]])
+    """
     moved, n_groups = change != 0, int(group.max(initial=-1)) + 1
     signs, forecast_signs = np.sign(change[moved]), np.sign(forecast_change[:, moved])
     cell, date, group = cell[moved], date[moved], group[moved]

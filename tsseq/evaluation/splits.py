@@ -24,7 +24,22 @@ from tsseq.typing import Index, Mask
 
 
 class Splitter(BaseCrossValidator):
-    """From folds in time to positions; abstract: `_folds` says which folds."""
+    """From folds in time to positions; abstract: `_folds` says which folds.
+
+    Attributes
+    ----------
+    horizon : int
+        Timestamps that the label of a row covers, its own included.
+    context_length : int
+        Rows of each series before a test block that are put in front of it, for frames.
+    id_column, time_column : hashable or None
+        Names of these columns in a long frame.
+
+    Examples
+    --------
+    >>> issubclass(WalkForward, Splitter), issubclass(PurgedKFold, Splitter)
+    (True, True)
+    """
 
     horizon: int
     context_length: int
@@ -265,7 +280,18 @@ class PurgedKFold(Splitter):
         self.time_column = time_column
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Count the test blocks; nothing is read."""
+        """Count the test blocks.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Not read.
+
+        Returns
+        -------
+        int
+            ``n_splits``.
+        """
         return self.n_splits
 
     def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
@@ -335,7 +361,18 @@ class CombinatorialPurged(Splitter):
         self.time_column = time_column
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Count the combinations of test groups; nothing is read."""
+        """Count the combinations of test groups.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Not read.
+
+        Returns
+        -------
+        int
+            Splits.
+        """
         return comb(self.n_groups, self.n_test_groups)
 
     @property

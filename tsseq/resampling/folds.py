@@ -69,11 +69,35 @@ class LabelSpans:
         return np.unique(self.start)
 
     def within(self, block: Block) -> Mask:
-        """(n,) whether a label begins in a block."""
+        """Find the labels that begin in a block.
+
+        Parameters
+        ----------
+        block : tuple of int
+            First and last moment.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Whether each one does.
+        """
         return (self.start >= block[0]) & (self.start <= block[1])
 
     def before(self, block: Block, length: int) -> Mask:
-        """(n,) the last ``length`` rows before a block of every series that is in it."""
+        """Find the last rows before a block of every series that is in it.
+
+        Parameters
+        ----------
+        block : tuple of int
+            First and last moment.
+        length : int
+            How many rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Whether each sample is one of them; none is if samples bring their contexts along.
+        """
         if length == 0 or self.series is None:
             return np.zeros(len(self.start), dtype=np.bool_)
         keys, place = _numbered(self.series, self.start)
@@ -126,11 +150,25 @@ class LabelSpans:
         return train
 
     def latest(self, known: Mask, length: int | None) -> Mask:
-        """Of the samples ``known`` (n,), those that begin at the last ``length`` moments; None keeps all."""
+        """Select the samples that begin last.
+
+        Parameters
+        ----------
+        known : ndarray of shape (n,)
+            Whether each sample may be taken.
+        length : int or None
+            Moments at which they begin; None keeps all.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Whether each sample is taken.
+        """
         if length is None or not known.any():
             return known
         moments = np.unique(self.start[known])
-        return np.logical_and(known, self.start >= moments[max(len(moments) - length, 0)])
+        recent: Mask = self.start >= moments[max(len(moments) - length, 0)]
+        return known & recent
 
 
 def _per_series(moment: Index) -> int:
