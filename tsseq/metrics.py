@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.typing import Array, Mask
+from tsseq.typing import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,13 +138,13 @@ def _quantile_loss(level: float) -> Term:
     return Term(lambda y, q: np.maximum(level * (y - q), (level - 1) * (y - q)), ("actual", level))
 
 
-def _pinball(levels: Sequence[float], headline: bool = False) -> Metric:
-    terms = tuple(_quantile_loss(level) for level in levels)
+def _pinball(levels: Iterable[float], headline: bool = False) -> Metric:
+    terms = tuple(map(_quantile_loss, levels))
     return Metric("mean pinball loss", terms, lambda *means: np.mean(means, axis=0), headline=headline)
 
 
-def _crps(levels: Sequence[float]) -> Metric:
-    terms = tuple(_quantile_loss(level) for level in levels)
+def _crps(levels: Iterable[float]) -> Metric:
+    terms = tuple(map(_quantile_loss, levels))
     return Metric("continuous ranked probability score", terms, lambda *means: 2 * np.mean(means, axis=0))
 
 
@@ -187,16 +187,15 @@ def metrics_for(levels: Iterable[float] = ()) -> dict[str, Metric]:
     ['pinball', 'coverage', 'CRPS', 'winkler', 'pinball_q0.1', 'pinball_q0.9']
     """
     ordered = sorted(levels)
-    metrics = {"MAE": MAE, "RMSE": RMSE, "MASE": MASE, "sMAPE": SMAPE, "skill": SKILL}
-    if ordered:
-        metrics |= {"pinball": _pinball(ordered, headline=True), "coverage": _coverage(ordered[0], ordered[-1])}
-    metrics |= {"RMSSE": RMSSE, "U2": U2, "R2": R2, "direction": DIRECTION}
-    if ordered:
-        metrics["CRPS"] = _crps(ordered)
-        bands = [(low, high) for low in ordered for high in ordered if low < high and abs(low + high - 1) < 1e-9]
-        metrics |= {"winkler": _winkler(*bands[0], tail=bands[0][0])} if bands else {}
-        metrics |= {f"pinball_q{level:g}": _pinball([level]) for level in ordered}
-    return metrics
+    errors = {"MAE": MAE, "RMSE": RMSE, "MASE": MASE, "sMAPE": SMAPE, "skill": SKILL}
+    others = {"RMSSE": RMSSE, "U2": U2, "R2": R2, "direction": DIRECTION}
+    if not ordered:
+        return errors | others
+    quantiles = {"pinball": _pinball(ordered, headline=True), "coverage": _coverage(ordered[0], ordered[-1])}
+    bands = [(low, high) for low in ordered for high in ordered if low < high and abs(low + high - 1) < 1e-9]
+    winkler = {"winkler": _winkler(*bands[0], tail=bands[0][0])} if bands else {}
+    by_level = {f"pinball_q{level:g}": _pinball([level]) for level in ordered}
+    return errors | quantiles | others | {"CRPS": _crps(ordered)} | winkler | by_level
 
 
 def mae(actual: ArrayLike, forecast: ArrayLike) -> float:
@@ -513,9 +512,7 @@ def pinball(actual: ArrayLike, quantile: ArrayLike, level: float) -> float:
     >>> pinball([1.0], [0.0], level=0.9)
     0.9
     """
-    if not 0 <= level <= 1:
-        raise ConfigError(f"level={level} must lie in 0..1.")
-    return _value(_pinball([level]), _pair(actual, quantile, level))
+    return _quantile_value(_pinball, actual, {level: quantile})
 
 
 def crps(actual: ArrayLike, quantiles: Mapping[float, ArrayLike]) -> float:
@@ -548,12 +545,7 @@ def crps(actual: ArrayLike, quantiles: Mapping[float, ArrayLike]) -> float:
     >>> crps([1.0], {0.25: [0.0], 0.5: [1.0], 0.75: [2.0]})
     0.3333333333333333
     """
-    inputs: dict[Hashable, ArrayLike] = {}
-    for level, values in quantiles.items():
-        if not 0 <= level <= 1:
-            raise ConfigError(f"level={level} must lie in 0..1.")
-        inputs |= _pair(actual, values, level)
-    return _value(_crps(list(quantiles)), inputs)
+    return _quantile_value(_crps, actual, quantiles)
 
 
 def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
@@ -674,10 +666,6 @@ def pesaran_timmermann(actual: ArrayLike, forecast: ArrayLike, last: ArrayLike =
     signs = [np.sign(np.asarray(pair[name]) - np.asarray(last, dtype=np.float64)) for name in _ERROR]
     known = np.isfinite(signs[0] + signs[1]) & (signs[0] != 0) & (signs[1] != 0)
     rises, forecast_rises = (sign[known] > 0 for sign in signs)
-    return _sign_test(rises, forecast_rises)
-
-
-def _sign_test(rises: Mask, forecast_rises: Mask) -> SignTest:
     n = len(rises)
     if n == 0 or rises.all() or forecast_rises.all() or not (rises.any() and forecast_rises.any()):
         return SignTest(0.0, 1.0)
@@ -697,13 +685,23 @@ def _pair(actual: ArrayLike, forecast: ArrayLike, name: Hashable = "forecast") -
     return {"actual": pair[0], name: pair[1]}
 
 
+def _quantile_value(
+    metric: Callable[[Iterable[float]], Metric], actual: ArrayLike, quantiles: Mapping[float, ArrayLike]
+) -> float:
+    inputs: dict[Hashable, ArrayLike] = {}
+    for level, values in quantiles.items():
+        if not 0 <= level <= 1:
+            raise ConfigError(f"level={level} must lie in 0..1.")
+        inputs |= _pair(actual, values, level)
+    return _value(metric(quantiles), inputs)
+
+
 def _value(metric: Metric, inputs: Mapping[Hashable, ArrayLike], naive: ArrayLike | None = None) -> float:
     """A metric of one forecast, or of it against a naive one, over the values that are not missing."""
-    arrays = dict(zip(inputs, np.broadcast_arrays(*(np.asarray(part, dtype=np.float64) for part in inputs.values()))))
-    arrays = {name: array.reshape(1, -1) for name, array in arrays.items()}
+    numbers = np.broadcast_arrays(*(np.asarray(values, dtype=np.float64) for values in inputs.values()))
+    arrays = {name: values.reshape(1, -1) for name, values in zip(inputs, numbers)}
     if naive is not None:
-        base = np.asarray(_pair(inputs["actual"], naive)["forecast"])
-        arrays["forecast"] = np.concatenate([arrays["forecast"], base.reshape(1, -1)])
+        arrays["forecast"] = np.stack([numbers[1].ravel(), np.ravel(_pair(inputs["actual"], naive)["forecast"])])
     means = []
     for term in metric.terms:
         operands = [arrays[name] for name in term.inputs]

@@ -6,6 +6,7 @@ All cuts are made in calendar time over all series, never per row.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import combinations
 from math import comb
 from typing import Any
@@ -23,6 +24,7 @@ from tsseq.resampling.folds import Block, LabelSpans
 from tsseq.typing import Index, Mask
 
 
+@dataclass(eq=False, repr=False)
 class Splitter(BaseCrossValidator):
     """From folds in time to positions; abstract: `_folds` says which folds.
 
@@ -41,10 +43,10 @@ class Splitter(BaseCrossValidator):
     (True, True)
     """
 
-    horizon: int
-    context_length: int
-    id_column: Hashable | None
-    time_column: Hashable | None
+    horizon: int = field(default=1, kw_only=True)
+    context_length: int = field(default=0, kw_only=True)
+    id_column: Hashable | None = field(default=None, kw_only=True)
+    time_column: Hashable | None = field(default=None, kw_only=True)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Index, Index]]:
         """Yield positions of training and of test samples.
@@ -95,6 +97,7 @@ class Splitter(BaseCrossValidator):
         _check_count("context_length", self.context_length)
 
 
+@dataclass(eq=False, repr=False)
 class WalkForward(Splitter):
     """Train on the past, test on the block that follows, move on.
 
@@ -140,32 +143,14 @@ class WalkForward(Splitter):
     array([0.78, 0.74, 0.83])
     """
 
-    def __init__(
-        self,
-        n_splits: int | None = None,
-        *,
-        test_size: int | None = None,
-        stride: int | None = None,
-        initial: int | None = None,
-        max_train_size: int | None = None,
-        gap: int = 0,
-        refit: bool | int = True,
-        horizon: int = 1,
-        context_length: int = 0,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-    ) -> None:
-        self.n_splits = n_splits
-        self.test_size = test_size
-        self.stride = stride
-        self.initial = initial
-        self.max_train_size = max_train_size
-        self.gap = gap
-        self.refit = refit
-        self.horizon = horizon
-        self.context_length = context_length
-        self.id_column = id_column
-        self.time_column = time_column
+    n_splits: int | None = None
+    _: KW_ONLY
+    test_size: int | None = None
+    stride: int | None = None
+    initial: int | None = None
+    max_train_size: int | None = None
+    gap: int = 0
+    refit: bool | int = True
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Count the test blocks.
@@ -232,6 +217,7 @@ class WalkForward(Splitter):
             check_size("refit", self.refit)
 
 
+@dataclass(eq=False, repr=False)
 class PurgedKFold(Splitter):
     """Test every block of time once, and train on what lies before and after it.
 
@@ -262,22 +248,8 @@ class PurgedKFold(Splitter):
     [0 1 2 3 4] [6 7 8]
     """
 
-    def __init__(
-        self,
-        n_splits: int = 5,
-        *,
-        horizon: int = 1,
-        embargo: int = 0,
-        context_length: int = 0,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-    ) -> None:
-        self.n_splits = n_splits
-        self.horizon = horizon
-        self.embargo = embargo
-        self.context_length = context_length
-        self.id_column = id_column
-        self.time_column = time_column
+    n_splits: int = 5
+    embargo: int = field(default=0, kw_only=True)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Count the test blocks.
@@ -306,6 +278,7 @@ class PurgedKFold(Splitter):
             raise ConfigError(f"n_splits={self.n_splits} must be at least 2.")
 
 
+@dataclass(eq=False, repr=False)
 class CombinatorialPurged(Splitter):
     """Test every combination of some groups of time, and train on the rest.
 
@@ -341,24 +314,9 @@ class CombinatorialPurged(Splitter):
            [2, 4, 5, 5]])
     """
 
-    def __init__(
-        self,
-        n_groups: int = 6,
-        n_test_groups: int = 2,
-        *,
-        horizon: int = 1,
-        embargo: int = 0,
-        context_length: int = 0,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-    ) -> None:
-        self.n_groups = n_groups
-        self.n_test_groups = n_test_groups
-        self.horizon = horizon
-        self.embargo = embargo
-        self.context_length = context_length
-        self.id_column = id_column
-        self.time_column = time_column
+    n_groups: int = 6
+    n_test_groups: int = 2
+    embargo: int = field(default=0, kw_only=True)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Count the combinations of test groups.
