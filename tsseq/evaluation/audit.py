@@ -235,11 +235,11 @@ def _losses(table: pd.DataFrame) -> pd.DataFrame:
     return table.dropna(subset=["error", "naive"]).groupby("cutoff")[["error", "naive"]].mean()
 
 
-def _n_different(truth: Array, forecasts: Array) -> int:
+def _n_different(expected: Array, forecasts: Array) -> int:
     """How many forecasts (rows) differ in some bit."""
-    if truth.shape != forecasts.shape:
-        return max(len(truth), len(forecasts))
-    return int((truth.view(np.int64) != forecasts.view(np.int64)).reshape(len(truth), -1).any(axis=1).sum())
+    if expected.shape != forecasts.shape:
+        return max(len(expected), len(forecasts))
+    return int((expected.view(np.int64) != forecasts.view(np.int64)).reshape(len(expected), -1).any(axis=1).sum())
 
 
 def _future_at_a_cutoff(case: _Case) -> _Verdict:
@@ -247,9 +247,9 @@ def _future_at_a_cutoff(case: _Case) -> _Verdict:
     total = 0
     kinds: dict[str, None] = {}
     for cutoff in case.cutoffs:
-        truth = case.ask([cutoff])
+        expected = case.ask([cutoff])
         for kind in KINDS:
-            changed = _n_different(truth, case.ask([cutoff], case.poisoned(cutoff, kind)))
+            changed = _n_different(expected, case.ask([cutoff], case.poisoned(cutoff, kind)))
             total += changed
             kinds |= {kind: None} if changed else {}
     poisons = f" ({', '.join(kinds)})" if kinds else ": it does not look ahead"
@@ -259,11 +259,11 @@ def _future_at_a_cutoff(case: _Case) -> _Verdict:
 def _future_between_cutoffs(case: _Case) -> _Verdict:
     """Noise after each cutoff but the last, all forecasts made at once."""
     made_at = case.model.predict_at(case.frame, case.cutoffs)["cutoff"]
-    truth, changed = case.ask(case.cutoffs), 0
+    expected, changed = case.ask(case.cutoffs), 0
     for cutoff in case.cutoffs[:-1]:
         forecasts = case.ask(case.cutoffs, case.poisoned(cutoff, "noise"))
         early = (made_at <= cutoff).to_numpy()
-        changed += _n_different(truth[early], forecasts[early])
+        changed += _n_different(expected[early], forecasts[early])
     meaning = f"{changed} forecasts changed with rows up to a later cutoff in the same call"
     return _Verdict(changed == 0, changed, meaning)
 
@@ -279,10 +279,10 @@ def _future_in_fit(case: _Case) -> _Verdict:
 
 def _rescaled_history(case: _Case) -> _Verdict:
     """Prices known at the last cutoff are halved."""
-    truth = case.ask(case.cutoffs)
+    expected = case.ask(case.cutoffs)
     doubled = 2 * case.ask(case.cutoffs, halved(case.frame, case.panel.schema, case.cutoffs[-1]))
-    size = np.abs(truth)
-    value = float(np.max(np.abs(doubled - truth) / np.where(size > 0, size, 1.0)))
+    size = np.abs(expected)
+    value = float(np.max(np.abs(doubled - expected) / np.where(size > 0, size, 1.0)))
     same = value <= RESCALED
     promised = " that log=True should prevent" if case.model.models_logs else " (log=True would prevent it)"
     meaning = (

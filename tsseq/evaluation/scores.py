@@ -96,9 +96,9 @@ class AlignedForecasts:
         known = np.isfinite(actual) & np.isfinite(values["forecast"]).all(axis=0)
         if not known.any():
             raise DataError("no value that has happened was forecast by all models, so there is nothing to score.")
-        kept = slice(None) if known.all() else known
-        rows = forecasts[list(roles.values())].iloc[:n][kept].reset_index(drop=True).set_axis(list(roles), axis=1)
-        inputs = {name: array[:, kept] for name, array in values.items()} | {"actual": actual[kept]}
+        selection = slice(None) if known.all() else known
+        rows = forecasts[list(roles.values())].iloc[:n][selection].reset_index(drop=True).set_axis(list(roles), axis=1)
+        inputs = {name: array[:, selection] for name, array in values.items()} | {"actual": actual[selection]}
         models = list(model.categories[present])
         naive = models.index(NAIVE_NAME) if NAIVE_NAME in models else None
         inputs["last"] = np.full(len(rows), np.nan) if naive is None else inputs["forecast"][naive]
@@ -220,7 +220,7 @@ class MetricSums(NamedTuple):
         MetricSums
             With B draws in the place of the groups.
         """
-        return MetricSums(*({term: part @ weights.T for term, part in sums.items()} for sums in self))
+        return MetricSums(*({term: total @ weights.T for term, total in sums.items()} for sums in self))
 
     def metrics(self, metrics: Mapping[str, Metric], naive: int | None) -> dict[str, Array]:
         """Compute metrics from the sums.

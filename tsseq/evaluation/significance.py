@@ -276,9 +276,9 @@ def direction_tests(
     array([[0.],
            [1.]])
     """
-    moved, n_groups = change != 0, int(group.max(initial=-1)) + 1
-    signs, forecast_signs = np.sign(change[moved]), np.sign(forecast_change[:, moved])
-    cell, date, group = cell[moved], date[moved], group[moved]
+    nonzero, n_groups = change != 0, int(group.max(initial=-1)) + 1
+    signs, forecast_signs = np.sign(change[nonzero]), np.sign(forecast_change[:, nonzero])
+    cell, date, group = cell[nonzero], date[nonzero], group[nonzero]
     shape = (n_groups, int(date.max(initial=-1)) + 1)
     slot = group * shape[1] + date
     counts = np.bincount(slot, minlength=shape[0] * shape[1]).reshape(shape)

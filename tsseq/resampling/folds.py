@@ -126,7 +126,7 @@ class LabelSpans:
         moments = self.moments
         if len(moments) < n:
             raise NotEnoughHistory(f"{len(moments)} timestamps are fewer than {n} blocks.")
-        return [(int(part[0]), int(part[-1])) for part in np.array_split(moments, n)]
+        return [(int(block[0]), int(block[-1])) for block in np.array_split(moments, n)]
 
     def purged(self, blocks: list[Block], embargo: int) -> Mask:
         """Samples whose label meets no test block, nor begins within the embargo after one.
