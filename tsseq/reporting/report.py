@@ -200,7 +200,7 @@ def _forecasts(result: BacktestResult) -> Iterator[str]:
         chosen.append(f"{targets[0]}, the first of {len(targets)} targets")
     if chosen:
         yield page.text(f"Shown: {'; '.join(chosen)}.")
-    figure = charts.forecasts_and_truth(shown, result.horizon, result.stride)
+    figure = charts.forecasts_and_truth(shown, result.horizon, result.step)
     caption = "The last known values, and forecasts from some of the cutoffs, each begun at the value it set out from."
     if levels := charts.levels(forecasts):
         caption += f" The band lies between the quantiles {levels[0]:g} and {levels[-1]:g}."
@@ -239,7 +239,7 @@ def _method(result: BacktestResult, book: Book | None) -> Iterator[str]:
     made = forecasts.groupby("model", observed=True).size().max()
     scored = len(result.common()) // forecasts["model"].nunique()
     facts = {
-        "Cutoffs": f"{cutoffs.nunique():,}: {span(cutoffs)}, {count(result.stride, 'row')} apart",
+        "Cutoffs": f"{cutoffs.nunique():,}: {span(cutoffs)}, {count(result.step, 'row')} apart",
         "Horizon": count(result.horizon, "row"),
         "Scored": f"{scored:,} of {made:,} forecasts per model: the value is known, and every model has forecast it",
     }
