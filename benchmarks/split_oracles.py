@@ -53,7 +53,7 @@ def time_series_split(rng):
     n_splits, test_size = int(rng.integers(2, 9)), optional(rng, 15)
     window, gap = optional(rng, 40), int(rng.integers(0, 6))
     theirs = TimeSeriesSplit(n_splits, max_train_size=window, test_size=test_size, gap=gap)
-    ours = WalkForward(n_splits, test_size=test_size, window=window, gap=gap)
+    ours = WalkForward(n_splits, test_size=test_size, max_train_size=window, gap=gap)
     return positions(lambda: ours.split(range(n))), positions(lambda: theirs.split(range(n)))
 
 
@@ -62,7 +62,12 @@ def time_series_fold(rng):
     stride, gap, refit = optional(rng, 15), int(rng.integers(0, 6)), [False, True, 2, 3, 5][rng.integers(5)]
     sliding = bool(rng.random() < 0.5)
     ours = WalkForward(
-        test_size=steps, step=stride, initial=initial, window=initial if sliding else None, gap=gap, refit=refit
+        test_size=steps,
+        stride=stride,
+        initial=initial,
+        max_train_size=initial if sliding else None,
+        gap=gap,
+        refit=refit,
     )
 
     def theirs():

@@ -59,12 +59,16 @@ def shaped(form):
         return frame.reset_index(), roles | {"id_column": "id", "time_column": "day"}
     if form == "wide":
         return frame[["y", "volume"]].astype(float).unstack("id"), {"target": "y", "past": "volume"}
+    if form == "tickers first":
+        return frame[["y", "volume"]].astype(float).unstack("id").swaplevel(axis=1), {"target": "y", "past": "volume"}
+    if form == "closes":
+        return frame["y"].unstack("id").rename_axis(columns="Ticker"), {}
     if form == "series":
         return frame.loc["b", "y"].rename(None), {}
     return frame.sample(frac=1.0, random_state=0) if form == "shuffled" else frame, roles
 
 
-FORMS = ["panel", "shuffled", "long", "wide", "series"]
+FORMS = ["panel", "shuffled", "long", "wide", "tickers first", "closes", "series"]
 
 
 def passed(table):
@@ -323,6 +327,21 @@ def test_poison_of_a_wide_frame_leaves_tickers_that_begin_later():
     assert changed.loc[: DAYS[50]].equals(frame.loc[: DAYS[50]])
     assert changed.xs("b", axis=1, level=1)[51:].isna().all(axis=None)
     assert changed.xs("a", axis=1, level=1).equals(frame.xs("a", axis=1, level=1))
+
+
+def test_closes_of_several_tickers_are_changed_one_ticker_at_a_time():
+    frame, _ = shaped("closes")
+    schema = Schema.of("close")
+    changed = poisoned(frame, schema, 3, DAYS[50], "missing")
+    assert_frame_equal(changed[["a"]], frame[["a"]], check_freq=False)
+    assert_frame_equal(changed[: DAYS[50]], frame[: DAYS[50]], check_freq=False)
+    assert changed.loc[DAYS[51] :, ["b", "c"]].isna().all(axis=None)
+    np.testing.assert_array_equal(
+        halved(frame, schema, DAYS[50]), np.where(np.arange(90)[:, None] <= 50, 0.5, 1) * frame
+    )
+    path = np.log(shuffled(frame, schema, 0))
+    np.testing.assert_allclose(path.diff().mean(), 0, atol=1e-9)
+    np.testing.assert_allclose(path.diff().std(), np.log(frame).diff().std())
 
 
 def test_noise_is_positive_where_values_are():

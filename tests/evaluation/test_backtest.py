@@ -40,7 +40,7 @@ def test_cutoffs_are_counted_back_from_the_last_whole_horizon():
     cutoffs = result.forecasts["cutoff"].unique()
     assert list(cutoffs) == list(PRICES.index[[-26, -16, -6]])
     assert result.forecasts["actual"].notna().all()
-    assert (result.step, result.horizon) == (10, 5)
+    assert (result.stride, result.horizon) == (10, 5)
 
 
 def test_forecasts_are_tidy_and_carry_what_happened():

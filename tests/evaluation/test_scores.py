@@ -43,7 +43,7 @@ def by_hand(part: pd.DataFrame, whole: BacktestResult) -> dict[str, float]:
     naive = part.loc[part["model"] == "last_value", "forecast"].to_numpy()
     actual, forecast = own["actual"], own["forecast"]
     keys = pd.MultiIndex.from_frame(own[["id", "target"]].astype(object))
-    unit, square = whole.scales.reindex(keys).to_numpy(), whole.squares.reindex(keys).to_numpy()
+    unit, square = whole.mase_scale.reindex(keys).to_numpy(), whole.rmsse_scale.reindex(keys).to_numpy()
     quantiles = {level: own[f"q{level:g}"] for level in LEVELS}
     ends = quantiles[0.1], quantiles[0.9]
     return {
@@ -89,12 +89,54 @@ def test_the_order_of_the_rows_and_rows_that_some_model_lacks_change_nothing():
     pd.testing.assert_frame_equal(less, replace(result(), forecasts=table[table["id"] != "large"]).scores)
 
 
+def test_columns_that_a_user_added_change_no_score():
+    more = result().forecasts.assign(quarter=1, q=2.0, quality="good")
+    pd.testing.assert_frame_equal(replace(result(), forecasts=more).scores, result().scores)
+
+
+def test_ids_and_times_are_grouped_by_their_role_and_by_the_names_of_the_frame():
+    named = replace(result(), forecasts=result().forecasts.rename(columns={"id": "ticker", "day": "date"}))
+    pd.testing.assert_frame_equal(named.scores, result().scores)
+    for role, name in {"id": "ticker", "time": "date"}.items():
+        assert named.by(role).index.names == [name, "model"]
+        pd.testing.assert_frame_equal(named.by(name), named.by(role))
+        np.testing.assert_array_equal(named.by(role), result().by(role))
+    assert named.keys == ["ticker", "cutoff", "step", "target"]
+
+
+def test_scores_by_time_are_those_of_the_forecasts_of_that_day():
+    day = result().forecasts["day"].max()
+    part = result().common()
+    expected = by_hand(part[part["day"] == day], result())
+    found = result().by("time").loc[(day, "ridge")].drop("direction_p")
+    np.testing.assert_allclose(found, list(expected.values()), rtol=1e-12)
+
+
+def test_relative_scores_are_missing_where_the_last_value_has_no_error():
+    table = result().forecasts
+    still = replace(result(), forecasts=table.assign(actual=table["actual"].mask(table["id"] == "small", 5.0)))
+    wrong = still.forecasts["forecast"].mask(
+        (still.forecasts["id"] == "small") & (still.forecasts["model"] == "last_value"), 5.0
+    )
+    found = replace(still, forecasts=still.forecasts.assign(forecast=wrong)).by("id").loc[("small", "ridge")]
+    assert found[["skill", "U2", "R2"]].isna().all()
+    assert found["MAE"] > 0
+    assert np.isnan(metrics.skill([5.0], [4.0], [5.0]))
+
+
+def test_columns_of_the_scores_are_the_listed_metrics():
+    listed = metrics.metrics_for(LEVELS)
+    assert list(result().scores.columns.drop("direction_p")) == list(listed)
+    shares = [name for name, metric in listed.items() if metric.percent]
+    assert shares == ["skill", "coverage", "direction"]
+
+
 def test_units_are_learnt_up_to_the_first_cutoff():
     wave = make_series("seasonal", 200, period=7)
     found = tsseq.backtest(Forecaster(Ridge(), 2, 10), wave, n_cutoffs=10)
     known = wave.loc[: found.forecasts["cutoff"].min()]
-    assert found.scales.iloc[0] == pytest.approx(metrics.naive_scale(known, 7))
-    assert found.squares.iloc[0] == pytest.approx(metrics.naive_scale(known, 7, power=2))
+    assert found.mase_scale.iloc[0] == pytest.approx(metrics.naive_scale(known, 7))
+    assert found.rmsse_scale.iloc[0] == pytest.approx(metrics.naive_scale(known, 7, power=2))
 
 
 def test_quantiles_are_scored_only_where_there_are_some():

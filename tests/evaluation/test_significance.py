@@ -122,11 +122,11 @@ def test_nested_models_are_compared_by_date_and_in_units_of_each_series():
     result = tsseq.backtest({"ridge": Forecaster(Ridge(), 1, 5)}, frame, n_cutoffs=50)
     common = result.common().set_index(["id", "cutoff"])
     own, naive = (common[common["model"] == name] for name in ("ridge", "last_value"))
-    unit = result.scales.droplevel(1).reindex(own.index.get_level_values(0)).to_numpy()
+    unit = result.mase_scale.droplevel(1).reindex(own.index.get_level_values(0)).to_numpy()
     actual, forecast, last = own["actual"] / unit, own["forecast"] / unit, naive["forecast"] / unit
     gain = (actual - last) ** 2 - (actual - forecast) ** 2 + (forecast - last) ** 2
     expected = by_hand(gain.groupby("cutoff").mean().to_numpy(), 1)
-    assert result.compare_nested().loc["ridge", "statistic"] == pytest.approx(-expected)
+    assert result.clark_west().loc["ridge", "statistic"] == pytest.approx(-expected)
 
 
 def test_two_equally_noisy_forecasts_of_random_walks_seldom_differ():
@@ -145,9 +145,7 @@ def p_values_on_random_walks() -> pd.DataFrame:
         walk = make_series("random_walk", 300, seed=seed)
         result = tsseq.backtest({"ridge": Forecaster(Ridge(), 1, 10)}, walk, n_cutoffs=60)
         better = result.compare(loss="squared", alternative="less").loc["ridge", "p_value"]
-        found.append(
-            [better, result.compare_nested().loc["ridge", "p_value"], result.scores.loc["ridge", "direction_p"]]
-        )
+        found.append([better, result.clark_west().loc["ridge", "p_value"], result.scores.loc["ridge", "direction_p"]])
     return pd.DataFrame(found, columns=["diebold_mariano", "clark_west", "direction"])
 
 
@@ -161,7 +159,7 @@ def test_a_little_memory_is_found_with_enough_data():
     walk = make_series("ar1", 3000, phi=0.2).cumsum()
     result = tsseq.backtest({"ridge": Forecaster(Ridge(), 1, 5)}, walk, n_cutoffs=1500)
     assert result.scores.loc["ridge", "R2"] == pytest.approx(0.04, abs=0.02)
-    for test in (result.compare(loss="squared", alternative="less"), result.compare_nested()):
+    for test in (result.compare(loss="squared", alternative="less"), result.clark_west()):
         assert test.loc["ridge", "p_value"] < 0.01
     assert result.scores.loc["ridge", "direction_p"] < 0.01
 
@@ -176,7 +174,7 @@ def with_forecasts(noise: dict[str, float]) -> BacktestResult:
     """A backtest whose models are right but for so much noise."""
     result = tsseq.backtest({name: Forecaster(Ridge(), 1, 5) for name in noise}, two_walks(), n_cutoffs=100)
     table, rng = result.forecasts.copy(), np.random.default_rng(0)
-    unit = result.scales.droplevel(1).reindex(table["id"]).to_numpy()
+    unit = result.mase_scale.droplevel(1).reindex(table["id"]).to_numpy()
     for name, size in noise.items():
         own = (table["model"] == name).to_numpy()
         table.loc[own, "forecast"] = (table["actual"] + size * unit * rng.normal(size=len(table)))[own]
@@ -186,18 +184,18 @@ def with_forecasts(noise: dict[str, float]) -> BacktestResult:
 def test_the_confidence_set_holds_the_best_models_and_no_others():
     pytest.importorskip("arch")
     result = with_forecasts({"good": 0.3, "as_good": 0.3, "poor": 1.5})
-    table = result.confidence_set()
+    table = result.model_confidence_set()
     assert set(table.index[table["included"]]) == {"good", "as_good"}
     assert table["p_value"].is_monotonic_decreasing
     assert ((table["p_value"] > 0.1) == table["included"]).all()
-    pd.testing.assert_frame_equal(table, result.confidence_set())
+    pd.testing.assert_frame_equal(table, result.model_confidence_set())
 
 
 def test_the_best_of_many_is_superior_only_if_it_is():
     pytest.importorskip("arch")
-    assert with_forecasts({"good": 0.3, "poor": 1.5}).superior()["consistent"] < 0.01
+    assert with_forecasts({"good": 0.3, "poor": 1.5}).spa_test()["consistent"] < 0.01
     lucky = with_forecasts({f"m{i}": 1.25 for i in range(10)})
-    p_values = lucky.superior()
+    p_values = lucky.spa_test()
     assert p_values["consistent"] > 0.05
     assert p_values["lower"] <= p_values["consistent"] <= p_values["upper"]
 
@@ -205,6 +203,6 @@ def test_the_best_of_many_is_superior_only_if_it_is():
 def test_without_arch_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "arch.bootstrap", None)
     result = with_forecasts({"good": 0.3})
-    for call in (result.confidence_set, result.superior):
+    for call in (result.model_confidence_set, result.spa_test):
         with pytest.raises(ConfigError, match=r"pip install 'tsseq\[arch\]'"):
             call()

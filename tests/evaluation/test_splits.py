@@ -65,7 +65,7 @@ optional = st.none() | st.integers(1, 12)
 @given(st.integers(4, 60), st.integers(2, 7), optional, optional, st.integers(0, 4))
 def test_walk_forward_splits_as_scikit_learn_does(n, n_splits, test_size, window, gap):
     theirs = TimeSeriesSplit(n_splits, max_train_size=window, test_size=test_size, gap=gap)
-    ours = WalkForward(n_splits, test_size=test_size, window=window, gap=gap)
+    ours = WalkForward(n_splits, test_size=test_size, max_train_size=window, gap=gap)
     try:
         want = splits_of(theirs, range(n))
     except ValueError:
@@ -82,14 +82,14 @@ def test_folds_whose_labels_do_not_overlap_are_those_of_scikit_learn(n, k):
 
 
 def test_blocks_begin_after_the_initial_rows_and_refits_are_shared():
-    cv = WalkForward(test_size=2, initial=4, gap=1, step=3, refit=2)
+    cv = WalkForward(test_size=2, initial=4, gap=1, stride=3, refit=2)
     assert splits_of(cv, range(15)) == [
         ([0, 1, 2, 3], [5, 6]),
         ([0, 1, 2, 3], [8, 9]),
         ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [11, 12]),
     ]
     assert cv.get_n_splits(range(15)) == 3
-    once = WalkForward(test_size=2, initial=4, window=3, refit=False)
+    once = WalkForward(test_size=2, initial=4, max_train_size=3, refit=False)
     assert [train for train, _ in splits_of(once, range(10))] == [[1, 2, 3]] * 3
     assert len(splits_of(WalkForward(2, test_size=2, initial=4), range(15))) == 2
 
@@ -104,7 +104,7 @@ def test_labels_of_rows_that_reach_ahead_are_purged_before_and_after():
 
 SPLITTERS = [
     WalkForward(3),
-    WalkForward(4, test_size=6, window=10, gap=2),
+    WalkForward(4, test_size=6, max_train_size=10, gap=2),
     WalkForward(initial=12, test_size=5, refit=3),
     PurgedKFold(4),
     PurgedKFold(5, embargo=4),
@@ -160,7 +160,7 @@ def test_a_label_over_rows_of_a_sparse_series_ends_when_that_series_says():
     assert lasts.to_dict() == {"b": DAYS[49], "a": DAYS[44], "c": DAYS[47]}
 
 
-@pytest.mark.parametrize("form", ["shuffled", "long", "wide", "levels swapped"])
+@pytest.mark.parametrize("form", ["shuffled", "long", "wide", "closes", "levels swapped"])
 def test_frames_of_any_shape_are_cut_on_the_same_days(form):
     frame = same_rate_panel()
     other, names = frame, {}
@@ -170,6 +170,8 @@ def test_frames_of_any_shape_are_cut_on_the_same_days(form):
         other = frame.swaplevel()
     elif form == "long":
         other, names = frame.reset_index(), {"id_column": "id", "time_column": "day"}
+    elif form == "closes":
+        other = frame["y"].unstack("id").rename_axis(columns="Ticker")
     else:
         other = frame["y"].unstack("id").set_axis(pd.MultiIndex.from_product([["Close"], ["b", "c"]]), axis=1)
     cv = WalkForward(3, test_size=8, context_length=4, **names)

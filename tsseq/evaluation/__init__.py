@@ -2,16 +2,20 @@
 
 from tsseq.evaluation.audit import audit
 from tsseq.evaluation.backtest import backtest, rolling_forecasts
-from tsseq.evaluation.purged import CombinatorialPurged, PurgedKFold
 from tsseq.evaluation.result import BacktestResult
-from tsseq.evaluation.splits import WalkForward
+from tsseq.evaluation.significance import Comparison, clark_west, diebold_mariano, direction_test
+from tsseq.evaluation.splits import CombinatorialPurged, PurgedKFold, WalkForward
 
 __all__ = [
     "BacktestResult",
     "CombinatorialPurged",
+    "Comparison",
     "PurgedKFold",
     "WalkForward",
     "audit",
     "backtest",
+    "clark_west",
+    "diebold_mariano",
+    "direction_test",
     "rolling_forecasts",
 ]

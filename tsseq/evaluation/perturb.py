@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tsseq.data.frames import FrameLayout, parse_frame
+from tsseq.data.frames import ParsedFrame, build_frame, parse_frame
 from tsseq.data.panel import Frame
 from tsseq.data.schema import Schema
+from tsseq.typing import Array, Index
 
-Array = NDArray[np.float64]
-Cell: TypeAlias = tuple[Hashable, Any, NDArray[np.int64]]  # field, its column, rows of one series ordered in time
-Change: TypeAlias = Callable[[Array, pd.Index], Array]
+Change: TypeAlias = Callable[[Array, pd.Index], Array]  # values of a series and their times -> other values
 
 PRICES = ("open", "high", "low", "close", "adj close", "adj_close", "vwap")
 KINDS = ("missing", "huge", "noise")
 
 
 def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str) -> Frame:
-    """A copy whose rows after ``cutoff`` are missing, 1e30 or noise.
+    """Replace the rows after a cutoff.
 
-    Known covariates are poisoned ``horizon`` rows later, static ones never. Series that begin after the cutoff stay as
-    they are, since those without any value are refused.
+    Parameters
+    ----------
+    frame : Series or DataFrame
+        Any shape that `Forecaster.fit` takes; it is not changed.
+    schema : Schema
+        Roles of its columns. Known covariates are poisoned ``horizon`` rows later, static ones never.
+    horizon : int
+        Rows of known covariates after the cutoff that a forecast may read.
+    cutoff : timestamp
+        The last row that stays as it is. Series that begin after it stay as well, since those without any value are
+        refused.
+    kind : {"missing", "huge", "noise"}
+        NaN, 1e30, or noise of mean size 100, positive where the series is.
+
+    Returns
+    -------
+    Series or DataFrame
+        A copy in the same shape.
+
+    Examples
+    --------
+    >>> poisoned(pd.Series([1.0, 2.0, 3.0], name="y"), Schema.of("y"), 1, 1, "missing").tolist()
+    [1.0, 2.0, nan]
     """
     rng = np.random.default_rng(0)
 
@@ -35,11 +54,13 @@ def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str)
             values[after] = _poison(rng, len(after), kind, bool(np.nanmin(values) >= 0))
         return values
 
-    def later(values: Array, times: pd.Index) -> Array:
+    def change_known(values: Array, times: pd.Index) -> Array:
         return change(values, times, horizon)
 
-    rest = [name for name in _fields(frame, schema) if name not in (*schema.known, *schema.static)]
-    return edited(edited(frame, schema, rest, change), schema, schema.known, later)
+    def choose(name: Hashable) -> Change | None:
+        return None if name in schema.static else change_known if name in schema.known else change
+
+    return _edited(frame, schema, choose)
 
 
 def _poison(rng: np.random.Generator, n: int, kind: str, positive: bool) -> Array:
@@ -50,93 +71,99 @@ def _poison(rng: np.random.Generator, n: int, kind: str, positive: bool) -> Arra
 
 
 def halved(frame: Frame, schema: Schema, until: Any) -> Frame:
-    """A copy whose prices up to ``until`` are halved, as after a later 2:1 split: targets, and open, high, low, ..."""
+    """Halve the prices up to a date, as after a later 2:1 split: targets, and open, high, low, ...
+
+    Parameters
+    ----------
+    frame : Series or DataFrame
+        Any shape that `Forecaster.fit` takes; it is not changed.
+    schema : Schema
+        Roles of its columns.
+    until : timestamp
+        The last row that is halved.
+
+    Returns
+    -------
+    Series or DataFrame
+        A copy in the same shape.
+
+    Examples
+    --------
+    >>> halved(pd.Series([1.0, 2.0, 3.0], name="y"), Schema.of("y"), 1).tolist()
+    [0.5, 1.0, 3.0]
+    """
 
     def change(values: Array, times: pd.Index) -> Array:
         return np.where(times <= until, values / 2, values)
 
-    fields = _fields(frame, schema)
-    prices = [name for name in fields if name in schema.target or str(name).lower() in PRICES]
-    return edited(frame, schema, prices, change)
+    return _edited(frame, schema, lambda name: change if name in schema.target or _is_price(name) else None)
+
+
+def _is_price(name: Hashable) -> bool:
+    return str(name).lower() in PRICES
 
 
 def shuffled(frame: Frame, schema: Schema, seed: int) -> Frame:
-    """A copy whose targets change as much as before but in random order, without drift: nothing can be forecast.
+    """Put the changes of the targets in random order, without drift, so that nothing can be forecast.
 
-    Changes are relative where all values of a series are above 0.
+    Parameters
+    ----------
+    frame : Series or DataFrame
+        Any shape that `Forecaster.fit` takes; it is not changed.
+    schema : Schema
+        Roles of its columns. Changes are relative where all values of a series are above 0.
+    seed : int
+        Seed of the order.
+
+    Returns
+    -------
+    Series or DataFrame
+        A copy in the same shape.
+
+    Examples
+    --------
+    >>> shuffled(pd.Series([0.0, 1.0, 3.0, 3.0], name="y"), Schema.of("y"), seed=0).round(2).tolist()
+    [0.0, -1.0, -1.0, 0.0]
     """
     rng = np.random.default_rng(seed)
 
     def change(values: Array, times: pd.Index) -> Array:
-        seen = np.isfinite(values)
-        relative = bool((values[seen] > 0).all())
-        path = np.log(values[seen]) if relative else values[seen]
+        observed = np.isfinite(values)
+        relative = bool((values[observed] > 0).all())
+        path = np.log(values[observed]) if relative else values[observed]
         steps = np.diff(path)
         if len(steps):
             path[1:] = path[0] + np.cumsum(rng.permutation(steps - steps.mean()))
-        values[seen] = np.exp(path) if relative else path
+        values[observed] = np.exp(path) if relative else path
         return values
 
-    return edited(frame, schema, schema.target, change)
+    return _edited(frame, schema, lambda name: change if name in schema.target else None)
 
 
-def edited(frame: Frame, schema: Schema, fields: Iterable[Hashable], change: Change) -> Frame:
-    """A copy in which ``change`` was applied to the values of every series of ``fields``.
-
-    Columns that hold no numbers become missing where ``change`` makes numbers of them anything else.
-    """
-    single = isinstance(frame, pd.Series)
-    wanted, found = set(fields), frame.to_frame() if single else frame.copy()
-    times = _apart(frame, schema)[1]
-    columns: dict[Any, Any] = {}
-    for field, column, rows in _cells(frame, schema):
-        if field in wanted:
-            own = columns.setdefault(column, _numbers(found.iloc[:, column]))
-            own[rows] = change(own[rows], times.take(rows))
-    parts = [_changed(found.iloc[:, k], columns.get(k)) for k in range(found.shape[1])]
-    found = pd.concat(parts, axis=1).set_axis(frame.index, axis=0).set_axis(found.columns, axis=1)
-    return found.iloc[:, 0].rename(frame.name) if single else found
+def _edited(frame: Frame, schema: Schema, choose: Callable[[Hashable], Change | None]) -> Frame:
+    """Apply to every series of a column the change that ``choose`` has for the name of the column."""
+    parsed = parse_frame(frame, schema)
+    blocks = _series_rows(parsed)
+    columns = {name: _changed(column, choose(name), blocks, parsed.times) for name, column in parsed.columns.items()}
+    ids = parsed.times if parsed.ids is None else parsed.ids  # a single series is laid out without ids
+    copy = build_frame(parsed.layout, ids, parsed.times, columns)
+    return copy.iloc[:, 0].rename(frame.name) if isinstance(frame, pd.Series) else copy
 
 
-def _changed(column: pd.Series, values: Array | None) -> pd.Series:
-    if values is None:
-        return column
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return pd.Series(values, column.index)
-    return column.mask(values != 0.0)
+def _series_rows(parsed: ParsedFrame) -> list[Index]:
+    """The rows of every series, in order of time."""
+    stamps = pd.factorize(parsed.times, sort=True)[0]
+    codes = np.zeros(len(stamps), dtype=np.int64) if parsed.ids is None else pd.factorize(parsed.ids)[0]
+    order = np.lexsort((stamps, codes))
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
 
 
-def _numbers(column: pd.Series) -> Array:
-    """(n,) a writable copy; zeros where a column holds none."""
-    if not pd.api.types.is_numeric_dtype(column.dtype):
-        return np.zeros(len(column))
-    return column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-
-
-def _apart(frame: Frame, schema: Schema) -> tuple[pd.Index | None, pd.Index, FrameLayout]:
-    """Id and time of every row, and the layout; the series of a wide frame are in its columns."""
-    table = parse_frame(frame, schema)
-    return (None, frame.index, table.layout) if table.layout.kind == "wide" else (table.ids, table.times, table.layout)
-
-
-def _fields(frame: Frame, schema: Schema) -> list[Hashable]:
-    return list(dict.fromkeys(field for field, _, _ in _cells(frame, schema)))
-
-
-def _cells(frame: Frame, schema: Schema) -> Iterator[Cell]:
-    """Every field of every series."""
-    ids, times, form = _apart(frame, schema)
-    order = np.argsort(times.to_numpy() if not hasattr(times, "asi8") else times.asi8, kind="stable")
-    codes = np.zeros(len(times), dtype=np.int64) if ids is None else pd.factorize(ids)[0]
-    order = order[np.argsort(codes[order], kind="stable")]
-    series = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-    if isinstance(frame, pd.Series):
-        names: list[Hashable] = list(schema.target)
-    elif form.kind == "wide":
-        names = list(frame.columns.get_level_values(1 - form.id_level))
-    else:
-        names = list(frame.columns)
-    keys = form.names if form.kind == "long" else ()
-    for column, field in enumerate(names):
-        if field not in keys:
-            yield from ((field, column, rows) for rows in series)
+def _changed(column: pd.Series[Any], change: Change | None, blocks: list[Index], times: pd.Index) -> Any:
+    """Values of a column; where it does not hold numbers, those that a change of zeros reaches are missing."""
+    if change is None:
+        return column.array
+    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    values = column.to_numpy(np.float64, na_value=np.nan, copy=True) if numeric else np.zeros(len(column))
+    for rows in blocks:
+        values[rows] = change(values[rows], times.take(rows))
+    return values if numeric else column.mask(values != 0.0).array

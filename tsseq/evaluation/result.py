@@ -1,18 +1,23 @@
-"""What a backtest found: forecasts beside what happened, scores, comparisons."""
+"""The result of a backtest: forecasts beside actual values, scores, and tests between models."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from tsseq.data.panel import Panel
+from tsseq.data.tidy import tidy_columns
 from tsseq.errors import ConfigError, DataError
-from tsseq.evaluation.scores import Array, Index, Shared, metrics_of, summed
-from tsseq.evaluation.significance import Alternative, confidence_set, diebold_mariano, direction_tests, superior
+from tsseq.evaluation.scores import AlignedForecasts, MetricSums, key_columns, score_table
+from tsseq.evaluation.significance import Alternative, diebold_mariano, model_confidence_set, spa_test
 from tsseq.forecasting.base import check_size
+from tsseq.metrics import metrics_for
+from tsseq.plotting import plot_by_step
 from tsseq.resampling.bootstrap import block_length, percentiles, resampled
 
 if TYPE_CHECKING:
@@ -24,67 +29,127 @@ NAIVE = ("last_value", "drift", "mean", "seasonal_naive")
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """Forecasts of several models at the same cutoffs.
+    """Forecasts of several models at the same cutoffs, as `tsseq.backtest` returns them.
 
     Attributes
     ----------
-    forecasts : one row per (model, [id,] cutoff, step, target): also ``time, actual, forecast`` and quantiles ``q...``.
-    fits : which fit made which forecasts: the model, the first cutoff served, the last row seen in fitting, and
-        whether it was fitted "before" the backtest or "here".
-    scales : mean absolute change per (id, target) up to the first cutoff: the unit of MASE.
-    horizon, step : rows ahead, and rows between cutoffs.
-    squares : mean squared change per (id, target), likewise: the unit of RMSSE.
+    forecasts : DataFrame
+        Columns ``model, [id,] cutoff, time, step, target, actual, forecast`` and a quantile ``q<level>`` per level; id
+        and time bear the names of the frame. ``actual`` is NaN where the frame ends before.
+    fits : DataFrame
+        One row per fit: ``model``, ``first_cutoff`` and ``n_cutoffs`` that it served, ``fitted_until`` (the last row
+        seen in fitting), and whether it was ``fitted`` "before" the backtest or "here".
+    mase_scale : Series
+        Mean absolute seasonal change per (id, target) up to the first cutoff: the unit of MASE.
+    horizon : int
+        Rows ahead.
+    stride : int
+        Rows between cutoffs.
+    rmsse_scale : Series, optional
+        Mean squared seasonal change per (id, target), likewise: the unit of RMSSE. Default: none, RMSSE is NaN.
+
+    Examples
+    --------
+    >>> import tsseq
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import Forecaster
+    >>> air = tsseq.load_sample("airline")
+    >>> result = tsseq.backtest({"ridge": Forecaster(Ridge(), 3, 24, log=True)}, air, n_cutoffs=8)
+    >>> result.scores[["MAE", "MASE", "skill"]].round(2)
+                      MAE  MASE  skill
+    model
+    last_value      52.12  1.82   0.00
+    drift           53.34  1.87  -0.02
+    mean            62.13  2.17  -0.19
+    seasonal_naive  47.58  1.67   0.09
+    ridge           11.68  0.41   0.78
+    >>> result.by("step")["MAE"].unstack("model")["ridge"].round(1).tolist()
+    [9.1, 9.0, 16.9]
+    >>> result.compare(alternative="less").loc["ridge"].round(3).to_dict()
+    {'difference': -1.416, 'statistic': -4.518, 'p_value': 0.001}
     """
 
     forecasts: pd.DataFrame
     fits: pd.DataFrame
-    scales: pd.Series
+    mase_scale: pd.Series[float]
     horizon: int
-    step: int
-    squares: pd.Series | None = None
+    stride: int
+    rmsse_scale: pd.Series[float] | None = None
 
     @property
-    def keys(self) -> list[str]:
-        """Columns that tell forecasts of one model apart."""
-        return [name for name in ("id", "cutoff", "step", "target") if name in self.forecasts]
+    def keys(self) -> list[Hashable]:
+        """Columns that tell forecasts of one model apart: the id (if there is one), cutoff, step and target."""
+        return list(key_columns(tidy_columns(self.forecasts)).values())[:-1]
+
+    @property
+    def overlap(self) -> int:
+        """Neighbouring cutoffs whose forecasts reach the same rows."""
+        return -(-self.horizon // self.stride)
 
     @property
     def scores(self) -> pd.DataFrame:
-        """Metrics per model, over the forecasts that all models have; naive rows first. See `tsseq.metrics`.
+        """Metrics of every model over the forecasts that all models have; naive ones first.
 
-        MAE, RMSE, MASE, sMAPE; skill is ``1 - MAE / MAE`` of the last value. With quantiles: the mean pinball loss over
-        their levels and the coverage of the widest band. Then RMSSE; U2 and R2, both against the last value; the share
-        of directions that were right, and the p-value of `direction_test`. With quantiles, also CRPS, the Winkler
-        score of the widest band with equal tails, and the pinball loss per level.
+        Columns are MAE, RMSE, MASE, sMAPE and skill; with quantiles, the mean pinball loss over their levels and the
+        coverage of the widest band; RMSSE; U2 and R2; the share of directions that were right, and the p-value of
+        `tsseq.evaluation.significance.direction_test`; with quantiles, also CRPS, the Winkler score of the widest band
+        with equal tails, and the pinball loss per level. Each is the function of `tsseq.metrics`; skill, U2 and R2
+        are against the last value.
 
         Errors are pooled: MAE, RMSE, skill, U2 and R2 of a panel weigh large series most, MASE and RMSSE do not.
         """
-        shared = self._shared
-        return self._scored(shared, None).set_axis(pd.Index(shared.models, name="model"))
+        return score_table(self._aligned, self.overlap).set_axis(pd.Index(self._aligned.models, name="model"))
 
-    def by(self, column: str) -> pd.DataFrame:
-        """The scores for every value of "step", "id", "cutoff" or "target": index (column, model)."""
-        if column not in self.keys:
-            raise ConfigError(f"by({column!r}) must be one of {', '.join(map(repr, self.keys))}.")
-        shared = self._shared
-        groups, values = pd.factorize(shared.keys[column], sort=True)
+    def by(self, column: Hashable) -> pd.DataFrame:
+        """Compute the scores for every value of a column.
+
+        Parameters
+        ----------
+        column : hashable
+            "step", "cutoff", "target", "id" or "time"; the latter two also by the names that they have in the frame.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `scores`; the index has the levels (column, "model").
+
+        Raises
+        ------
+        ConfigError
+            There is no such column.
+        """
+        roles = key_columns(tidy_columns(self.forecasts))
+        role = next((role for role, name in roles.items() if column in (role, name)), None)
+        if role is None:
+            names = ", ".join(map(repr, dict.fromkeys([*roles.values(), *roles])))
+            raise ConfigError(f"by({column!r}) must be one of {names}.")
+        groups, values = pd.factorize(self._aligned.keys[role], sort=True)
         values = values.astype(object) if isinstance(values, pd.CategoricalIndex) else values
-        index = pd.MultiIndex.from_product([values, shared.models], names=[column, "model"])
-        return self._scored(shared, groups).set_axis(index)
+        index = pd.MultiIndex.from_product([values, self._aligned.models], names=[roles[role], "model"])
+        return score_table(self._aligned, self.overlap, groups).set_axis(index)
 
     def plot(self, metric: str = "skill") -> Axes:
-        """Draw a score by step, a line per model, naive ones dashed; returns matplotlib's axes, which save a PNG."""
-        import matplotlib.pyplot as plt
+        """Draw a score by step: a line per model, naive ones dashed.
 
+        Parameters
+        ----------
+        metric : str
+            A column of `scores`. Default: "skill".
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Nothing is shown or saved; ``axes.figure.savefig(path)`` writes a PNG.
+
+        Raises
+        ------
+        ConfigError
+            There is no such column.
+        """
         table = self.by("step")
         if metric not in table:
             raise ConfigError(f"metric={metric!r} must be one of {', '.join(map(repr, table))}.")
-        axes = plt.subplots()[1]
-        for name, values in table[metric].unstack("model")[list(self._shared.models)].items():
-            axes.plot(values.index, values, "--" if name in NAIVE else "-", label=name)
-        axes.set(xlabel="rows ahead", ylabel=metric)
-        axes.legend()
-        return axes
+        return plot_by_step(table[metric].unstack("model")[self._aligned.models], metric, dashed=NAIVE)
 
     def intervals(
         self,
@@ -95,190 +160,275 @@ class BacktestResult:
         block: int | None = None,
         seed: int = 0,
     ) -> pd.DataFrame:
-        """How sure a score is: a block bootstrap over cutoffs, for any column of `scores` but ``direction_p``.
+        """Confidence intervals of a score, by a block bootstrap over cutoffs.
 
         All series and steps of a cutoff are drawn together, and neighbouring cutoffs in blocks, so that forecasts that
-        depend on one another count as one. All models share their draws.
+        depend on one another count as one. All models share their draws. With few cutoffs, intervals are too narrow.
 
         Parameters
         ----------
-        metric : a column of `scores`.
-        level : share of the draws between the ends.
-        n_samples : bootstrap samples.
-        block : cutoffs in a block; None is the cube root of their number times the square of how many overlap.
-        seed : of the draws.
+        metric : str
+            A column of `scores` other than ``direction_p``. Default: "MAE".
+        level : float
+            Share of the draws between the ends, in 0..1. Default: 0.95.
+        n_samples : int
+            Bootstrap samples. Default: 1000.
+        block : int, optional
+            Cutoffs in a block. Default: the cube root of their number times the square of how many overlap.
+        seed : int
+            Seed of the draws. Default: 0.
 
         Returns
         -------
-        Index model; columns ``metric, lower, upper``. With few cutoffs, intervals are too narrow.
+        DataFrame
+            Index model; columns ``<metric>, lower, upper``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such metric, or another argument is out of range.
         """
         if not 0 < level < 1:
             raise ConfigError(f"level={level} must lie between 0 and 1.")
         check_size("n_samples", n_samples)
-        shared = self._shared
-        groups, cutoffs = pd.factorize(shared.keys["cutoff"], sort=True)
-        block = block_length(len(cutoffs), self.overlap) if block is None else block
+        aligned = self._aligned
+        groups, cutoffs = pd.factorize(aligned.keys["cutoff"], sort=True)
+        n = len(cutoffs)
+        block = block_length(n, self.overlap) if block is None else block
         check_size("block", block)
-        sums = summed(shared, self._units(shared), groups)
-        draws = sums.weighted(resampled(len(cutoffs), min(block, len(cutoffs)), n_samples, seed))
-        found = metrics_of(draws, shared.models, list(shared.quantiles))
-        if metric not in found:
-            raise ConfigError(f"metric={metric!r} must be one of {', '.join(found)}.")
-        whole = metrics_of(sums.weighted(np.ones((1, len(cutoffs)))), shared.models, list(shared.quantiles))
-        low, high = percentiles(found[metric], level)
-        table = {metric: whole[metric][:, 0], "lower": low, "upper": high}
-        return pd.DataFrame(table, pd.Index(shared.models, name="model"))
+        metrics = metrics_for(aligned.levels)
+        if metric not in metrics:
+            raise ConfigError(f"metric={metric!r} must be one of {', '.join(metrics)}.")
+        chosen = {metric: metrics[metric]}
+        sums = MetricSums.of(aligned, chosen.values(), groups)
+        point = sums.weighted(np.ones((1, n))).metrics(chosen, aligned.naive)[metric][:, 0]
+        draws = sums.weighted(resampled(n, min(block, n), n_samples, seed)).metrics(chosen, aligned.naive)[metric]
+        low, high = percentiles(draws, level)
+        return pd.DataFrame({metric: point, "lower": low, "upper": high}, pd.Index(aligned.models, name="model"))
 
     def compare(
         self, benchmark: str = "last_value", loss: Loss = "absolute", alternative: Alternative = "two-sided"
     ) -> pd.DataFrame:
-        """Diebold-Mariano test of every model against ``benchmark``.
+        """Diebold-Mariano test of every model against a benchmark.
 
         Losses are first averaged over ids, steps and targets for each cutoff, in units of each series' naive error, so
         that neither dependence between series nor overlap within a forecast counts as evidence; overlap between
-        cutoffs enters the variance.
+        cutoffs enters the variance, as in `tsseq.evaluation.significance.diebold_mariano`.
+
+        Parameters
+        ----------
+        benchmark : str
+            Name of a model. Default: "last_value".
+        loss : {"absolute", "squared"}
+            What an error costs. Default: "absolute".
+        alternative : {"two-sided", "less", "greater"}
+            "less" tests whether a model's loss is smaller than the benchmark's. Default: "two-sided".
 
         Returns
         -------
-        Index model; columns ``difference`` (below 0 is better than the benchmark), ``statistic``, ``p_value``.
+        DataFrame
+            Index model; columns ``difference`` (below 0 is better than the benchmark), ``statistic``, ``p_value``.
+
+        Raises
+        ------
+        ConfigError
+            The benchmark or the loss is unknown.
+        DataError
+            There are no more cutoffs than overlap.
         """
         losses = self._losses(loss, benchmark)
-        rows = {
-            name: diebold_mariano(losses[name], losses[benchmark], self.overlap, alternative)._asdict()
-            for name in losses.columns
-            if name != benchmark
-        }
-        return pd.DataFrame(rows).T.rename_axis("model")
+        return self._tested(losses, losses[benchmark], alternative)
 
-    def compare_nested(self, benchmark: str = "last_value") -> pd.DataFrame:
+    def clark_west(self, benchmark: str = "last_value") -> pd.DataFrame:
         """Clark-West test of every model against a benchmark that it nests, such as the random walk.
 
-        It asks whether the model has found something, where `compare` asks whether it forecasts better: parameters
-        that are 0 in truth cost accuracy. Averages as `compare` does; one-sided.
+        It tests whether the model has found something, where `compare` tests whether it forecasts better: parameters
+        that are 0 in truth cost accuracy (see `tsseq.evaluation.significance.clark_west`). Losses are averaged as in
+        `compare`; the test is one-sided.
+
+        Parameters
+        ----------
+        benchmark : str
+            Name of a model. Default: "last_value".
 
         Returns
         -------
-        Index model; columns ``difference`` of the adjusted squared errors, ``statistic``, ``p_value``.
-        """
-        losses, adjusted = self._losses("squared", benchmark), self._losses("squared", benchmark, nested=True)
-        rows = {
-            name: diebold_mariano(adjusted[name], losses[benchmark], self.overlap, "less")._asdict()
-            for name in losses.columns
-            if name != benchmark
-        }
-        return pd.DataFrame(rows).T.rename_axis("model")
+        DataFrame
+            Index model; columns ``difference`` of the adjusted squared errors, ``statistic``, ``p_value``.
 
-    def confidence_set(
+        Raises
+        ------
+        ConfigError
+            The benchmark is unknown.
+        DataError
+            There are no more cutoffs than overlap.
+        """
+        losses = self._losses("squared", benchmark)
+        return self._tested(self._losses("squared", benchmark, nested=True), losses[benchmark], "less")
+
+    def model_confidence_set(
         self, size: float = 0.1, loss: Loss = "absolute", *, n_samples: int = 1000, seed: int = 0
     ) -> pd.DataFrame:
-        """Model confidence set (Hansen, Lunde and Nason 2011): the models that may be the best, sure to ``1 - size``.
+        """Model confidence set: the models among which the best one is, with probability ``1 - size``.
 
-        Losses as in `compare`, blocks as in `intervals`. Needs ``pip install tsseq[arch]``.
+        Source: Hansen, Lunde and Nason, Econometrica 79, 2011. Losses are averaged as in `compare`, and drawn in
+        blocks of cutoffs as in `intervals`. It needs ``pip install tsseq[arch]``.
+
+        Parameters
+        ----------
+        size : float
+            Probability that the best model is left out, in 0..1. Default: 0.1.
+        loss : {"absolute", "squared"}
+            What an error costs. Default: "absolute".
+        n_samples : int
+            Bootstrap samples. Default: 1000.
+        seed : int
+            Seed of the draws. Default: 0.
 
         Returns
         -------
-        Index model, the likeliest first; columns ``p_value`` and ``included``.
+        DataFrame
+            Index model, the likeliest first; columns ``p_value`` and ``included``.
+
+        Raises
+        ------
+        ConfigError
+            The loss is unknown, or the library arch is not installed.
+        DataError
+            There are no more cutoffs than overlap.
         """
         losses = self._losses(loss)
-        return confidence_set(losses, size, block_length(len(losses), self.overlap), n_samples, seed)
+        return model_confidence_set(losses, size, block_length(len(losses), self.overlap), n_samples, seed)
 
-    def superior(
+    def spa_test(
         self, benchmark: str = "last_value", loss: Loss = "absolute", *, n_samples: int = 1000, seed: int = 0
-    ) -> pd.Series:
-        """Test of superior predictive ability (Hansen 2005): is the best of all models better than ``benchmark``?
+    ) -> pd.Series[float]:
+        """Test of superior predictive ability: whether the best of all models is better than a benchmark.
 
-        It allows for the search among many. Losses as in `compare`, blocks as in `intervals`. Needs
-        ``pip install tsseq[arch]``.
+        It allows for the search among many (Hansen, Journal of Business and Economic Statistics 23, 2005). Losses are
+        averaged as in `compare`, and drawn in blocks of cutoffs as in `intervals`. It needs ``pip install
+        tsseq[arch]``.
+
+        Parameters
+        ----------
+        benchmark : str
+            Name of a model. Default: "last_value".
+        loss : {"absolute", "squared"}
+            What an error costs. Default: "absolute".
+        n_samples : int
+            Bootstrap samples. Default: 1000.
+        seed : int
+            Seed of the draws. Default: 0.
 
         Returns
         -------
-        P-values: ``lower``, ``consistent`` (the one to quote) and ``upper``.
+        Series
+            P-values "lower", "consistent" (the one to quote) and "upper".
+
+        Raises
+        ------
+        ConfigError
+            The benchmark or the loss is unknown, or the library arch is not installed.
+        DataError
+            There are no more cutoffs than overlap.
         """
         losses = self._losses(loss, benchmark)
-        return superior(losses, benchmark, block_length(len(losses), self.overlap), n_samples, seed)
-
-    @property
-    def overlap(self) -> int:
-        """Neighbouring cutoffs whose forecasts reach the same rows."""
-        return -(-self.horizon // self.step)
+        return spa_test(losses, benchmark, block_length(len(losses), self.overlap), n_samples, seed)
 
     def common(self) -> pd.DataFrame:
-        """Forecasts of values that are known and that every model has forecast."""
+        """Select the forecasts of values that are known and that every model has forecast.
+
+        Returns
+        -------
+        DataFrame
+            Rows of ``forecasts``.
+
+        Raises
+        ------
+        DataError
+            No actual value is known.
+        """
         known = self.forecasts[self.forecasts["actual"].notna()]
-        models = self.forecasts["model"].nunique()
         if known.empty:
             raise DataError(
                 "no forecast has a known actual value: what happened after the cutoffs is not in the frame."
             )
-        shared = known.groupby(self.keys, observed=True)["forecast"].transform("count") == models
-        return known[shared]
+        n_models = self.forecasts["model"].nunique()
+        return known[known.groupby(self.keys, observed=True)["forecast"].transform("count") == n_models]
 
-    @property
-    def _shared(self) -> Shared:
+    @cached_property
+    def _aligned(self) -> AlignedForecasts:
         if self.forecasts["actual"].isna().all():
             self.common()  # raises
-        return Shared.of(self.forecasts, self.keys)
-
-    def _units(self, shared: Shared) -> tuple[Array, Array]:
-        """The units of MASE and RMSSE, (n,) each."""
-        first = shared.units(self.scales)
-        return first, np.full(len(first), np.nan) if self.squares is None else shared.units(self.squares)
-
-    def _scored(self, shared: Shared, groups: Index | None) -> pd.DataFrame:
-        """All metrics, by group and then by model; without groups, by model."""
-        found = metrics_of(summed(shared, self._units(shared), groups), shared.models, list(shared.quantiles))
-        names = list(found)
-        found["direction_p"] = self._directions(shared, groups)
-        names.insert(names.index("direction") + 1, "direction_p")
-        return pd.DataFrame({name: found[name].T.ravel() for name in names})
-
-    def _directions(self, shared: Shared, groups: Index | None) -> Array:
-        moved, said = shared.actual - shared.naive, shared.forecast - shared.naive
-        group = np.zeros(len(moved), dtype=np.int64) if groups is None else groups
-        cell = group
-        for name in self.keys:
-            if name != "cutoff":
-                codes, values = pd.factorize(shared.keys[name])
-                cell = cell * len(values) + codes
-        date = pd.factorize(shared.keys["cutoff"], sort=True)[0]
-        return direction_tests(moved, said, pd.factorize(cell)[0], date, group, self.overlap)
+        return AlignedForecasts.of(self.forecasts, self.mase_scale, self.rmsse_scale)
 
     def _losses(self, loss: str, benchmark: str | None = None, nested: bool = False) -> pd.DataFrame:
         """Mean loss per cutoff and model, in units of each series; ``nested`` as Clark and West adjust it."""
         if loss not in ("absolute", "squared"):
             raise ConfigError(f"loss={loss!r} must be 'absolute' or 'squared'.")
-        shared = self._shared
-        if benchmark is not None and benchmark not in shared.models:
-            raise ConfigError(f"benchmark={benchmark!r} is not in the backtest; it has {', '.join(shared.models)}.")
-        unit = shared.units(self.scales)
-        error = np.abs(shared.actual - shared.forecast) / unit  # (M, n)
-        error = error if loss == "absolute" else error**2
-        if nested and benchmark is not None:
-            error = error - ((shared.forecast - shared.forecast[shared.models.index(benchmark)]) / unit) ** 2
-        groups, cutoffs = pd.factorize(shared.keys["cutoff"], sort=True)
+        models, inputs = self._aligned.models, self._aligned.inputs
+        if benchmark is not None and benchmark not in models:
+            raise ConfigError(f"benchmark={benchmark!r} is not in the backtest; it has {', '.join(models)}.")
+        groups, cutoffs = pd.factorize(self._aligned.keys["cutoff"], sort=True)
         if len(cutoffs) <= self.overlap:
             few = f"{len(cutoffs)} cutoffs are too few to compare"
             raise DataError(f"{few}: forecasts overlap over {self.overlap} of them.")
-        there = np.isfinite(unit)
-        means = [np.bincount(groups[there], row[there], len(cutoffs)) for row in error]
+        forecast, scale = inputs["forecast"], inputs["mase_scale"]
+        errors = np.abs(inputs["actual"] - forecast) / scale  # (M, n)
+        errors = errors if loss == "absolute" else errors**2
+        if nested and benchmark is not None:
+            errors = errors - ((forecast - forecast[models.index(benchmark)]) / scale) ** 2
+        scaled = np.isfinite(scale)
+        sums = [np.bincount(groups[scaled], row[scaled], len(cutoffs)) for row in errors]
         with np.errstate(invalid="ignore"):
-            table = np.column_stack(means) / np.bincount(groups[there], minlength=len(cutoffs))[:, None]
-        return pd.DataFrame(table, pd.Index(cutoffs, name="cutoff"), shared.models)
+            means = np.column_stack(sums) / np.bincount(groups[scaled], minlength=len(cutoffs))[:, None]
+        return pd.DataFrame(means, pd.Index(cutoffs, name="cutoff"), models)
+
+    def _tested(self, losses: pd.DataFrame, benchmark: pd.Series[float], alternative: Alternative) -> pd.DataFrame:
+        """A row per model but the benchmark."""
+        tests = {
+            name: diebold_mariano(losses[name], benchmark, self.overlap, alternative)._asdict()
+            for name in losses.columns
+            if name != benchmark.name
+        }
+        return pd.DataFrame(tests).T.rename_axis("model")
 
 
 def naive_scales(panel: Panel, season_length: int, until: Any) -> pd.DataFrame:
-    """Mean "absolute" and "squared" seasonal change per (id, target) over rows dated up to ``until``; 0 becomes NaN."""
-    n_targets, series = len(panel.schema.target), panel.series_of_row
+    """Mean seasonal changes of every series and target, the units of MASE and RMSSE.
+
+    Parameters
+    ----------
+    panel : Panel
+        The history.
+    season_length : int
+        Rows in a season.
+    until : timestamp
+        Rows dated up to it, itself included, are read.
+
+    Returns
+    -------
+    DataFrame
+        Columns "absolute" and "squared" (mean change to that power), index (id, target); NaN where nothing changes.
+
+    Examples
+    --------
+    >>> from tsseq.data.schema import Schema
+    >>> panel = Panel.from_frame(pd.Series([1.0, 2.0, 4.0, 9.0], name="y"), Schema.of("y"))
+    >>> naive_scales(panel, season_length=1, until=2).iloc[0].to_dict()
+    {'absolute': 1.5, 'squared': 2.5}
+    """
+    n_targets, series = panel.n_targets, panel.series_of_row
     known = np.asarray(panel.times <= until)[season_length:]
-    own = np.flatnonzero(known & (series[season_length:] == series[: len(series) - season_length]))
-    change = panel.values[own + season_length, :n_targets] - panel.values[own, :n_targets]  # (n, targets)
-    found = {}
+    rows = np.flatnonzero(known & (series[season_length:] == series[: len(series) - season_length]))
+    change = panel.values[rows + season_length, :n_targets] - panel.values[rows, :n_targets]  # (n, targets)
+    scales = {}
     for name, size in (("absolute", np.abs(change)), ("squared", change**2)):
-        there = np.isfinite(size)
+        observed = np.isfinite(size)
         sums, counts = (
-            np.column_stack([np.bincount(series[own], part[:, k], len(panel)) for k in range(n_targets)])
-            for part in (np.where(there, size, 0.0), there)
+            np.column_stack([np.bincount(series[rows], block[:, k], len(panel)) for k in range(n_targets)])
+            for block in (np.where(observed, size, 0.0), observed)
         )
-        found[name] = np.where(sums > 0, sums / np.maximum(counts, 1), np.nan).ravel()
+        scales[name] = np.where(sums > 0, sums / np.maximum(counts, 1), np.nan).ravel()
     keys = [panel.ids.repeat(n_targets), np.tile(np.array(panel.schema.target, dtype=object), len(panel))]
-    return pd.DataFrame(found, pd.MultiIndex.from_arrays(keys))
+    return pd.DataFrame(scales, pd.MultiIndex.from_arrays(keys))

@@ -1,176 +1,291 @@
-"""Scores of many models at once: sums of errors over groups of forecasts, and what follows from these.
-
-Every metric here is that of `tsseq.metrics` of the same forecasts, one array operation for all groups and models.
-"""
+"""Forecasts that all models have made of the same values, and the sums over groups of them that metrics need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from tsseq.data.tidy import TidyColumns, tidy_columns
 from tsseq.errors import DataError
+from tsseq.evaluation.significance import direction_tests
+from tsseq.metrics import Metric, Term, metrics_for
+from tsseq.typing import Array, Index
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 NAIVE_NAME = "last_value"
 
 
-class Shared(NamedTuple):
-    """Forecasts that all M models have made of the same n values.
+@dataclass(frozen=True, eq=False)
+class AlignedForecasts:
+    """Forecasts that all M models have made of the same n values, all of which are known.
 
     Attributes
     ----------
-    models : (M,) names.
-    keys : (n,) rows with the columns that tell the values apart: ``[id,] cutoff, step, target``.
-    actual : (n,).
-    forecast : (M, n).
-    quantiles : (M, n) by level, NaN for models without.
+    models : list of str
+        Names (M,).
+    naive : int or None
+        Position of the last value among the models; None if it is missing.
+    keys : DataFrame of shape (n, 4 or 5)
+        Columns "id" (if the forecasts have ids), "cutoff", "step", "target" and "time" of each value.
+    inputs : dict of hashable to ndarray
+        What the terms of metrics read: "actual" (n,), "forecast" (M, n), "last" (n,), "mase_scale" (n,),
+        "rmsse_scale" (n,), and quantiles (M, n) by level, NaN for models without.
+    levels : list of float
+        Quantile levels, in order.
+
+    Examples
+    --------
+    >>> keys = {"model": ["a", "a", "b"], "cutoff": 0, "ds": [1, 2, 1], "step": [1, 2, 1], "target": "y"}
+    >>> table = pd.DataFrame(keys | {"actual": [1.0, 2.0, 1.0], "forecast": [3.0, 3.0, 0.0]})
+    >>> aligned = AlignedForecasts.of(table, pd.Series({(None, "y"): 2.0}), None)  # "b" lacks the second value
+    >>> aligned.inputs["forecast"], aligned.inputs["mase_scale"]
+    (array([[3.],
+           [0.]]), array([2.]))
     """
 
     models: list[str]
+    naive: int | None
     keys: pd.DataFrame
-    actual: Array
-    forecast: Array
-    quantiles: dict[float, Array]
+    inputs: dict[Hashable, Array]
+    levels: list[float]
 
     @classmethod
-    def of(cls, forecasts: pd.DataFrame, keys: list[str]) -> Shared:
-        """From a tidy table, whose rows may have any order and lack forecasts of some models."""
+    def of(
+        cls, forecasts: pd.DataFrame, mase_scale: pd.Series[float], rmsse_scale: pd.Series[float] | None
+    ) -> AlignedForecasts:
+        """Align a tidy table.
+
+        Parameters
+        ----------
+        forecasts : DataFrame
+            The table of a backtest, whose rows may have any order and lack forecasts of some models.
+        mase_scale : Series
+            The unit of MASE per (id, target).
+        rmsse_scale : Series or None
+            The unit of RMSSE, likewise.
+
+        Returns
+        -------
+        AlignedForecasts
+            What all models have.
+
+        Raises
+        ------
+        DataError
+            They have nothing in common.
+        """
+        columns = tidy_columns(forecasts)
+        roles, levels = key_columns(columns), columns.levels
+        keys = list(roles.values())[:-1]  # the time follows from the others
         model = pd.Categorical(forecasts["model"])
         codes, present = model.codes, np.unique(model.codes)
         if not _in_blocks(forecasts[keys], codes, len(present)):
             number = forecasts.groupby(keys, observed=True, sort=False).ngroup().to_numpy()
             order = np.lexsort((number, codes))
-            everywhere = np.bincount(number)[number[order]] == len(present)
-            forecasts = forecasts.iloc[order[everywhere]]
-        many, n = len(present), len(forecasts) // max(len(present), 1)
-        levels = {float(name[1:]): name for name in forecasts if str(name).startswith("q")}
-        forecast, *quantiles = (
-            forecasts[name].to_numpy(dtype=float).reshape(many, n) for name in ["forecast", *levels.values()]
-        )
+            complete = np.bincount(number)[number[order]] == len(present)
+            forecasts = forecasts.iloc[order[complete]]
+        n = len(forecasts) // max(len(present), 1)
+        values: dict[Hashable, Array] = {
+            role: forecasts[name].to_numpy(dtype=float).reshape(len(present), n)
+            for role, name in [("forecast", "forecast"), *((level, name) for name, level in levels.items())]
+        }
         actual = forecasts["actual"].to_numpy(dtype=float)[:n]
-        known = np.isfinite(actual) & np.isfinite(forecast).all(axis=0)
+        known = np.isfinite(actual) & np.isfinite(values["forecast"]).all(axis=0)
         if not known.any():
             raise DataError("no value that has happened was forecast by all models, so there is nothing to score.")
-        keep = slice(None) if known.all() else known
-        rows = forecasts[keys].iloc[:n][keep].reset_index(drop=True)
-        by_level = {level: part[:, keep] for level, part in sorted(zip(levels, quantiles))}
-        return cls(list(model.categories[present]), rows, actual[keep], forecast[:, keep], by_level)
-
-    @property
-    def naive(self) -> Array:
-        """(n,) the last value that was known."""
-        if NAIVE_NAME not in self.models:
-            return np.full(len(self.actual), np.nan)
-        found: Array = self.forecast[self.models.index(NAIVE_NAME)]
-        return found
-
-    def units(self, scales: pd.Series) -> Array:
-        """(n,) what ``scales`` has for the id and target of each value."""
-        codes, ids = pd.factorize(self.keys["id"]) if "id" in self.keys else (0, [None])
-        columns, targets = pd.factorize(self.keys["target"])
-        table = scales.reindex(pd.MultiIndex.from_product([ids, list(targets)])).to_numpy(dtype=float)
-        found: Array = table.reshape(len(ids), len(targets))[codes, columns]
-        return found
+        selection = slice(None) if known.all() else known
+        rows = forecasts[list(roles.values())].iloc[:n][selection].reset_index(drop=True).set_axis(list(roles), axis=1)
+        inputs = {name: array[:, selection] for name, array in values.items()} | {"actual": actual[selection]}
+        models = list(model.categories[present])
+        naive = models.index(NAIVE_NAME) if NAIVE_NAME in models else None
+        inputs["last"] = np.full(len(rows), np.nan) if naive is None else inputs["forecast"][naive]
+        inputs["mase_scale"] = _scale_of(rows, mase_scale)
+        inputs["rmsse_scale"] = np.full(len(rows), np.nan) if rmsse_scale is None else _scale_of(rows, rmsse_scale)
+        return cls(models, naive, rows, inputs, sorted(levels.values()))
 
 
-def _in_blocks(keys: pd.DataFrame, codes: Any, many: int) -> bool:
+def key_columns(columns: TidyColumns) -> dict[str, Hashable]:
+    """Columns that say which value was forecast.
+
+    Parameters
+    ----------
+    columns : TidyColumns
+        Names of the columns that differ from table to table.
+
+    Returns
+    -------
+    dict of str to hashable
+        Names by role: "id" (if there is one), "cutoff", "step", "target", "time".
+
+    Examples
+    --------
+    >>> key_columns(TidyColumns("ticker", "date", {}))
+    {'id': 'ticker', 'cutoff': 'cutoff', 'step': 'step', 'target': 'target', 'time': 'date'}
+    """
+    ids = {} if columns.id is None else {"id": columns.id}
+    return {**ids, "cutoff": "cutoff", "step": "step", "target": "target", "time": columns.time}
+
+
+def _in_blocks(keys: pd.DataFrame, codes: Any, n_models: int) -> bool:
     """Whether the rows are those of the first model, then the same of the second, and so on."""
-    n = len(codes) // max(many, 1)
-    blocks = [slice(k * n, (k + 1) * n) for k in range(many)]
-    if n * many != len(codes) or any((codes[block] != codes[block][:1]).any() for block in blocks):
+    n = len(codes) // max(n_models, 1)
+    blocks = [slice(k * n, (k + 1) * n) for k in range(n_models)]
+    if n * n_models != len(codes) or any((codes[block] != codes[block][:1]).any() for block in blocks):
         return False
     columns = [keys[name].array for name in keys]
-    return all(pd.Index(own[:n]).equals(pd.Index(own[block])) for own in columns for block in blocks[1:])
+    return all(pd.Index(column[:n]).equals(pd.Index(column[block])) for column in columns for block in blocks[1:])
 
 
-class Sums(NamedTuple):
-    """Sums (M, G) of what is averaged over forecasts, by group, and how many were summed (G,) or (M, G)."""
+def _scale_of(keys: pd.DataFrame, scale: pd.Series[float]) -> Array:
+    """(n,) the scale of the id and target of each value."""
+    codes, ids = pd.factorize(keys["id"]) if "id" in keys else (0, [None])
+    columns, targets = pd.factorize(keys["target"])
+    table = scale.reindex(pd.MultiIndex.from_product([ids, list(targets)])).to_numpy(dtype=float)
+    values: Array = table.reshape(len(ids), len(targets))[codes, columns]
+    return values
 
-    sums: dict[str, Array]
-    counts: dict[str, Array]
 
-    def means(self) -> dict[str, Array]:
-        """(M, G)."""
+class MetricSums(NamedTuple):
+    """Sums of the terms of metrics over G groups of forecasts.
+
+    Attributes
+    ----------
+    sums : dict of Term to ndarray of shape (M, G)
+        By term, for M models.
+    counts : dict of Term to ndarray of shape (G,)
+        How many forecasts were summed.
+
+    Examples
+    --------
+    >>> metrics = {"MAE": metrics_for()["MAE"]}
+    >>> term = metrics["MAE"].terms[0]
+    >>> sums = MetricSums({term: np.array([[6.0, 1.0]])}, {term: np.array([3.0, 1.0])})
+    >>> sums.metrics(metrics, naive=None)
+    {'MAE': array([[2., 1.]])}
+    >>> sums.weighted(np.ones((1, 2))).metrics(metrics, naive=None)
+    {'MAE': array([[1.75]])}
+    """
+
+    sums: dict[Term, Array]
+    counts: dict[Term, Any]
+
+    @classmethod
+    def of(cls, aligned: AlignedForecasts, metrics: Collection[Metric], groups: Index | None = None) -> MetricSums:
+        """Sum the terms of metrics.
+
+        Parameters
+        ----------
+        aligned : AlignedForecasts
+            M forecasts of n values.
+        metrics : collection of Metric
+            Whose terms are summed.
+        groups : ndarray of shape (n,), optional
+            Group of each value, from 0. Default: one group of all.
+
+        Returns
+        -------
+        MetricSums
+            By term and group.
+        """
+        sums: dict[Term, Array] = {}
+        counts: dict[Term, Any] = {}
+        n = len(aligned.keys)
+        size = 1 if groups is None else int(groups.max()) + 1
+        for term in dict.fromkeys(term for metric in metrics for term in metric.terms):
+            rows = [np.broadcast_to(aligned.inputs[name], (len(aligned.models), n)) for name in term.inputs]
+            known = np.ones(n, dtype=np.bool_) if term.where is None else term.where(*(row[0] for row in rows))
+            values = np.empty((len(aligned.models), size))
+            for m, operands in enumerate(zip(*rows)):  # one model at a time stays in the cache
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    errors = term.function(*operands)
+                errors = errors if term.where is None else np.where(known, errors, 0.0)
+                values[m] = errors.sum() if groups is None else np.bincount(groups, errors, size)
+            sums[term] = values
+            counts[term] = np.full(1, known.sum()) if groups is None else np.bincount(groups, known, size)
+        return cls(sums, counts)
+
+    def weighted(self, weights: Array) -> MetricSums:
+        """Count groups more than once, or not at all.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (B, G)
+            How often each group counts, in each of B draws.
+
+        Returns
+        -------
+        MetricSums
+            With B draws in the place of the groups.
+        """
+        return MetricSums(*({term: total @ weights.T for term, total in sums.items()} for sums in self))
+
+    def metrics(self, metrics: Mapping[str, Metric], naive: int | None) -> dict[str, Array]:
+        """Compute metrics from the sums.
+
+        Parameters
+        ----------
+        metrics : mapping of str to Metric
+            By name; their terms were summed.
+        naive : int or None
+            Position of the naive forecast among the models; None makes relative metrics NaN.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (M, G)
+            By name.
+        """
         with np.errstate(invalid="ignore"):
-            return {name: total / self.counts[name] for name, total in self.sums.items()}
-
-    def weighted(self, weights: Array) -> Sums:
-        """Groups counted as often as ``weights`` (B, G) says, B times: (M, B)."""
-        return Sums(*({name: part @ weights.T for name, part in kind.items()} for kind in self))
+            means = {term: total / self.counts[term] for term, total in self.sums.items()}
+        return {name: metric.from_means([means[t] for t in metric.terms], naive) for name, metric in metrics.items()}
 
 
-def summed(shared: Shared, units: tuple[Array, Array], groups: Index | None = None) -> Sums:
-    """Sums over ``groups`` (n,) numbered from 0, or over everything; ``units`` are those of MASE and RMSSE."""
-    sums, counts = {}, {}
-    size = 1 if groups is None else int(groups.max()) + 1
-    for name, (part, there) in _terms(shared, *units):
-        if groups is None:
-            sums[name], counts[name] = part.sum(axis=1)[:, None], np.array([float(there.sum())])
-        else:
-            sums[name] = np.array([np.bincount(groups, row, size) for row in part])
-            counts[name] = np.bincount(groups, there, size)
-    return Sums(sums, counts)
+def score_table(aligned: AlignedForecasts, overlap: int, groups: Index | None = None) -> pd.DataFrame:
+    """All metrics, and the p-values of `tsseq.evaluation.significance.direction_test`.
+
+    Parameters
+    ----------
+    aligned : AlignedForecasts
+        M forecasts of n values.
+    overlap : int
+        Neighbouring cutoffs whose forecasts reach the same rows.
+    groups : ndarray of shape (n,), optional
+        Group of each value, from 0. Default: one group of all.
+
+    Returns
+    -------
+    DataFrame
+        A row per group and, within it, model.
+
+    Examples
+    --------
+    >>> keys = {"model": ["last_value", "ridge"], "cutoff": 0, "ds": 1, "step": 1, "target": "y"}
+    >>> table = pd.DataFrame(keys | {"actual": 4.0, "forecast": [2.0, 3.0]})
+    >>> aligned = AlignedForecasts.of(table, pd.Series({(None, "y"): 2.0}), None)
+    >>> score_table(aligned, overlap=1)[["MAE", "MASE", "skill"]]
+       MAE  MASE  skill
+    0  2.0   1.0    0.0
+    1  1.0   0.5    0.5
+    """
+    metrics = metrics_for(aligned.levels)
+    scores = MetricSums.of(aligned, metrics.values(), groups).metrics(metrics, aligned.naive)
+    columns = {}
+    for name, values in scores.items():
+        columns[name] = values.T.ravel()
+        if name == "direction":
+            columns["direction_p"] = _direction_p_values(aligned, overlap, groups).T.ravel()
+    return pd.DataFrame(columns)
 
 
-def _terms(shared: Shared, unit: Array, square_unit: Array) -> Iterator[tuple[str, tuple[Array, Array]]]:
-    """What is averaged: (M, n) by name, with 0 where it is left out, and where it is there (n,)."""
-    actual, forecast, quantiles, naive = shared.actual, shared.forecast, shared.quantiles, shared.naive
-    everywhere = np.ones(len(actual))
-    error = actual - forecast
-    absolute, squared = np.abs(error), error**2
-    yield "absolute", (absolute, everywhere)
-    yield "squared", (squared, everywhere)
-    for name, part, own in (("scaled", absolute, unit), ("square_scaled", squared, square_unit)):
-        yield name, (np.where(own > 0, part / np.where(own > 0, own, 1.0), 0.0), (own > 0).astype(float))
-    size = np.abs(actual) + np.abs(forecast)
-    yield "symmetric", (200 * absolute / np.where(size == 0, 1.0, size), everywhere)
-    moved = np.sign(actual - naive)
-    hits = np.where(moved != 0, (1 + moved * np.sign(forecast - naive)) / 2, 0.0)
-    yield "hits", (hits, (moved != 0).astype(float))
-    for level, values in quantiles.items():
-        above = actual - values
-        yield f"q{level:g}", (np.maximum(level * above, (level - 1) * above), everywhere)
-    if quantiles:
-        low, high = quantiles[min(quantiles)], quantiles[max(quantiles)]
-        inside = (actual >= low) & (actual <= high)
-        yield "inside", (np.where(np.isfinite(low + high), inside, np.nan), everywhere)
-    if band := _band(quantiles):
-        low, high = quantiles[band[0]], quantiles[band[1]]
-        outside = np.maximum(np.maximum(low - actual, actual - high), 0)
-        yield "winkler", (high - low + outside / band[0], everywhere)  # 2 / alpha, where alpha is both tails
-
-
-def _band(levels: Iterable[float]) -> tuple[float, float] | None:
-    """The widest two levels with equal tails, if there are any."""
-    ordered = sorted(levels)
-    pairs = ((low, high) for low in ordered for high in ordered if low < high and abs(low + high - 1) < 1e-9)
-    return next(pairs, None)
-
-
-def metrics_of(sums: Sums, models: list[str], levels: list[float]) -> dict[str, Array]:
-    """All metrics, (M, G) by name."""
-    mean = sums.means()
-    naive = models.index(NAIVE_NAME) if NAIVE_NAME in models else None
-
-    def relative(name: str) -> Array:
-        part = mean[name]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return part / (part[naive] if naive is not None else np.full(part.shape[1], np.nan))
-
-    found = {"MAE": mean["absolute"], "RMSE": np.sqrt(mean["squared"]), "MASE": mean["scaled"]}
-    found |= {"sMAPE": mean["symmetric"], "skill": 1 - relative("absolute")}
-    if levels:
-        found["pinball"] = np.mean([mean[f"q{level:g}"] for level in levels], axis=0)
-        found["coverage"] = mean["inside"]
-    found |= {"RMSSE": np.sqrt(mean["square_scaled"]), "U2": np.sqrt(relative("squared"))}
-    found |= {"R2": 1 - relative("squared"), "direction": mean["hits"]}
-    if levels:
-        found["CRPS"] = 2 * found["pinball"]
-        found |= {"winkler": mean["winkler"]} if "winkler" in mean else {}
-        found |= {f"pinball_q{level:g}": mean[f"q{level:g}"] for level in levels}
-    return found
+def _direction_p_values(aligned: AlignedForecasts, overlap: int, groups: Index | None) -> Array:
+    """(M, G); signs are compared within every series, step and target."""
+    change, forecast_change = (aligned.inputs[name] - aligned.inputs["last"] for name in ("actual", "forecast"))
+    group = np.zeros(len(change), dtype=np.int64) if groups is None else groups
+    cell = group
+    for role in [role for role in ("id", "step", "target") if role in aligned.keys]:
+        codes, values = pd.factorize(aligned.keys[role])
+        cell = cell * len(values) + codes
+    date = pd.factorize(aligned.keys["cutoff"], sort=True)[0]
+    return direction_tests(change, forecast_change, pd.factorize(cell)[0], date, group, overlap)

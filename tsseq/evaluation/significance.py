@@ -1,4 +1,4 @@
-"""Is one forecast better than another, or was it luck?"""
+"""Tests of forecasts against one another, and of directions against chance."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from tsseq.errors import ConfigError, DataError
+from tsseq.typing import Array, Index, Mask
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 Alternative = Literal["two-sided", "less", "greater"]
 
 
 class Comparison(NamedTuple):
-    """Result of a test: mean loss difference, its statistic and its p-value."""
+    """Result of a test between two forecasts.
+
+    Attributes
+    ----------
+    difference : float
+        Mean difference of the losses.
+    statistic : float
+        Statistic of the test.
+    p_value : float
+        Its p-value.
+
+    Examples
+    --------
+    >>> Comparison(-0.8, -4.8, 0.009).p_value
+    0.009
+    """
 
     difference: float
     statistic: float
@@ -28,20 +42,31 @@ class Comparison(NamedTuple):
 def diebold_mariano(
     loss: ArrayLike, benchmark: ArrayLike, horizon: int = 1, alternative: Alternative = "two-sided"
 ) -> Comparison:
-    """Test of equal accuracy by Diebold and Mariano (1995), corrected for small samples by Harvey, Leybourne and
-    Newbold (1997).
+    """Test of equal accuracy by Diebold and Mariano, corrected for small samples.
+
+    Sources: Diebold and Mariano, Journal of Business and Economic Statistics 13, 1995; the correction is that of
+    Harvey, Leybourne and Newbold, International Journal of Forecasting 13, 1997.
 
     Parameters
     ----------
-    loss, benchmark : (n,) losses of two forecasts of the same values, ordered in time.
-    horizon : steps over which forecast errors overlap; autocovariances up to ``horizon - 1`` enter the variance. Where
-        that sum is not positive, Bartlett weights are used.
-    alternative : "less" asks whether ``loss`` is smaller than ``benchmark``.
+    loss, benchmark : array-like of shape (n,)
+        Losses of two forecasts of the same values, ordered in time.
+    horizon : int
+        Steps over which forecast errors overlap; autocovariances up to ``horizon - 1`` enter the variance. Where that
+        sum is not positive, Bartlett weights are used. Default: 1.
+    alternative : {"two-sided", "less", "greater"}
+        "less" tests whether ``loss`` is smaller than ``benchmark``. Default: "two-sided".
 
     Returns
     -------
-    Mean of ``loss - benchmark``, the corrected statistic and its p-value from Student's t with n - 1 degrees of
-    freedom. Equal losses give a statistic of 0 and a p-value of 1.
+    Comparison
+        Mean of ``loss - benchmark``, the corrected statistic and its p-value from Student's t with n - 1 degrees of
+        freedom. Equal losses give a statistic of 0 and a p-value of 1.
+
+    Raises
+    ------
+    DataError
+        The shapes differ, or n is not above ``horizon``.
 
     Examples
     --------
@@ -49,14 +74,14 @@ def diebold_mariano(
     >>> round(test.statistic, 3), round(test.p_value, 3)
     (-4.811, 0.009)
     """
-    first, second = np.asarray(loss, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
-    if first.shape != second.shape or first.ndim != 1 or len(first) <= horizon:
+    losses, baseline = np.asarray(loss, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
+    if losses.shape != baseline.shape or losses.ndim != 1 or len(losses) <= horizon:
         raise DataError(
-            f"two series of one length above horizon={horizon} were needed, not {first.shape} and {second.shape}."
+            f"two series of one length above horizon={horizon} were needed, not {losses.shape} and {baseline.shape}."
         )
-    gap = first - second
+    gap = losses - baseline
     n, mean = len(gap), float(gap.mean())
-    variance = float(_long_run_variance(gap - mean, horizon))
+    variance = float(_long_run_variance(gap - mean, horizon, n))
     if variance <= 0:
         return Comparison(mean, 0.0, 1.0) if mean == 0 else Comparison(mean, float(np.sign(mean) * np.inf), 0.0)
     correction = np.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)
@@ -67,19 +92,28 @@ def diebold_mariano(
 
 
 def clark_west(actual: ArrayLike, forecast: ArrayLike, benchmark: ArrayLike, horizon: int = 1) -> Comparison:
-    """Test of Clark and West (2007) of a model that nests its benchmark, as a fitted one does the random walk.
+    """Test of Clark and West of a model that nests its benchmark, as a fitted one does the random walk.
 
     A larger model pays for parameters whose true value is 0; its squared error is freed of that noise,
-    ``(y - f)^2 - (f - b)^2``, before it is compared with the benchmark's, ``(y - b)^2``.
+    ``(y - f)^2 - (f - b)^2``, before it is compared with the benchmark's, ``(y - b)^2`` (Clark and West, Journal of
+    Econometrics 138, 2007).
 
     Parameters
     ----------
-    actual, forecast, benchmark : (n,) what happened, and the two forecasts of it, ordered in time.
-    horizon : steps over which forecast errors overlap, as in `diebold_mariano`.
+    actual, forecast, benchmark : array-like of shape (n,)
+        What happened, and the two forecasts of it, ordered in time.
+    horizon : int
+        Steps over which forecast errors overlap, as in `diebold_mariano`. Default: 1.
 
     Returns
     -------
-    One-sided: a small p-value says that the larger model is better; ``difference`` is then below 0.
+    Comparison
+        One-sided: a small p-value says that the larger model is better; ``difference`` is then below 0.
+
+    Raises
+    ------
+    DataError
+        The shapes differ, or n is not above ``horizon``.
 
     Examples
     --------
@@ -87,23 +121,84 @@ def clark_west(actual: ArrayLike, forecast: ArrayLike, benchmark: ArrayLike, hor
     >>> round(test.difference, 3), round(test.p_value, 3)
     (-0.9, 0.042)
     """
-    y, own, theirs = (np.asarray(part, dtype=np.float64) for part in (actual, forecast, benchmark))
-    return diebold_mariano((y - own) ** 2 - (own - theirs) ** 2, (y - theirs) ** 2, horizon, "less")
+    y, f, b = (np.asarray(values, dtype=np.float64) for values in (actual, forecast, benchmark))
+    return diebold_mariano((y - f) ** 2 - (f - b) ** 2, (y - b) ** 2, horizon, "less")
 
 
-def confidence_set(losses: pd.DataFrame, size: float, block: int, n_samples: int, seed: int) -> pd.DataFrame:
-    """See `BacktestResult.confidence_set`; ``losses`` has one row per cutoff and a column per model."""
+def model_confidence_set(losses: pd.DataFrame, size: float, block: int, n_samples: int, seed: int) -> pd.DataFrame:
+    """Model confidence set of Hansen, Lunde and Nason (Econometrica 79, 2011), computed by the library arch.
+
+    Parameters
+    ----------
+    losses : DataFrame
+        One row per cutoff, in order of time, and one column per model.
+    size : float
+        Probability that the best model is left out, in 0..1.
+    block : int
+        Rows in a block of the circular bootstrap.
+    n_samples : int
+        Bootstrap samples.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    DataFrame
+        Index model, the likeliest first; columns ``p_value`` and ``included``.
+
+    Raises
+    ------
+    ConfigError
+        The library arch is not installed.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).gamma(2, size=(60, 3))
+    >>> losses = pd.DataFrame(draws * [1.0, 1.0, 3.0], columns=["ridge", "lstm", "mean"])
+    >>> model_confidence_set(losses, size=0.1, block=4, n_samples=200, seed=0)["included"].to_dict()
+    {'lstm': True, 'ridge': True, 'mean': False}
+    """
     test = _arch().MCS(losses, size, reps=n_samples, block_size=block, bootstrap="circular", seed=seed)
     test.compute()
-    found = test.pvalues["Pvalue"].rename_axis("model").sort_values(ascending=False, kind="stable")
-    return pd.DataFrame({"p_value": found, "included": found.index.isin(test.included)})
+    p_values = test.pvalues["Pvalue"].rename_axis("model").sort_values(ascending=False, kind="stable")
+    return pd.DataFrame({"p_value": p_values, "included": p_values.index.isin(test.included)})
 
 
-def superior(losses: pd.DataFrame, benchmark: str, block: int, n_samples: int, seed: int) -> pd.Series:
-    """See `BacktestResult.superior`; ``losses`` has one row per cutoff and a column per model."""
-    rivals = losses.drop(columns=benchmark)
+def spa_test(losses: pd.DataFrame, benchmark: str, block: int, n_samples: int, seed: int) -> pd.Series[float]:
+    """Test of superior predictive ability by Hansen (Journal of Business and Economic Statistics 23, 2005), by arch.
+
+    Parameters
+    ----------
+    losses : DataFrame
+        One row per cutoff, in order of time, and one column per model.
+    benchmark : str
+        The column that the others are tested against.
+    block : int
+        Rows in a block of the circular bootstrap.
+    n_samples : int
+        Bootstrap samples.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    Series
+        P-values "lower", "consistent" and "upper"; small ones say that the best model is better than the benchmark.
+
+    Raises
+    ------
+    ConfigError
+        The library arch is not installed.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).gamma(2, size=(60, 3))
+    >>> losses = pd.DataFrame(draws * [1.0, 1.0, 3.0], columns=["ridge", "lstm", "mean"])
+    >>> spa_test(losses, "mean", block=4, n_samples=200, seed=0)["consistent"].item()
+    0.0
+    """
     options = {"reps": n_samples, "block_size": block, "bootstrap": "circular", "seed": seed}
-    test = _arch().SPA(losses[benchmark], rivals, **options)
+    test = _arch().SPA(losses[benchmark], losses.drop(columns=benchmark), **options)
     test.compute()
     return pd.Series(test.pvalues, name="p_value").rename_axis("test")
 
@@ -115,55 +210,94 @@ def _arch() -> Any:
         raise ConfigError("this test needs the library arch: pip install 'tsseq[arch]'.") from error
 
 
-def direction_test(moved: ArrayLike, said: ArrayLike, cell: ArrayLike, date: ArrayLike, overlap: int = 1) -> float:
+def direction_test(
+    change: ArrayLike, forecast_change: ArrayLike, cell: ArrayLike, date: ArrayLike, overlap: int = 1
+) -> float:
     """P-value of a Pesaran-Timmermann test for forecasts that overlap, of one series or of several.
 
     What `tsseq.metrics.pesaran_timmermann` tests, P - P*, is half the covariance of the signs. Here its terms are taken
     around the means of their own cell, averaged over each date first, so that dependence between series or steps is
-    no evidence, and their mean is tested with autocovariances over ``overlap`` dates, as in `diebold_mariano` (compare
-    Pesaran and Timmermann 2009).
+    not evidence, and their mean is tested with autocovariances over ``overlap`` dates, as in `diebold_mariano` (compare
+    Pesaran and Timmermann, Journal of the American Statistical Association 104, 2009).
 
     Parameters
     ----------
-    moved, said : (n,) changes that happened and that were forecast.
-    cell : (n,) which series and step; a forecast that always says up in one shows nothing.
-    date : (n,) when they were made.
-    overlap : dates over which forecasts overlap.
+    change, forecast_change : array-like of shape (n,)
+        Changes that happened and that were forecast. Changes of 0 are left out.
+    cell : array-like of shape (n,)
+        Group (series, step) within which signs are demeaned, so that a constant direction carries no evidence.
+    date : array-like of shape (n,)
+        When the forecasts were made.
+    overlap : int
+        Dates over which forecasts overlap. Default: 1.
+
+    Returns
+    -------
+    float
+        One-sided; NaN if there are no more dates than overlap.
 
     Examples
     --------
-    >>> moved = [1.0, -1.0, 2.0, -2.0, 1.0, 3.0]
-    >>> round(direction_test(moved, [0.5, -0.5, 1.0, -1.0, -1.0, 1.0], [0] * 6, range(6)), 3)
+    >>> change = [1.0, -1.0, 2.0, -2.0, 1.0, 3.0]
+    >>> round(direction_test(change, [0.5, -0.5, 1.0, -1.0, -1.0, 1.0], [0] * 6, range(6)), 3)
     0.038
     """
-    cells, dates = (pd.factorize(np.asarray(part), sort=True)[0] for part in (cell, date))
-    changes, own = np.asarray(moved, dtype=np.float64), np.asarray(said, dtype=np.float64)[None]
-    return float(direction_tests(changes, own, cells, dates, np.zeros_like(cells), overlap)[0, 0])
+    cells, dates = (pd.factorize(np.asarray(labels), sort=True)[0] for labels in (cell, date))
+    changes, forecasts = np.asarray(change, dtype=np.float64), np.asarray(forecast_change, dtype=np.float64)[None]
+    return float(direction_tests(changes, forecasts, cells, dates, np.zeros_like(cells), overlap)[0, 0])
 
 
-def direction_tests(moved: Array, said: Array, cell: Index, date: Index, group: Index, overlap: int) -> Array:
-    """P-values (M, G) of `direction_test` for M forecasts ``said`` (M, n), in G groups; NaN where dates are too few."""
-    there, n_groups = moved != 0, int(group.max(initial=-1)) + 1
-    truth, said = np.sign(moved[there]), np.sign(said[:, there])
-    cell, date, group = cell[there], date[there], group[there]
+def direction_tests(
+    change: Array, forecast_change: Array, cell: Index, date: Index, group: Index, overlap: int
+) -> Array:
+    """P-values of `direction_test` for several forecasts in several groups at once.
+
+    Parameters
+    ----------
+    change : ndarray of shape (n,)
+        Changes that happened. Changes of 0 are left out.
+    forecast_change : ndarray of shape (M, n)
+        Changes that were forecast.
+    cell, date, group : ndarray of shape (n,)
+        Codes from 0: within which cell signs are demeaned, when the forecasts were made, and to which of G groups
+        they count.
+    overlap : int
+        Dates over which forecasts overlap.
+
+    Returns
+    -------
+    ndarray of shape (M, G)
+        One-sided; NaN where there are no more dates than overlap.
+
+    Examples
+    --------
+    >>> change, zeros = np.array([1.0, -1.0, 2.0, -2.0, 1.0, -3.0]), np.zeros(6, dtype=np.int64)
+    >>> direction_tests(change, np.array([change, -change]), zeros, np.arange(6), zeros, overlap=1)
+    array([[0.],
+           [1.]])
+    """
+    nonzero, n_groups = change != 0, int(group.max(initial=-1)) + 1
+    signs, forecast_signs = np.sign(change[nonzero]), np.sign(forecast_change[:, nonzero])
+    cell, date, group = cell[nonzero], date[nonzero], group[nonzero]
     shape = (n_groups, int(date.max(initial=-1)) + 1)
-    size = np.bincount(cell)[cell] if len(cell) else cell
-    truth = truth - np.bincount(cell, truth)[cell] / size if len(cell) else truth
-    place = group * shape[1] + date
-    counts = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape)
-    found = np.full((len(said), *shape), 0.0)
-    for m, own in enumerate(said if len(cell) else ()):
-        product = truth * (own - np.bincount(cell, own)[cell] / size)
-        found[m] = np.bincount(place, product, counts.size).reshape(shape) / np.maximum(counts, 1)
-    return _p_values_above(found, counts > 0, overlap)
+    slot = group * shape[1] + date
+    counts = np.bincount(slot, minlength=shape[0] * shape[1]).reshape(shape)
+    covariances = np.zeros((len(forecast_signs), *shape))
+    if len(cell):
+        size = np.bincount(cell)[cell]
+        signs = signs - np.bincount(cell, signs)[cell] / size
+        for m, row in enumerate(forecast_signs):
+            products = signs * (row - np.bincount(cell, row)[cell] / size)
+            covariances[m] = np.bincount(slot, products, counts.size).reshape(shape) / np.maximum(counts, 1)
+    return _p_values_above(covariances, counts > 0, overlap)
 
 
-def _p_values_above(values: Array, there: NDArray[np.bool_], overlap: int) -> Array:
+def _p_values_above(values: Array, known: Mask, overlap: int) -> Array:
     """(..., T) with gaps -> (...) one-sided p-values of a mean above 0."""
-    n = there.sum(axis=-1)
+    n = known.sum(axis=-1)
     mean = values.sum(axis=-1) / np.maximum(n, 1)
-    centred = np.where(there, values - mean[..., None], 0.0)
-    variance = _long_run_variance(centred, overlap, n)
+    centred = np.where(known, values - mean[..., None], 0.0)
+    variance = _long_run_variance(centred, overlap, np.maximum(n, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         correction = np.sqrt((n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n)
         statistic = mean / np.sqrt(variance / n) * correction
@@ -172,10 +306,9 @@ def _p_values_above(values: Array, there: NDArray[np.bool_], overlap: int) -> Ar
     return np.where(n > overlap, p_values, np.nan)
 
 
-def _long_run_variance(centred: Array, horizon: int, n: Any = None) -> Any:
-    """(..., T) -> (...) with autocovariances up to ``horizon - 1``; ``n`` values are there, all unless told."""
+def _long_run_variance(centred: Array, horizon: int, n: Any) -> Any:
+    """(..., T) -> (...) variance of ``n`` values with autocovariances up to ``horizon - 1``."""
     length = centred.shape[-1]
-    n = np.maximum(length if n is None else n, 1)
     lags = np.array(
         [(centred[..., lag:] * centred[..., : max(length - lag, 0)]).sum(axis=-1) / n for lag in range(horizon)]
     )  # (horizon, ...)

@@ -1,67 +1,103 @@
-"""Splitters for scikit-learn that know when a label ends: what they share, and walk-forward.
+"""Splitters for scikit-learn that know when a label ends: walk-forward, purged k-fold, combinations of groups.
 
-A label covers timestamps. A sample may train where its label shares none of them with the test blocks; that contexts
-overlap does no harm. All cuts are made in calendar time over all series, never per row.
+All cuts are made in calendar time over all series, never per row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any, TypeAlias
+from dataclasses import KW_ONLY, dataclass, field
+from itertools import combinations
+from math import comb
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
+from tsseq.data.frames import check_stamps, holds_one_field, parse_frame
+from tsseq.data.schema import Schema
+from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.evaluation.label_spans import Spans
 from tsseq.forecasting.base import check_size
-from tsseq.typing import Index
-
-Mask: TypeAlias = NDArray[np.bool_]
-Fold: TypeAlias = tuple[Mask, list[tuple[int, int]]]  # what may train; first and last moment of each test block
+from tsseq.resampling.folds import Block, LabelSpans
+from tsseq.typing import Index, Mask
 
 
+@dataclass(eq=False, repr=False)
 class Splitter(BaseCrossValidator):
-    """From folds in time to positions; abstract. `_folds` says which they are."""
+    """From folds in time to positions; abstract: `_folds` says which folds.
 
-    horizon: int
-    context_length: int
-    id_column: Hashable | None
-    time_column: Hashable | None
+    Attributes
+    ----------
+    horizon : int
+        Timestamps that the label of a row covers, its own included.
+    context_length : int
+        Rows of each series before a test block that are put in front of it, for frames.
+    id_column, time_column : hashable or None
+        Names of these columns in a long frame.
+
+    Examples
+    --------
+    >>> issubclass(WalkForward, Splitter), issubclass(PurgedKFold, Splitter)
+    (True, True)
+    """
+
+    horizon: int = field(default=1, kw_only=True)
+    context_length: int = field(default=0, kw_only=True)
+    id_column: Hashable | None = field(default=None, kw_only=True)
+    time_column: Hashable | None = field(default=None, kw_only=True)
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Index, Index]]:
         """Yield positions of training and of test samples.
 
         Parameters
         ----------
-        X : `Windows`, whose labels are their targets; a frame in any shape that `Forecaster.fit` takes, whose rows are
+        X : Windows, Series, DataFrame or array-like
+            `Windows`, whose labels are their targets; a frame in any shape that `Forecaster.fit` takes, whose rows are
             samples; or an array, whose rows follow one another in time.
-        y, groups : not read.
+        y, groups : object
+            Not read.
+
+        Yields
+        ------
+        tuple of ndarray
+            Positions that train, and positions that are tested.
 
         Raises
         ------
-        NotEnoughHistory : there are too few timestamps, or a block has nothing to train on.
+        ConfigError
+            A parameter makes no sense.
+        NotEnoughHistory
+            There are too few timestamps, or a block has nothing to train on.
         """
         self._check()
         spans = self._spans(X)
         for k, (train, blocks) in enumerate(self._folds(spans)):
             if not train.any():
                 raise NotEnoughHistory(f"split {k} has no training sample left. Take fewer or shorter test blocks.")
-            tested = [spans.within(*block) | spans.before(*block, self.context_length) for block in blocks]
+            tested = [spans.within(block) | spans.before(block, self.context_length) for block in blocks]
             yield np.flatnonzero(train), np.flatnonzero(np.logical_or.reduce(tested))
 
-    def _spans(self, X: Any) -> Spans:
-        return Spans.of(X, self.horizon, self.id_column, self.time_column)
+    def _spans(self, X: Any) -> LabelSpans:
+        if isinstance(X, Windows):
+            moment = pd.factorize(X.panel.times, sort=True)[0]
+            return LabelSpans(moment[X.origin + 1], moment[X.origin + X.layout.horizon], None)
+        ids, times = _row_keys(X, Schema(id_column=self.id_column, time_column=self.time_column))
+        moment = pd.factorize(times, sort=True)[0]
+        series = np.zeros(len(times), dtype=np.int64) if ids is None else pd.factorize(ids)[0]
+        return LabelSpans.of_rows(moment, series, self.horizon)
 
-    def _folds(self, spans: Spans) -> Iterator[Fold]:
+    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
+        """Which samples may train, and the test blocks."""
         raise AssertionError("abstract")
 
     def _check(self) -> None:
         check_size("horizon", self.horizon)
-        check_count("context_length", self.context_length)
+        _check_count("context_length", self.context_length)
 
 
+@dataclass(eq=False, repr=False)
 class WalkForward(Splitter):
     """Train on the past, test on the block that follows, move on.
 
@@ -69,23 +105,33 @@ class WalkForward(Splitter):
 
     Parameters
     ----------
-    n_splits : test blocks. They are counted back from the end, as in scikit-learn's ``TimeSeriesSplit``, unless
-        ``initial`` says where they begin. None means 5, or with ``initial`` as many as fit.
-    test_size : timestamps in a test block (for `Windows`, origins). None divides all into ``n_splits + 1`` parts.
-    step : timestamps from one test block to the next; ``test_size`` unless told.
-    initial : timestamps before the first test block, besides ``gap``.
-    window : timestamps to train on, the last ones (a sliding window); None takes all (an expanding one).
-    gap : timestamps left out between the last training label and the test block.
-    refit : True trains anew for every block, a number k for every k-th, False once: the blocks in between have the
-        training samples of the last fit.
-    horizon : timestamps that the label of a row covers, itself the first. `Windows` know theirs.
-    context_length : rows of each series before a test block that are put in front of it, for frames: with that of the
-        forecaster, ``Forecaster.score`` then scores forecasts of the rows of the block, and no other.
-    id_column, time_column : names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
+    n_splits : int, optional
+        Test blocks. They are counted back from the end, as in scikit-learn's ``TimeSeriesSplit``, unless ``initial``
+        says where they begin. Default: 5, or with ``initial`` as many as fit.
+    test_size : int, optional
+        Timestamps in a test block (for `Windows`, origins). Default: those of all, divided by ``n_splits + 1``.
+    stride : int, optional
+        Timestamps from one test block to the next. Default: ``test_size``.
+    initial : int, optional
+        Timestamps before the first test block, besides ``gap``.
+    max_train_size : int, optional
+        Timestamps to train on, the last ones (a sliding window). Default: all (an expanding one).
+    gap : int
+        Timestamps left out between the last training label and the test block. Default: 0.
+    refit : bool or int
+        True trains anew for every block, a number k for every k-th, False once: the blocks in between have the
+        training samples of the last fit. Default: True.
+    horizon : int
+        Timestamps that the label of a row covers, its own included. `Windows` know theirs. Default: 1.
+    context_length : int
+        Rows of each series before a test block that are put in front of it, for frames: with that of the forecaster,
+        ``Forecaster.score`` then scores forecasts of the rows of the block, and no other. Default: 0.
+    id_column, time_column : hashable, optional
+        Names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
 
     Examples
     --------
-    >>> for train, test in WalkForward(2, test_size=3, window=4, gap=1).split(range(12)):
+    >>> for train, test in WalkForward(2, test_size=3, max_train_size=4, gap=1).split(range(12)):
     ...     print(train, test)
     [1 2 3 4] [6 7 8]
     [4 5 6 7] [ 9 10 11]
@@ -97,87 +143,266 @@ class WalkForward(Splitter):
     array([0.78, 0.74, 0.83])
     """
 
-    def __init__(
-        self,
-        n_splits: int | None = None,
-        *,
-        test_size: int | None = None,
-        step: int | None = None,
-        initial: int | None = None,
-        window: int | None = None,
-        gap: int = 0,
-        refit: bool | int = True,
-        horizon: int = 1,
-        context_length: int = 0,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-    ) -> None:
-        self.n_splits = n_splits
-        self.test_size = test_size
-        self.step = step
-        self.initial = initial
-        self.window = window
-        self.gap = gap
-        self.refit = refit
-        self.horizon = horizon
-        self.context_length = context_length
-        self.id_column = id_column
-        self.time_column = time_column
+    n_splits: int | None = None
+    _: KW_ONLY
+    test_size: int | None = None
+    stride: int | None = None
+    initial: int | None = None
+    max_train_size: int | None = None
+    gap: int = 0
+    refit: bool | int = True
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """How many test blocks there are; with ``initial`` alone, that depends on ``X``."""
-        if self.n_splits is not None or self.initial is None:
-            return 5 if self.n_splits is None else self.n_splits
+        """Count the test blocks.
+
+        Parameters
+        ----------
+        X : Windows, Series, DataFrame or array-like, optional
+            What is split; needed with ``initial`` alone, where the data say how many blocks fit.
+        y, groups : object
+            Not read.
+
+        Returns
+        -------
+        int
+            Test blocks.
+
+        Raises
+        ------
+        ConfigError
+            ``X`` is needed and missing.
+        """
+        if self._n_blocks is not None:
+            return self._n_blocks
         if X is None:
             raise ConfigError("how many blocks fit depends on the data: pass X, or n_splits.")
         self._check()
         return len(self._starts(len(self._spans(X).moments))[0])
 
-    def _folds(self, spans: Spans) -> Iterator[Fold]:
+    @property
+    def _n_blocks(self) -> int | None:
+        """Test blocks; None is as many as fit behind ``initial``."""
+        return 5 if self.n_splits is None and self.initial is None else self.n_splits
+
+    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
         moments = spans.moments
         starts, size = self._starts(len(moments))
         every = len(starts) if self.refit is False else int(self.refit)
         for k, start in enumerate(starts):
             if k % every == 0:
-                train = self._latest(spans, spans.end < moments[start] - self.gap)
+                train = spans.latest(spans.end < moments[start] - self.gap, self.max_train_size)
             yield train, [(int(moments[start]), int(moments[start + size - 1]))]
 
-    def _starts(self, n: int) -> tuple[list[int], int]:
+    def _starts(self, n: int) -> tuple[range, int]:
         """First positions of the test blocks among ``n`` timestamps, and the length of a block."""
-        n_splits = 5 if self.n_splits is None and self.initial is None else self.n_splits
-        size = n // ((n_splits or 0) + 1) if self.test_size is None else self.test_size
-        step = size if self.step is None else self.step
-        if self.initial is not None:
-            first = self.initial + self.gap
-            starts = [*range(first, n - size + 1, max(step, 1))][:n_splits]
-        else:
-            first = n - size - step * ((n_splits or 1) - 1)
-            starts = [*range(first, n - size + 1, max(step, 1))]
-        if size < 1 or first <= self.gap or len(starts) < (n_splits or 1):
-            room = f"{n} timestamps leave no room for {n_splits or 1} test blocks of {max(size, 1)}, {step} apart"
+        n_blocks = self._n_blocks or 1
+        size = self.test_size or n // (n_blocks + 1)
+        stride = self.stride or size
+        first = n - size - stride * (n_blocks - 1) if self.initial is None else self.initial + self.gap
+        starts = range(first, n - size + 1, max(stride, 1))[: self._n_blocks]
+        if size < 1 or first <= self.gap or len(starts) < n_blocks:
+            room = f"{n} timestamps leave no room for {n_blocks} test blocks of {max(size, 1)}, {stride} apart"
             raise NotEnoughHistory(f"{room}, with something to train on before them.")
         return starts, size
 
-    def _latest(self, spans: Spans, known: Mask) -> Mask:
-        """Of the samples ``known``, those of the last ``window`` timestamps."""
-        if self.window is None or not known.any():
-            return known
-        found = np.unique(spans.start[known])
-        return known & (spans.start >= found[max(len(found) - self.window, 0)])
-
     def _check(self) -> None:
         super()._check()
-        for name in ("n_splits", "test_size", "step", "initial", "window"):
+        for name in ("n_splits", "test_size", "stride", "initial", "max_train_size"):
             if getattr(self, name) is not None:
                 check_size(name, getattr(self, name))
-        check_count("gap", self.gap)
-        if self.initial is not None and self.n_splits is None and self.test_size is None:
+        _check_count("gap", self.gap)
+        if self._n_blocks is None and self.test_size is None:
             raise ConfigError("with initial=, say how long a test block is (test_size=), or how many there are.")
-        if self.refit is not False and self.refit is not True:
+        if not isinstance(self.refit, bool):
             check_size("refit", self.refit)
 
 
-def check_count(name: str, value: Any) -> None:
-    """Refuse a ``value`` that is no whole number of at least 0."""
+@dataclass(eq=False, repr=False)
+class PurgedKFold(Splitter):
+    """Test every block of time once, and train on what lies before and after it.
+
+    Samples train whose label meets no test block, nor begins within the embargo after one (López de Prado, Advances in
+    Financial Machine Learning, 2018, chapter 7). Training on what came later is not a backtest: it shows how a model
+    fares in periods that it has not seen. Over frames, the training rows have a hole, which a `Forecaster` refuses;
+    split its ``windows(frame)`` instead. The unit of each series (``scaling="last"``) is then learnt on all its rows.
+
+    Parameters
+    ----------
+    n_splits : int
+        Blocks, at least 2; they differ by one timestamp at most, as in scikit-learn's ``KFold``. Default: 5.
+    horizon : int
+        Timestamps that the label of a row covers, its own included. `Windows` know theirs. Default: 1.
+    embargo : int
+        Timestamps after the last label of a test block at which no training label begins. Default: 0.
+    context_length : int
+        Rows of each series before a test block that are put in front of it, for frames. Default: 0.
+    id_column, time_column : hashable, optional
+        Names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
+
+    Examples
+    --------
+    >>> for train, test in PurgedKFold(3, horizon=2, embargo=1).split(range(9)):
+    ...     print(train, test)
+    [5 6 7 8] [0 1 2]
+    [0 1 8] [3 4 5]
+    [0 1 2 3 4] [6 7 8]
+    """
+
+    n_splits: int = 5
+    embargo: int = field(default=0, kw_only=True)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Count the test blocks.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Not read.
+
+        Returns
+        -------
+        int
+            ``n_splits``.
+        """
+        return self.n_splits
+
+    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
+        for block in spans.blocks(self.n_splits):
+            yield spans.purged([block], self.embargo), [block]
+
+    def _check(self) -> None:
+        super()._check()
+        _check_count("embargo", self.embargo)
+        check_size("n_splits", self.n_splits)
+        if self.n_splits < 2:
+            raise ConfigError(f"n_splits={self.n_splits} must be at least 2.")
+
+
+@dataclass(eq=False, repr=False)
+class CombinatorialPurged(Splitter):
+    """Test every combination of some groups of time, and train on the rest.
+
+    Every group is tested in ``n_paths`` splits. Taking each group from one of them gives a path through all of time;
+    `paths` says which split tests a group on a path, `group_of` which samples are in it. Samples train as in
+    `PurgedKFold` (López de Prado, Advances in Financial Machine Learning, 2018, chapter 12).
+
+    Parameters
+    ----------
+    n_groups : int
+        Groups; they differ by one timestamp at most. Default: 6.
+    n_test_groups : int
+        Groups tested at once, fewer than there are. Default: 2.
+    horizon : int
+        Timestamps that the label of a row covers, its own included. `Windows` know theirs. Default: 1.
+    embargo : int
+        Timestamps after the last label of a test group at which no training label begins. Default: 0.
+    context_length : int
+        Rows of each series before a test group that are put in front of it, for frames. Default: 0.
+    id_column, time_column : hashable, optional
+        Names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
+
+    Examples
+    --------
+    >>> cv = CombinatorialPurged(4, 2)
+    >>> cv.get_n_splits(), cv.n_paths
+    (6, 3)
+    >>> cv.test_groups.tolist()
+    [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
+    >>> cv.paths
+    array([[0, 0, 1, 2],
+           [1, 3, 3, 4],
+           [2, 4, 5, 5]])
+    """
+
+    n_groups: int = 6
+    n_test_groups: int = 2
+    embargo: int = field(default=0, kw_only=True)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Count the combinations of test groups.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Not read.
+
+        Returns
+        -------
+        int
+            Splits.
+        """
+        return comb(self.n_groups, self.n_test_groups)
+
+    @property
+    def n_paths(self) -> int:
+        """Paths through all groups: ``n_splits * n_test_groups / n_groups``."""
+        return comb(self.n_groups - 1, self.n_test_groups - 1)
+
+    @property
+    def test_groups(self) -> Index:
+        """(n_splits, n_test_groups) the groups that each split tests."""
+        return np.array(list(combinations(range(self.n_groups), self.n_test_groups)), dtype=np.int64)
+
+    @property
+    def paths(self) -> Index:
+        """(n_paths, n_groups) the split that tests each group on each path."""
+        tested = self.test_groups
+        return np.column_stack([np.flatnonzero((tested == group).any(axis=1)) for group in range(self.n_groups)])
+
+    def group_of(self, X: Any) -> Index:
+        """Number the group of every sample.
+
+        Parameters
+        ----------
+        X : Windows, Series, DataFrame or array-like
+            What is split.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Groups, from 0.
+
+        Raises
+        ------
+        ConfigError
+            A parameter makes no sense.
+        NotEnoughHistory
+            There are fewer timestamps than groups.
+        """
+        self._check()
+        spans = self._spans(X)
+        firsts = [first for first, _ in spans.blocks(self.n_groups)]
+        return np.searchsorted(firsts, spans.start, side="right") - 1
+
+    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
+        groups = spans.blocks(self.n_groups)
+        for tested in self.test_groups:
+            blocks = [groups[group] for group in tested]
+            yield spans.purged(blocks, self.embargo), blocks
+
+    def _check(self) -> None:
+        super()._check()
+        _check_count("embargo", self.embargo)
+        check_size("n_groups", self.n_groups)
+        check_size("n_test_groups", self.n_test_groups)
+        if self.n_test_groups >= self.n_groups:
+            raise ConfigError(f"n_test_groups={self.n_test_groups} must be below n_groups={self.n_groups}.")
+
+
+def _row_keys(X: Any, schema: Schema) -> tuple[pd.Index | None, pd.Index]:
+    """Id and time of every row, in the order of the rows; all series of a wide frame share its rows."""
+    if not isinstance(X, (pd.Series, pd.DataFrame)):
+        return None, pd.RangeIndex(X.shape[0] if hasattr(X, "shape") else len(X))
+    if isinstance(X, pd.DataFrame) and (X.columns.nlevels > 1 or holds_one_field(X, schema)):
+        ids, times = None, X.index
+    else:
+        parsed = parse_frame(X, schema)
+        ids, times = parsed.ids, parsed.times
+    check_stamps(times)
+    return ids, times
+
+
+def _check_count(name: str, value: Any) -> None:
+    """Refuse a ``value`` that is not a whole number of at least 0."""
     if value != 0 or isinstance(value, bool):
         check_size(name, value)
