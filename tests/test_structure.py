@@ -11,7 +11,11 @@ import pytest
 import tsseq
 
 PACKAGE = Path(tsseq.__file__).parent
-FLOOR = {"errors", "typing", "hints", "metrics", "plotting", "resampling", "persistence/container", "persistence/codec"}
+FLOOR = {"errors", "typing", "hints", "metrics", "plotting", "resampling"} | {
+    "persistence/container",
+    "persistence/codec",
+    "persistence/state",
+}
 DATA = FLOOR | {"data"}
 NEURAL = DATA | {"networks", "heads", "training"}
 FRAMES = DATA | {
@@ -32,6 +36,7 @@ ALLOWED = {
     "resampling": {"errors", "typing", "resampling"},
     "persistence/container": {"errors", "typing"},
     "persistence/codec": {"errors", "typing"},
+    "persistence/state": {"errors", "typing", "persistence/container", "persistence/codec"},
     "data": DATA,
     "networks": DATA | {"networks"},
     "heads": DATA | {"heads"},
@@ -50,7 +55,7 @@ ALLOWED = {
     "cli": None,
 } | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
 LIBRARIES = {
-    "torch": {"networks", "heads", "training", "forecasting/regressor", "classification", "persistence"},
+    "torch": {"networks", "heads", "training", "forecasting/regressor", "classification"},
     "pytorch_lightning": {"training"},
     "pandas": {
         "typing",
@@ -63,8 +68,8 @@ LIBRARIES = {
         "trading",
         "reporting",
         "prices",
-        "persistence",
         "persistence/codec",
+        "persistence/state",
         "plotting",
         "cli",
     },

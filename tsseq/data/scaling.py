@@ -14,11 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.panel import Panel
+from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
+from tsseq.persistence.state import State, check_arrays
 
 Kind = Literal["last", "standard", "mean", "none"]
 Array = NDArray[np.float64]
 STEPS_MEASURED = 24
+LEARNT = ("scale", "weight", "centre", "spread", "static_centre", "static_spread")
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,30 @@ class Scaling:
     def codes(self, ids: pd.Index) -> NDArray[np.int64]:
         """(S,) number of each series among those seen in training, counted from 1; 0 is unknown."""
         return np.asarray(self.ids.get_indexer(ids), dtype=np.int64) + 1
+
+    def to_state(self) -> State:
+        """Everything that was learnt, for a model file."""
+        config = {"kind": self.kind, "log": bool(self.log), "ids": self.ids}
+        return State(type(self), config, {name: getattr(self, name) for name in LEARNT})
+
+    @classmethod
+    def from_state(cls, state: State) -> Scaling:
+        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
+        kind, log, ids, arrays = state.config["kind"], state.config["log"], state.value("ids", pd.Index), state.arrays
+        if kind not in get_args(Kind) or type(log) is not bool:
+            raise ValueError(f"config.json has an unknown scaling, {kind!r} with log={log!r}")
+        by_series, covariates = (len(ids), arrays["scale"].shape[1]), arrays["centre"].shape
+        shapes = {"scale": by_series, "weight": by_series, "centre": covariates, "spread": covariates}
+        static = arrays["static_centre"].shape
+        check_arrays(arrays, shapes | {"static_centre": static, "static_spread": static})
+        return cls(kind, log, ids, *(arrays[name] for name in LEARNT))
+
+    def check_roles(self, roles: Schema) -> None:
+        """Raise a ValueError if the columns of a panel are not those that this was learnt on."""
+        sizes = self.scale.shape[1], *self.centre.shape, *self.static_centre.shape
+        needed = len(roles.target), len(roles.covariates), len(roles.static)
+        if sizes != needed:
+            raise ValueError(f"a scaling of {needed} targets, covariates and static ones was needed, not of {sizes}")
 
 
 def logged(panel: Panel, log: bool, read: NDArray[np.bool_] | None) -> Array:

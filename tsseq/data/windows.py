@@ -284,6 +284,18 @@ def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, cod
     return Layout(context_length, horizon, n_targets, *sizes, missing, n if codes else ())
 
 
+def check_layout(layout: Layout, panel: Panel) -> None:
+    """Raise a ValueError unless windows of ``layout`` can be made of ``panel``; categories are codes."""
+    roles = panel.schema
+    sizes = len(roles.past), len(roles.known + roles.calendar), len(roles.static)
+    if (layout.n_past, layout.n_known, layout.n_static) != sizes:
+        raise ValueError(f"{layout} does not fit the columns {roles.dynamic}")
+    if layout.n_targets not in (1, len(roles.target)) or min(layout.context_length, layout.horizon) < 1:
+        raise ValueError(f"{layout} does not fit the targets {roles.target}")
+    if layout.categories not in ((), panel.n_categories):
+        raise ValueError(f"{layout} does not fit the categories {panel.n_categories}")
+
+
 def layout_of(X: Any, y: Any) -> Layout:
     """Layout of training rows: that of `Windows`, else one channel with as many outputs as y has columns."""
     if isinstance(X, Windows):

@@ -15,6 +15,7 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
 from tsseq.forecasting.forecasts import Array, Levels, columns, tidy
 from tsseq.hints import KnowsOtherNames
+from tsseq.persistence.state import save_model
 
 if TYPE_CHECKING:
     from tsseq.forecasting.forecaster import Forecaster
@@ -124,13 +125,23 @@ class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         return tidy(*self.arrays_at(frame, cutoffs, levels), levels)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a fitted forecaster, neural or naive, or several of them in a wrapper, to one file without pickle.
+        """Write the fitted forecaster to a file without pickle; `tsseq.load` reads it.
 
-        `tsseq.load` reads it.
+        Parameters
+        ----------
+        path : str or path-like
+            The file; one that is there is replaced in one step.
+
+        Raises
+        ------
+        ConfigError
+            If the forecaster holds something that a model file has no place for; a file that is there stays as it is.
+        OSError
+            If the file cannot be written.
+        NotFittedError
+            Before `fit`.
         """
-        from tsseq.persistence.models import save
-
-        save(self, path)
+        save_model(self, path)
 
 
 def check_no_y(y: Any) -> None:

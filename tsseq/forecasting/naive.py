@@ -14,8 +14,10 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows, layout_of
 from tsseq.errors import ConfigError
+from tsseq.persistence.state import State, check_arrays
 
 Array = NDArray[np.float64]
 
@@ -64,6 +66,20 @@ class _Naive(RegressorMixin, BaseEstimator):
         tags.target_tags.multi_output = True
         tags.regressor_tags.poor_score = True
         return tags
+
+    def to_state(self) -> State:
+        """The layout of the rows, for a model file."""
+        return State(type(self), {"parameters": self, "layout": self.layout_})
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The inverse of `to_state`; parameters that make no sense are a ValueError."""
+        check_arrays(state.arrays, {})
+        model: Self = state.value("parameters", cls)
+        model.layout_ = state.value("layout", Layout)
+        model.n_features_in_ = model.layout_.width
+        model._check()
+        return model
 
 
 class LastValue(_Naive):
