@@ -15,12 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsseq.classification.sequences import Array, Scale
 from tsseq.data.layout import Layout
+from tsseq.data.windows import Windows
 from tsseq.errors import DataError
 from tsseq.heads import Categorical
 from tsseq.hints import KnowsOtherNames
 from tsseq.networks import Network
 from tsseq.persistence.state import State, check_arrays, save_model
-from tsseq.training.loader import Rows, blocks
+from tsseq.training.loader import prediction_batches
 from tsseq.training.settings import Training
 from tsseq.training.weights import from_arrays, to_arrays
 
@@ -44,16 +45,17 @@ class BaseLabels(KnowsOtherNames, BaseEstimator):
         self.layout_, self.head_ = layout, Categorical(len(self.classes_))
         order = _mixed(codes[:, 0], training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
-        self.network_, losses = fit_network(network, self.head_, training, rows[order], y, layout)
+        self.network_, losses = fit_network(network, self.head_, training, Windows.of_rows(rows[order], y, layout))
         self.history_ = pd.DataFrame(
             {name: pd.Series(values, dtype=float) for name, values in losses.items()}
         ).rename_axis("epoch")
 
     def _probabilities(self, table: Array, length: int) -> Array:
         """(n, horizon, n_classes) for rows of ``length`` steps, in blocks of one size, the last one filled up."""
-        every = Rows(table, None, replace(self.layout_, context_length=length), torch.device("cpu"))
+        windows = Windows.of_rows(table, None, replace(self.layout_, context_length=length))
         with torch.inference_mode():
-            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in blocks(every)]
+            batches = prediction_batches(windows, torch.device("cpu"))
+            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in batches]
         return torch.cat(parts)[: len(table)].numpy()
 
     def save(self, path: str | PathLike[str]) -> None:
