@@ -78,7 +78,18 @@ class BaseLabels(KnowsOtherNames, BaseEstimator):
         save_model(self, path)
 
     def to_state(self) -> State:
-        """Everything that was learnt, for a model file."""
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Parameters, layout, classes, units, losses and weights.
+
+        Raises
+        ------
+        ConfigError
+            If a number type of the network has no place in a model file.
+        """
         check_is_fitted(self, "network_")
         names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
         config = {"parameters": self, "layout": self.layout_, "history": list(self.history_)}
@@ -93,7 +104,23 @@ class BaseLabels(KnowsOtherNames, BaseEstimator):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
+        """Make the classifier of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted; it predicts the same bits.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
         model, layout = state.value("parameters", cls), state.value("layout", Layout)
         weights, scale, classes, _ = state.split("network", "scale", "classes", "history")
         check_arrays(scale, {"mean": (layout.n_targets,), "deviation": (layout.n_targets,)})

@@ -357,7 +357,18 @@ class Panel:
         return build_frame(self.frame_layout, self.ids.take(series[order]), self.times.take(rows[order]), ordered)
 
     def to_state(self) -> State:
-        """Everything in the panel, for a model file."""
+        """Everything in the panel, for a model file.
+
+        Returns
+        -------
+        State
+            Its arrays, and the rest by name.
+
+        Raises
+        ------
+        ConfigError
+            If a time zone, a category or the like has no place in a model file.
+        """
         config = {name: getattr(self, name) for name in ("schema", "frame_layout", "ids")}
         config |= {"rules": list(self.rules), "times": time_dtype(self.times), "times_name": self.times.name}
         config["categories"] = [None if names is None else _plain_items(names) for names in self.categories]
@@ -367,7 +378,23 @@ class Panel:
 
     @classmethod
     def from_state(cls, state: State) -> Panel:
-        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
+        """Make the panel of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Panel
+            The series, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
         config, arrays = state.config, state.arrays
         roles, ids, rules = state.value("schema", Schema), state.value("ids", pd.Index), tuple(config["rules"])
         if not roles.target or not all(isinstance(rule, TimeRule) for rule in rules):

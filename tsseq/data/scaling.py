@@ -118,13 +118,35 @@ class Scaling:
         return np.asarray(self.ids.get_indexer(ids), dtype=np.int64) + 1
 
     def to_state(self) -> State:
-        """Everything that was learnt, for a model file."""
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Its arrays, and the rest by name.
+        """
         config = {"kind": self.kind, "log": bool(self.log), "ids": self.ids}
         return State(type(self), config, {name: getattr(self, name) for name in LEARNT})
 
     @classmethod
     def from_state(cls, state: State) -> Scaling:
-        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
+        """Make the scaling of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Scaling
+            With the same units.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
         kind, log, ids, arrays = state.config["kind"], state.config["log"], state.value("ids", pd.Index), state.arrays
         if kind not in get_args(Kind) or type(log) is not bool:
             raise ValueError(f"config.json has an unknown scaling, {kind!r} with log={log!r}")
@@ -135,7 +157,18 @@ class Scaling:
         return cls(kind, log, ids, *(arrays[name] for name in LEARNT))
 
     def check_roles(self, roles: Schema) -> None:
-        """Raise a ValueError if the columns of a panel are not those that this was learnt on."""
+        """Check that the scaling was learnt on columns of these roles.
+
+        Parameters
+        ----------
+        roles : Schema
+            Columns of a panel.
+
+        Raises
+        ------
+        ValueError
+            If it was learnt on other numbers of targets or covariates.
+        """
         sizes = self.scale.shape[1], *self.centre.shape, *self.static_centre.shape
         needed = len(roles.target), len(roles.covariates), len(roles.static)
         if sizes != needed:

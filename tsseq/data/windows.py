@@ -444,7 +444,20 @@ def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, cod
 
 
 def check_layout(layout: Layout, panel: Panel) -> None:
-    """Raise a ValueError unless windows of ``layout`` can be made of ``panel``; categories are codes."""
+    """Check that windows of a layout can be made of a panel.
+
+    Parameters
+    ----------
+    layout : Layout
+        Sizes of a row; categories are codes.
+    panel : Panel
+        The series.
+
+    Raises
+    ------
+    ValueError
+        If the columns or the categories of the panel are others.
+    """
     roles = panel.schema
     sizes = len(roles.past), len(roles.known + roles.calendar), len(roles.static)
     if (layout.n_past, layout.n_known, layout.n_static) != sizes:

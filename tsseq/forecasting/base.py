@@ -20,7 +20,7 @@ from tsseq.errors import ConfigError
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
 from tsseq.hints import KnowsOtherNames
-from tsseq.persistence.state import save_model
+from tsseq.persistence.state import State, save_model
 
 
 class Task(NamedTuple):
@@ -235,6 +235,44 @@ class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
             Before `fit`.
         """
         save_model(self, path)
+
+    def to_state(self) -> State:
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Parameters, and the states of panel, scaling and what is inside.
+
+        Raises
+        ------
+        ConfigError
+            If a regressor inside is neither neural nor naive.
+        NotFittedError
+            Before `fit`.
+        """
+        raise AssertionError("abstract")
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Make the forecaster of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted; it forecasts the same bits.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
+        raise AssertionError("abstract")
 
 
 def check_fit_call(y: Any) -> None:

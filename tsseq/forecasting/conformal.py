@@ -200,7 +200,6 @@ class ConformalForecaster(BaseForecaster):
         return np.moveaxis(np.sign(level - 0.5)[:, None, None] * edge, 0, -1)
 
     def to_state(self) -> State:
-        """Everything that was learnt, for a model file."""
         check_is_fitted(self, "fitted_until_")
         parts = {"panel": self.panel_, "scaling": self.scaling_, "forecaster": self.forecaster_}
         states = {name: part.to_state() for name, part in parts.items()}
@@ -208,7 +207,6 @@ class ConformalForecaster(BaseForecaster):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
         model: Self = state.value("parameters", cls)
         model.check_parameters()
         panel, inner = state.part("panel", Panel), state.part("forecaster", BaseForecaster)

@@ -215,14 +215,12 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         return max(layouts, key=lambda layout: layout.context_length)
 
     def to_state(self) -> State:
-        """Everything that was learnt, for a model file."""
         check_is_fitted(self, "fitted_until_")
         parts = {"panel": self.panel_} | {str(k): member for k, member in enumerate(self.forecasters_)}
         return State(type(self), {"parameters": self}, parts={name: part.to_state() for name, part in parts.items()})
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
         check_arrays(state.arrays, {})
         model: Self = state.value("parameters", cls)
         model.check_parameters()

@@ -330,7 +330,6 @@ class Forecaster(BaseForecaster):
         return steps
 
     def to_state(self) -> State:
-        """Everything that was learnt, for a model file."""
         check_is_fitted(self, "fitted_until_")
         if not hasattr(self.regressor_, "to_state"):
             kind = f"Forecaster({type(self.regressor_).__name__}) is left to joblib or pickle"
@@ -341,7 +340,6 @@ class Forecaster(BaseForecaster):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
         check_arrays(state.arrays, {})
         model: Self = state.value("parameters", cls)
         panel, layout = state.part("panel", Panel), state.value("layout", Layout)

@@ -86,12 +86,34 @@ class _Naive(RegressorMixin, BaseEstimator):
         return tags
 
     def to_state(self) -> State:
-        """The layout of the rows, for a model file."""
+        """The layout of the rows, for a model file.
+
+        Returns
+        -------
+        State
+            Its parameters and the layout.
+        """
         return State(type(self), {"parameters": self, "layout": self.layout_})
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The inverse of `to_state`; parameters that make no sense are a ValueError."""
+        """Make the regressor of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
         check_arrays(state.arrays, {})
         model: Self = state.value("parameters", cls)
         model.layout_ = state.value("layout", Layout)

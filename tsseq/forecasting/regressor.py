@@ -285,7 +285,18 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         save_model(self, path)
 
     def to_state(self) -> State:
-        """Everything that was learnt, for a model file."""
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Parameters, layout, head, losses and weights.
+
+        Raises
+        ------
+        ConfigError
+            If a number type of the network has no place in a model file.
+        """
         check_is_fitted(self, "network_")
         names = ["one_output_", *(name for name in ("feature_names_in_",) if hasattr(self, name))]
         config = {"parameters": self, "layout": self.layout_, "head": self.head_, "history": list(self.history_)}
@@ -294,7 +305,23 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The inverse of `to_state`; parts that do not fit together are a ValueError."""
+        """Make the regressor of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted; it predicts the same bits.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
         model: Self = state.value("parameters", cls)
         model.layout_, model.head_ = state.value("layout", Layout), state.value("head", Head)
         weights, _ = state.split("network", "history")
