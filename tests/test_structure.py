@@ -51,7 +51,8 @@ ALLOWED = {
     "reporting": DATA | {"evaluation", "trading", "reporting"},
     "persistence": NEURAL
     | FRAMES
-    | {"forecasting/regressor", "forecasting/named", "forecasting/attentive", "classification", "persistence"},
+    | {"forecasting/regressor", "forecasting/named", "forecasting/attentive", "classification", "persistence"}
+    | {"forecasting"},  # the face: whatever it offers may be in a file
     "cli": None,
 } | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
 LIBRARIES = {

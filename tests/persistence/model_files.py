@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from copy import deepcopy
 from hashlib import sha256
 
 import numpy as np
@@ -85,3 +86,30 @@ def archive(path, content_of, method=zipfile.ZIP_STORED, **manifest):
         for name, content in [("manifest.json", json.dumps(about | manifest)), *content_of]:
             file.writestr(name, content)
     return path
+
+
+def nodes(value, path=()):
+    """The paths to everything in JSON."""
+    yield path
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from nodes(part, (*path, key))
+
+
+def at(value, path):
+    for key in path:
+        value = value[key]
+    return value
+
+
+def damaged_configs(config, rng, n):
+    """``n`` copies of JSON with one thing in it lost, or something else in its place."""
+    places = [place for place in nodes(config) if place]
+    for _ in range(n):
+        changed, place = deepcopy(config), places[rng.integers(len(places))]
+        parent, other = at(changed, place[:-1]), at(config, places[rng.integers(len(places))])
+        if rng.random() < 0.2:
+            del parent[place[-1]]
+        else:
+            values = [other, None, -1, 0, 1e300, "x", [], {}, True, 10**12]
+            parent[place[-1]] = values[rng.integers(len(values))]
+        yield changed

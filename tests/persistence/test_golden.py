@@ -7,10 +7,12 @@ from hashlib import sha256
 import numpy as np
 import pytest
 import safetensors.numpy
+from model_files import archive, damaged_configs
 from write_golden import GOLDEN, predictions
 
 import tsseq
-from tsseq.persistence.container import FORMAT
+from tsseq.errors import ModelFileError
+from tsseq.persistence.container import FORMAT, dump_json, parse_json, read
 from tsseq.persistence.load import UPGRADES
 from tsseq.persistence.state import pack
 
@@ -59,6 +61,21 @@ def test_a_golden_file_that_is_saved_again_predicts_the_same_bits(path, tmp_path
     model, levels = tsseq.load(path), EXPECTED[path]["levels"]
     model.save(tmp_path / "again.tsseq")
     assert predictions(tsseq.load(tmp_path / "again.tsseq"), levels) == predictions(model, levels)
+
+
+@pytest.mark.parametrize("name", ["conformal_ensemble", "lstm_covariates", "ens"])
+def test_an_old_config_with_anything_lost_or_changed_is_loaded_or_a_model_file_error(tmp_path, name):
+    """Digests are made anew; whatever an old config says, nothing else is raised."""
+    version, members = read(GOLDEN / "v1" / f"{name}.tsseq")
+    refused = 0
+    for changed in damaged_configs(parse_json(members["config.json"]), np.random.default_rng(2), 100):
+        content = members | {"config.json": dump_json(changed)}
+        path = archive(tmp_path / "model.tsseq", content.items(), format_version=version)
+        try:
+            tsseq.load(path)
+        except ModelFileError:
+            refused += 1
+    assert refused > 30
 
 
 def test_every_format_has_golden_files_and_a_way_to_the_present_one():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from model_files import CHILD, DAYS, QUICK, WALK, Average, damaged, shop
+from model_files import CHILD, DAYS, QUICK, WALK, Average, damaged, damaged_configs, shop
 from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -238,33 +238,11 @@ def test_no_damaged_file_is_loaded_as_something_else(files, tmp_path, kind):
     assert refused > 380
 
 
-def nodes(value, path=()):
-    """The paths to everything in JSON."""
-    yield path
-    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield from nodes(part, (*path, key))
-
-
-def at(value, path):
-    for key in path:
-        value = value[key]
-    return value
-
-
 @each_wrapper
 def test_a_config_with_anything_lost_or_changed_is_loaded_or_a_model_file_error(files, tmp_path, kind):
     """Digests are made anew; whatever a config says, nothing else is raised."""
     members, rng, refused = read(files[kind][0])[1], np.random.default_rng(1), 0
-    config = parse_json(members["config.json"])
-    places = [place for place in nodes(config) if place]
-    for _ in range(150):
-        changed, place = deepcopy(config), places[rng.integers(len(places))]
-        parent, other = at(changed, place[:-1]), at(config, places[rng.integers(len(places))])
-        if rng.random() < 0.2:
-            del parent[place[-1]]
-        else:
-            values = [other, None, -1, 0, 1e300, "x", [], {}, True, 10**12]
-            parent[place[-1]] = values[rng.integers(len(values))]
+    for changed in damaged_configs(parse_json(members["config.json"]), rng, 150):
         refused += refuses(lambda config, changed=changed: changed, members, tmp_path)
     assert refused > 75
 
