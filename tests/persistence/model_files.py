@@ -106,10 +106,10 @@ def damaged_configs(config, rng, n):
     places = [place for place in nodes(config) if place]
     for _ in range(n):
         changed, place = deepcopy(config), places[rng.integers(len(places))]
-        parent, other = at(changed, place[:-1]), at(config, places[rng.integers(len(places))])
+        parent, value = at(changed, place[:-1]), at(config, places[rng.integers(len(places))])
         if rng.random() < 0.2:
             del parent[place[-1]]
         else:
-            values = [other, None, -1, 0, 1e300, "x", [], {}, True, 10**12]
+            values = [value, None, -1, 0, 1e300, "x", [], {}, True, 10**12]
             parent[place[-1]] = values[rng.integers(len(values))]
         yield changed

@@ -22,7 +22,7 @@ EXPECTED = {
     for name, expected in json.loads((folder / "expected.json").read_text())["models"].items()
     for path in [folder / f"{name}.tsseq"]
 }
-each_file = pytest.mark.parametrize("path", EXPECTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+every_file = pytest.mark.parametrize("path", EXPECTED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 
 
 def digests(arrays):
@@ -30,7 +30,7 @@ def digests(arrays):
     return sorted(sha256(repr((x.dtype.str, x.shape)).encode() + x.tobytes()).hexdigest() for x in arrays.values())
 
 
-@each_file
+@every_file
 def test_a_golden_file_loads_to_the_same_arrays_bit_for_bit(path):
     written = {}
     with zipfile.ZipFile(path) as archive:
@@ -43,20 +43,20 @@ def test_a_golden_file_loads_to_the_same_arrays_bit_for_bit(path):
     assert len(written) > 5
 
 
-@each_file
+@every_file
 def test_a_golden_file_predicts_what_it_did_when_it_was_written(path):
     expected = EXPECTED[path]
-    found = predictions(tsseq.load(path), expected["levels"])
-    if not isinstance(found, dict):
-        np.testing.assert_allclose(found, expected["predictions"], rtol=1e-6)
+    predicted = predictions(tsseq.load(path), expected["levels"])
+    if not isinstance(predicted, dict):
+        np.testing.assert_allclose(predicted, expected["predictions"], rtol=1e-6)
         return
-    assert found["index"] == expected["predictions"]["index"]
-    assert list(found["columns"]) == list(expected["predictions"]["columns"])
+    assert predicted["index"] == expected["predictions"]["index"]
+    assert list(predicted["columns"]) == list(expected["predictions"]["columns"])
     for name, column in expected["predictions"]["columns"].items():
-        np.testing.assert_allclose(found["columns"][name], column, rtol=1e-6)
+        np.testing.assert_allclose(predicted["columns"][name], column, rtol=1e-6)
 
 
-@each_file
+@every_file
 def test_a_golden_file_that_is_saved_again_predicts_the_same_bits(path, tmp_path):
     model, levels = tsseq.load(path), EXPECTED[path]["levels"]
     model.save(tmp_path / "again.tsseq")

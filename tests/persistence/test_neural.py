@@ -56,13 +56,13 @@ def both(model, X):
     return model.predict(X), model.predict_proba(X) if hasattr(model, "predict_proba") else None
 
 
-def assert_equal(found, want):
+def assert_equal(values, want):
     if isinstance(want, list):
-        assert len(found) == len(want)
-        for one, other in zip(found, want, strict=True):
+        assert len(values) == len(want)
+        for one, other in zip(values, want, strict=True):
             np.testing.assert_array_equal(one, other, strict=True)
     elif want is not None:
-        np.testing.assert_array_equal(found, want, strict=True)
+        np.testing.assert_array_equal(values, want, strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +83,8 @@ def elsewhere(tmp_path_factory):
 @pytest.mark.parametrize("case", CASES)
 def test_another_process_predicts_the_same_bits(elsewhere, case):
     model, _, predictions = elsewhere[case]
-    for found, want in zip(predictions, both(model, CASES[case][1]), strict=True):
-        assert_equal(found, want)
+    for values, want in zip(predictions, both(model, CASES[case][1]), strict=True):
+        assert_equal(values, want)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -104,8 +104,8 @@ def test_all_that_was_learnt_comes_back(elsewhere, case):
 
 def test_a_loaded_regressor_has_its_quantiles(elsewhere):
     model, path, _ = elsewhere["regressor, one column"]
-    found = tsseq.load(path).predict_quantiles(ROWS, [0.2, 0.5])
-    np.testing.assert_array_equal(found, model.predict_quantiles(ROWS, [0.2, 0.5]))
+    values = tsseq.load(path).predict_quantiles(ROWS, [0.2, 0.5])
+    np.testing.assert_array_equal(values, model.predict_quantiles(ROWS, [0.2, 0.5]))
 
 
 @pytest.mark.parametrize("model", [NeuralRegressor(), NeuralClassifier(), NeuralLabeller()], ids=repr)
@@ -173,16 +173,16 @@ class TestOnesOwn:
 
     @pytest.mark.parametrize("name", ["LSTM", "Quantiles", "Training"])
     def test_a_class_with_a_name_of_tsseq_is_not_saved(self, tmp_path, name):
-        own = type(name, (Average,), {})
-        model = NeuralRegressor(own(), training=QUICK).fit(ROWS, TARGETS)
+        kind = type(name, (Average,), {})
+        model = NeuralRegressor(kind(), training=QUICK).fit(ROWS, TARGETS)
         with pytest.raises(ConfigError, match=f"{name} is a name of tsseq's own.* rename your class"):
             model.save(tmp_path / "model.tsseq")
         assert os.listdir(tmp_path) == []
 
     def test_a_forecaster_of_ones_own_is_left_to_pickle(self, tmp_path):
-        own = type("Mine", (tsseq.LinearForecaster,), {})
+        kind = type("Mine", (tsseq.LinearForecaster,), {})
         with pytest.raises(ConfigError, match="a Mine, which has no place in a model file"):
-            own(2, 8, training=QUICK).fit(self.frame).save(tmp_path / "model.tsseq")
+            kind(2, 8, training=QUICK).fit(self.frame).save(tmp_path / "model.tsseq")
 
 
 def refuses(path, members, change, message):

@@ -90,14 +90,13 @@ def _by_name(argument: str, classes: Sequence[type[Any]], base: type[Any]) -> Ki
     return {kind.__name__: kind for kind in classes}
 
 
-# What was renamed since format 1: classes, tensors of networks, and where arrays lie.
+# What was renamed since format 1: classes and arrays; a tensor that is not named here is one of the regressor's.
 CLASSES_1 = {"Form": "FrameLayout"}
-TENSORS_1: dict[str, str] = {}
-PANEL_1 = {"values": "values", "static": "static", "indptr": "indptr", "times": "times", "rank": "input_order"}
-ARRAYS_1 = {old: f"panel/{new}" for old, new in PANEL_1.items()} | {
+ARRAYS_1 = {"rank": "panel/input_order", "history": "regressor/history"}
+ARRAYS_1 |= {name: f"panel/{name}" for name in ("values", "static", "indptr", "times")}
+ARRAYS_1 |= {
     name: f"scaling/{name}" for name in ("scale", "weight", "centre", "spread", "static_centre", "static_spread")
 }
-ARRAYS_1["history"] = "regressor/history"
 
 
 def _upgrade_1(config: Any, arrays: Arrays) -> tuple[Any, Arrays]:
@@ -136,8 +135,7 @@ def _upgrade_regressor_1(config: Any, tree: Any, arrays: Arrays) -> tuple[Any, A
             "one_output_": sizes["horizon"] * sizes["n_targets"] == 1,
         }
     tree["parts"]["regressor"] = _tree(regressor["kind"], learnt)
-    places = {name: f"regressor/network/{TENSORS_1.get(name, name)}" for name in arrays} | ARRAYS_1
-    return tree, {places[name]: array for name, array in arrays.items()}
+    return tree, {ARRAYS_1.get(name, f"regressor/network/{name}"): array for name, array in arrays.items()}
 
 
 def _tree(kind: str, config: dict[str, Any]) -> dict[str, Any]:
