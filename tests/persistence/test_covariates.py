@@ -1,12 +1,14 @@
 """Model files of forecasters that read categories or the calendar."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from model_files import archive
 from pandas.testing import assert_frame_equal, assert_index_equal
 
 import tsseq
@@ -15,6 +17,7 @@ from tsseq.errors import ConfigError, ModelFileError
 from tsseq.persistence.container import read, write
 
 QUICK = Training(max_epochs=1, max_steps=3, verbose=False)
+GOLDEN = Path(__file__).parent / "golden" / "v1"
 DAYS = pd.date_range("2024-01-01", periods=60, name="day")
 ROLES = {"target": "y", "past": "sky", "known": ["event", "calendar"], "static": "land"}
 
@@ -92,18 +95,17 @@ def test_categories_are_texts_numbers_or_booleans(tmp_path):
 def members(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.tsseq"
     fitted().save(path)
-    return read(path)
+    return read(path)[1]
 
 
 def test_files_written_before_there_were_categories_are_read(tmp_path):
-    path = tmp_path / "model.tsseq"
-    model = LinearForecaster(2, 8, training=QUICK).fit(frame()[["y"]])
-    model.save(path)
-    parts = read(path)
-    config = json.loads(parts["config.json"])
+    path = GOLDEN / "linear_normal.tsseq"
+    _, members = read(path)
+    config = json.loads(members["config.json"])
     del config["categories"], config["layout"]["arguments"]["categories"], config["schema"]["arguments"]["calendar"]
-    write(path, parts | {"config.json": json.dumps(config).encode()})
-    assert_frame_equal(tsseq.load(path).predict(), model.predict(), check_exact=True)
+    content = members | {"config.json": json.dumps(config).encode()}
+    old = archive(tmp_path / "old.tsseq", content.items(), format_version=1)
+    assert_frame_equal(tsseq.load(old).predict(), tsseq.load(path).predict(), check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -115,15 +117,16 @@ def test_files_written_before_there_were_categories_are_read(tmp_path):
         ("fai", "where categories were needed"),
         (3, "where categories were needed"),
         (["fair", "none", ["sale"]], "where categories were needed"),
-        (["fair", "none", {"a": 1}], "where categories were needed"),
+        (["fair", "none", {"a": 1}], "has no meaning"),
         (["fair", "none", None], "where categories were needed"),
     ],
     ids=repr,
 )
 def test_categories_that_make_no_sense_are_refused(tmp_path, members, events, message):
     config = json.loads(members["config.json"])
-    assert config["categories"] == [["snow", "rain"], ["fair", "none", "sale"], *[None] * 4, ["B", "Z"]]
-    config["categories"][1] = events
+    categories = config["parts"]["panel"]["config"]["categories"]
+    assert categories == [["snow", "rain"], ["fair", "none", "sale"], *[None] * 4, ["B", "Z"]]
+    categories[1] = events
     write(tmp_path / "model.tsseq", members | {"config.json": json.dumps(config).encode()})
     with pytest.raises(ModelFileError, match=message):
         tsseq.load(tmp_path / "model.tsseq")
@@ -135,24 +138,25 @@ OTHERS = [("layout", number) for number in (4, -3, 3 * 10**9, "3", None, True)] 
 @pytest.mark.parametrize(("where", "number"), OTHERS)
 def test_layouts_and_columns_that_do_not_fit_the_categories_are_refused(tmp_path, members, where, number):
     config = json.loads(members["config.json"])
+    panel = config["parts"]["panel"]["config"]
     if where == "layout":
-        config["layout"]["arguments"]["categories"]["tuple"][1] = number
+        config["config"]["layout"]["arguments"]["categories"]["tuple"][1] = number
     elif where == "categories":
-        config["categories"].insert(2, None)
+        panel["categories"].insert(2, None)
     else:
-        config["schema"]["arguments"]["calendar"]["tuple"].append("more")
+        panel["schema"]["arguments"]["calendar"]["tuple"].append("more")
     write(tmp_path / "model.tsseq", members | {"config.json": json.dumps(config).encode()})
-    with pytest.raises(ModelFileError, match=r"does not fit|no argument that Layout takes|categories for|was needed"):
+    with pytest.raises(ModelFileError, match=r"does not fit|not an argument that Layout|categories for|was needed"):
         tsseq.load(tmp_path / "model.tsseq")
 
 
 @pytest.mark.parametrize("code", [-1.0, 0.5, 4.0, 1e12, np.inf])
 def test_codes_without_a_category_are_refused(tmp_path, members, code):
-    state = safetensors.torch.load(members["state.safetensors"])
-    for name, column in (("values", 2), ("static", 0)):
+    state = safetensors.torch.load(members["arrays.safetensors"])
+    for name, column in (("panel/values", 2), ("panel/static", 0)):
         changed = state[name].clone()
         changed[-1, column] = torch.tensor(code)
         content = safetensors.torch.save(state | {name: changed})
-        write(tmp_path / "model.tsseq", members | {"state.safetensors": content})
+        write(tmp_path / "model.tsseq", members | {"arrays.safetensors": content})
         with pytest.raises(ModelFileError, match="codes beyond"):
             tsseq.load(tmp_path / "model.tsseq")

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from model_files import CHILD, DAYS, QUICK, WALK, Average, damaged, damaged_configs, shop
 from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from test_persistence import CHILD, DAYS, QUICK, WALK, Average, damaged, load_sample, shop
 
 import tsseq
 from tsseq import (
@@ -32,8 +32,9 @@ from tsseq import (
     NeuralRegressor,
     Quantiles,
     SeasonalNaive,
+    load_sample,
 )
-from tsseq.persistence.container import dumped, parsed, read, write
+from tsseq.persistence.container import dump_json, parse_json, read, write
 
 BAND = [0.2, 0.8]
 CALM = pd.Series(WALK[:, 0], DAYS, name="y")
@@ -134,7 +135,7 @@ def same(loaded, model):
     assert repr(loaded) == repr(model)
     assert vars(loaded).keys() == vars(model).keys()
     assert loaded.fitted_until_ == model.fitted_until_
-    for name in ("values", "static", "indptr", "rank"):
+    for name in ("values", "static", "indptr", "input_order"):
         np.testing.assert_array_equal(getattr(loaded.panel_, name), getattr(model.panel_, name), strict=True)
     for name in ("scale", "weight", "centre", "spread") if hasattr(model, "scaling_") else ():
         np.testing.assert_array_equal(getattr(loaded.scaling_, name), getattr(model.scaling_, name), strict=True)
@@ -237,41 +238,19 @@ def test_no_damaged_file_is_loaded_as_something_else(files, tmp_path, kind):
     assert refused > 380
 
 
-def nodes(value, path=()):
-    """The paths to everything in JSON."""
-    yield path
-    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        yield from nodes(part, (*path, key))
-
-
-def at(value, path):
-    for key in path:
-        value = value[key]
-    return value
-
-
 @each_wrapper
 def test_a_config_with_anything_lost_or_changed_is_loaded_or_a_model_file_error(files, tmp_path, kind):
     """Digests are made anew; whatever a config says, nothing else is raised."""
-    members, rng, refused = read(files[kind][0]), np.random.default_rng(1), 0
-    config = parsed(members["config.json"])
-    places = [place for place in nodes(config) if place]
-    for _ in range(150):
-        changed, place = deepcopy(config), places[rng.integers(len(places))]
-        parent, other = at(changed, place[:-1]), at(config, places[rng.integers(len(places))])
-        if rng.random() < 0.2:
-            del parent[place[-1]]
-        else:
-            values = [other, None, -1, 0, 1e300, "x", [], {}, True, 10**12]
-            parent[place[-1]] = values[rng.integers(len(values))]
+    members, rng, refused = read(files[kind][0])[1], np.random.default_rng(1), 0
+    for changed in damaged_configs(parse_json(members["config.json"]), rng, 150):
         refused += refuses(lambda config, changed=changed: changed, members, tmp_path)
     assert refused > 75
 
 
 def refuses(change, members, tmp_path, message=""):
     """Whether a file with another config is no model."""
-    path, config = tmp_path / "model.tsseq", parsed(members["config.json"])
-    write(path, members | {"config.json": dumped(change(config) or config)})
+    path, config = tmp_path / "model.tsseq", parse_json(members["config.json"])
+    write(path, members | {"config.json": dump_json(change(config) or config)})
     try:
         tsseq.load(path)
     except ModelFileError as error:
@@ -282,23 +261,40 @@ def refuses(change, members, tmp_path, message=""):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda config: config.update(parts=[]), "weights have tensors|same rows"),
-        (lambda config: config["parts"].append(config["parts"][0]), "parts make no sense"),
-        (lambda config: config["parts"].reverse(), "needs|describe"),
-        (lambda config: config["parts"][1].update(schema=other_schema(config)), "does not|same columns|needed"),
-        (lambda config: config.update(parts=config["parts"][:1]), "weights have tensors"),
-        (lambda config: config.update(wrapper=config["parts"][0]["forecaster"]), "where a wrapper"),
-        (lambda config: config["wrapper"]["arguments"].update(combine="sum"), "combine='sum'"),
-        (lambda config: config["wrapper"]["arguments"].update(forecasters=[1]), "forecaster such as"),
-        (lambda config: config["wrapper"].update(kind="os.system"), "names 'os.system'"),
+        (lambda config: config.update(parts={}), "nothing was needed"),
+        (lambda config: config["parts"].update({"2": config["parts"]["0"]}), "parts make no sense"),
+        (
+            lambda config: config["parts"].update({"0": config["parts"]["1"], "1": config["parts"]["0"]}),
+            "needs|describe",
+        ),
+        (lambda config: inside(config, "1", "panel").update(schema=other_schema(config)), "same columns"),
+        (lambda config: config["parts"].pop("1") and None, "nothing was needed"),
+        (lambda config: config["config"].update(parameters=inside(config, "0")["parameters"]), "where parameters"),
+        (lambda config: parameters(config).update(combine="sum"), "combine='sum'"),
+        (lambda config: parameters(config).update(forecasters=[1]), "forecaster such as"),
+        (lambda config: config["config"]["parameters"].update(kind="os.system"), "names 'os.system'"),
+        (lambda config: config.update(kind="os.system"), "names 'os.system'"),
+        (lambda config: config.update(kind="Panel"), "where a model was needed"),
+        (lambda config: config["parts"]["0"].update(kind="NeuralRegressor"), "where 0, a BaseForecaster, was needed"),
     ],
 )
 def test_an_ensemble_that_makes_no_sense_is_refused(files, tmp_path, change, message):
-    assert refuses(change, read(files["ensemble"][0]), tmp_path, message)
+    assert refuses(change, read(files["ensemble"][0])[1], tmp_path, message)
+
+
+def inside(config, *names):
+    """The config of a part of a part."""
+    for name in names:
+        config = config["parts"][name]
+    return config["config"]
+
+
+def parameters(config):
+    return config["config"]["parameters"]["arguments"]
 
 
 def other_schema(config):
-    schema = deepcopy(config["schema"])
+    schema = deepcopy(inside(config, "panel")["schema"])
     schema["arguments"]["target"] = {"tuple": ["other"]}
     return schema
 
@@ -306,31 +302,32 @@ def other_schema(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda config: config["parts"].append(config["parts"][0]), "parts make no sense|too many"),
-        (lambda config: config["wrapper"]["arguments"].update(n_calibration=0), "n_calibration=0"),
-        (lambda config: config["wrapper"]["arguments"].update(forecaster=None), "forecaster such as"),
-        (lambda config: config["scaling_ids"].update(values=["a", "b"]), "was needed"),
-        (lambda config: config["scaling"].update(kind="first"), "unknown scaling"),
-        (lambda config: config.update(scaling_ids=None), "parts make no sense"),
+        (lambda config: config["parts"].pop("scaling") and None, "nothing was needed"),
+        (lambda config: parameters(config).update(n_calibration=0), "n_calibration=0"),
+        (lambda config: parameters(config).update(forecaster=None), "forecaster such as"),
+        (lambda config: inside(config, "scaling")["ids"].update(index=["a", "b"]), "was needed"),
+        (lambda config: inside(config, "scaling").update(kind="first"), "unknown scaling"),
+        (lambda config: inside(config, "scaling").update(ids=None), "ids, a Index, was needed"),
+        (lambda config: inside(config, "forecaster", "panel").update(schema=other_schema(config)), "same columns"),
     ],
 )
 def test_a_calibration_that_makes_no_sense_is_refused(files, tmp_path, change, message):
-    assert refuses(change, read(files["conformal"][0]), tmp_path, message)
+    assert refuses(change, read(files["conformal"][0])[1], tmp_path, message)
 
 
 def test_arrays_of_other_shapes_names_and_dtypes_are_refused(files, tmp_path):
-    members, path = read(files["conformal"][0]), tmp_path / "model.tsseq"
-    for member in ("weights.safetensors", "state.safetensors"):
-        arrays = safetensors.torch.load(members[member])
-        for name, array in arrays.items():
-            other = torch.float16 if array.is_floating_point() else torch.int32
-            for wrong in (array.to(other), array[..., None].contiguous(), None):
-                changed = {key: value for key, value in arrays.items() if key != name}
-                changed |= {} if wrong is None else {name: wrong}
-                write(path, members | {member: safetensors.torch.save(changed)})
-                with pytest.raises(ModelFileError):
-                    tsseq.load(path)
-    strange = safetensors.torch.load(members["weights.safetensors"]) | {"7.weight": torch.zeros(2)}
-    write(path, members | {"weights.safetensors": safetensors.torch.save(strange)})
-    with pytest.raises(ModelFileError, match="weights have tensors of more"):
-        tsseq.load(path)
+    members, path = read(files["conformal"][0])[1], tmp_path / "model.tsseq"
+    arrays = safetensors.torch.load(members["arrays.safetensors"])
+    for name, array in arrays.items():
+        other = torch.float16 if array.is_floating_point() else torch.int32
+        for wrong in (array.to(other), array[..., None].contiguous(), None):
+            changed = {key: value for key, value in arrays.items() if key != name}
+            changed |= {} if wrong is None else {name: wrong}
+            write(path, members | {"arrays.safetensors": safetensors.torch.save(changed)})
+            with pytest.raises(ModelFileError):
+                tsseq.load(path)
+    for name in ("weight", "7/weight", "forecaster/weight", "forecaster/regressor/weight", "scaling/weight/more"):
+        strange = arrays | {name: torch.zeros(2)}
+        write(path, members | {"arrays.safetensors": safetensors.torch.save(strange)})
+        with pytest.raises(ModelFileError, match=r"nothing was needed|has no meaning"):
+            tsseq.load(path)

@@ -7,8 +7,8 @@ import pytest
 from yahoo_stand_in import YEAR, RequestsSession, YahooStandIn, stock
 
 import tsseq
-from tsseq.prices.download import Source, Span, collect
-from tsseq.prices.quotes import Patience
+from tsseq.prices.client import RetryPolicy
+from tsseq.prices.download import CachedYahoo, Span, collect
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def at(yahoo, tmp_path):
 
     def called(tickers, now="2024-04-20 12:00", start="2024-01-02", end=None, adjust=False, strict=False):
         clock = pd.Timestamp(now, tz="America/New_York").tz_convert("UTC")
-        patience = Patience((2.0, 8.0), timeout=0.3, sleep=slept.append)
-        source = Source(tmp_path, session, patience, lambda: clock)
+        patience = RetryPolicy((2.0, 8.0), timeout=0.3, sleep=slept.append)
+        source = CachedYahoo(tmp_path, session, patience, lambda: clock)
         span = Span(*(None if day is None else pd.Timestamp(day) for day in (start, end)))
         return collect(tickers, span, source, adjust, strict)
 

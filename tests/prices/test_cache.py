@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tsseq.errors import DataError
-from tsseq.prices.cache import COLUMNS, Record, nothing, open_folder, path_of, read, write
+from tsseq.prices.cache import COLUMNS, CachedBars, no_bars, open_folder, path_of, read, write
 
 NOW = pd.Timestamp("2024-03-01 12:00", tz="UTC")
 HOSTILE = [
@@ -32,13 +32,13 @@ HOSTILE = [
 
 
 @pytest.fixture
-def record() -> Record:
+def record() -> CachedBars:
     dates = pd.bdate_range("2024-01-02", periods=40, name="time", unit="us")
     values = np.random.default_rng(0).normal(size=(40, len(COLUMNS)))
     values[3, 0] = np.nan
     bars = pd.DataFrame(values, pd.DatetimeIndex(dates, freq=None), list(COLUMNS))
     end = pd.Timestamp("2024-03-01")
-    return Record("^GSPC", bars, pd.Timestamp("2024-01-01"), end, pd.Timestamp("2024-03-01 21:30", tz="UTC"))
+    return CachedBars("^GSPC", bars, pd.Timestamp("2024-01-01"), end, pd.Timestamp("2024-03-01 21:30", tz="UTC"))
 
 
 def same(found, want):
@@ -159,7 +159,7 @@ def test_a_record_covers_what_it_holds_and_what_cannot_exist_yet(record):
 
 
 def test_no_bars_are_bars_too(record):
-    pd.testing.assert_frame_equal(nothing(), record.bars[:0])
+    pd.testing.assert_frame_equal(no_bars(), record.bars[:0])
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path):

@@ -16,7 +16,7 @@ from yahoo_stand_in import DATES, PRICES, YEAR, CurlSession, RequestsSession, St
 import tsseq
 from tsseq.errors import ConfigError, DataError
 from tsseq.prices.cache import path_of
-from tsseq.prices.download import adjusted
+from tsseq.prices.download import adjust_for_dividends
 
 
 def test_prices_arrive_to_the_last_bit(download, yahoo):
@@ -135,7 +135,7 @@ def test_adjusting_follows_the_ratio_to_the_close_before_the_ex_date(download, y
 def test_returns_of_adjusted_closes_are_total_returns():
     bars = stock(3).bars.assign(dividends=0.0, splits=0.0)
     bars.iloc[[20, 40], bars.columns.get_loc("dividends")] = 0.7, 1.3
-    found, before = adjusted(bars)["close"], bars["close"].shift()
+    found, before = adjust_for_dividends(bars)["close"], bars["close"].shift()
     # shares for the dividend are bought at the close before the ex-date less the dividend
     np.testing.assert_allclose(found.pct_change()[1:], (bars["close"] / (before - bars["dividends"]) - 1)[1:])
     assert found.iloc[-1] == bars["close"].iloc[-1]
@@ -266,7 +266,7 @@ def test_nothing_is_left_in_the_home_but_the_cache(yahoo, tmp_path):
         ({"start": "2024-03-01", "end": "2024-02-01"}, "start=2024-03-01 is not before end=2024-02-01"),
         ({"start": "2024-03-01", "end": "2024-03-01"}, "start=2024-03-01 is not before end=2024-03-01"),
         ({"start": "2999-01-01", "end": None}, "start=2999-01-01 is not before today, "),
-        ({"start": "soon"}, "start='soon' is no date"),
+        ({"start": "soon"}, "start='soon' is not a date"),
         ({"end": pd.NaT}, "end is missing"),
         ({"end": "1900-01-01", "start": None}, "end=1900-01-01 is not after 1927-01-01"),
         ({"session": object()}, "session: Unsupported session type"),
@@ -297,7 +297,7 @@ def test_the_command_names_what_is_wrong_in_one_line(tmp_path):
     done = command("download", "AAPL", "--output", "prices.xlsx", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "Error: --output prices.xlsx must end in .parquet or .csv.\n")
     done = command("download", "AAPL", "--start", "soon", "--output", "prices.csv", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, "Error: start='soon' is no date; write it as '2015-01-31'.\n")
+    assert (done.returncode, done.stderr) == (1, "Error: start='soon' is not a date; write it as '2015-01-31'.\n")
     assert os.listdir(tmp_path) == []
 
 

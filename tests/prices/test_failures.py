@@ -9,8 +9,8 @@ from yahoo_stand_in import CurlSession, RequestsSession, YahooStandIn, stock
 
 from tsseq.errors import DataError
 from tsseq.prices.cache import read
-from tsseq.prices.download import Source, Span, collect
-from tsseq.prices.quotes import Patience
+from tsseq.prices.client import RetryPolicy
+from tsseq.prices.download import CachedYahoo, Span, collect
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_server_that_is_gone_is_no_connection(yahoo, tmp_path, kind):
     with YahooStandIn({}) as other:
         address = other.address
     with kind(address) as session:
-        source = Source(tmp_path, session, Patience((), timeout=1.0))
+        source = CachedYahoo(tmp_path, session, RetryPolicy((), timeout=1.0))
         span = Span(pd.Timestamp("2024-01-02"), pd.Timestamp("2024-03-30"))
         with pytest.raises(DataError, match="'AAPL' no connection: Yahoo cannot be reached"):
             collect(["AAPL"], span, source, adjust=True, strict=False)

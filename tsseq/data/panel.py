@@ -17,7 +17,9 @@ from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_field
 from tsseq.data.schema import Schema, listed
 from tsseq.data.time_rules import AsRecorded, TimeRule
 from tsseq.data.timestamps import Calendar, check_alike, check_regular, rules_for
-from tsseq.errors import DataError
+from tsseq.errors import ConfigError, DataError
+from tsseq.persistence.codec import time_dtype, times_from
+from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index, Mask
 
 Frame: TypeAlias = pd.Series | pd.DataFrame
@@ -354,6 +356,60 @@ class Panel:
         ordered = {name: column[order] for name, column in columns.items()}
         return build_frame(self.frame_layout, self.ids.take(series[order]), self.times.take(rows[order]), ordered)
 
+    def to_state(self) -> State:
+        """Everything in the panel, for a model file.
+
+        Returns
+        -------
+        State
+            Its arrays, and the rest by name.
+
+        Raises
+        ------
+        ConfigError
+            If a time zone, a category or the like has no place in a model file.
+        """
+        config = {name: getattr(self, name) for name in ("schema", "frame_layout", "ids")}
+        config |= {"rules": list(self.rules), "times": time_dtype(self.times), "times_name": self.times.name}
+        config["categories"] = [None if names is None else _plain_items(names) for names in self.categories]
+        stamps = self.times.asi8 if hasattr(self.times, "asi8") else self.times.to_numpy()
+        arrays = {name: getattr(self, name) for name in ("values", "static", "indptr", "input_order")}
+        return State(type(self), config, arrays | {"times": stamps.astype(np.int64)})
+
+    @classmethod
+    def from_state(cls, state: State) -> Panel:
+        """Make the panel of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Panel
+            The series, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
+        config, arrays = state.config, state.arrays
+        roles, ids, rules = state.value("schema", Schema), state.value("ids", pd.Index), tuple(config["rules"])
+        if not roles.target or not all(isinstance(rule, TimeRule) for rule in rules):
+            raise ValueError("config.json does not say what is forecast, or how timestamps follow one another")
+        sizes = (len(arrays["times"]), len(roles.dynamic)), (len(ids), len(roles.static))
+        shapes = {"values": sizes[0], "static": sizes[1], "times": sizes[0][:1]}
+        shapes |= {"indptr": (len(ids) + 1,), "input_order": (len(ids),)}
+        check_arrays(arrays, shapes, integers=("indptr", "input_order", "times"))
+        times = times_from(arrays["times"], state.value("times", str)).rename(config["times_name"])
+        categories = tuple(None if items is None else _unique_items(items) for items in config["categories"])
+        rest = arrays["input_order"], roles, state.value("frame_layout", FrameLayout), rules, categories
+        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest)
+        _check_consistent(panel)
+        return panel
+
 
 def _without_strangers(panel: Panel) -> Panel:
     """Leave out rows without any value that are no sessions: a frame over several exchanges has them on holidays."""
@@ -364,3 +420,37 @@ def _without_strangers(panel: Panel) -> Panel:
         times = panel.times[start:end]
         keep[start:end] |= times.isin(rule.between(times[0], times[-1]))
     return panel.select(keep)
+
+
+def _plain_items(categories: pd.Index) -> list[Any]:
+    for item in categories:
+        if not isinstance(item, (bool, str, int, float, np.generic)):
+            raise ConfigError(f"categories in a model file are texts, numbers or booleans, not {item!r}.")
+    return list(categories)
+
+
+def _unique_items(items: Any) -> pd.Index:
+    if not (isinstance(items, list) and all(isinstance(item, (bool, str, int, float)) for item in items)):
+        raise ValueError(f"config.json has {str(items)[:80]} where categories were needed")
+    categories = pd.Index(items)
+    if not categories.is_unique:
+        raise ValueError(f"config.json has categories that occur twice, {str(items)[:80]}")
+    return categories
+
+
+def _check_consistent(panel: Panel) -> None:
+    """Raise a ValueError unless rows, ids, rules and categories fit one another."""
+    indptr, n = panel.indptr.tolist(), len(panel)
+    if n == 0 or indptr[0] != 0 or indptr[-1] != len(panel.times) or (panel.lengths < 1).any():
+        raise ValueError("indptr does not divide the rows into series")
+    if sorted(panel.input_order.tolist()) != list(range(n)) or not panel.ids.is_unique:
+        raise ValueError("ids and their order do not fit together")
+    if len(panel.rules) not in (1, n):
+        raise ValueError(f"there are {len(panel.rules)} time rules for {n} series")
+    columns = [*panel.values.T[len(panel.schema.target) :], *panel.static.T]
+    if len(panel.categories) not in (0, len(columns)):
+        raise ValueError(f"there are {len(panel.categories)} categories for {len(columns)} covariates")
+    for column, categories in zip(columns, panel.categories):
+        codes = np.arange(0 if categories is None else len(categories) + 1)
+        if categories is not None and not np.isin(column[~np.isnan(column)], codes).all():
+            raise ValueError(f"the covariates have codes beyond the {len(categories)} categories")

@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.panel import Panel
+from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
+from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index, Mask
 
 Kind = Literal["last", "standard", "mean", "none"]
 STEPS_MEASURED = 24
+LEARNT = ("scale", "weight", "centre", "spread", "static_centre", "static_spread")
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,63 @@ class Scaling:
     def codes(self, ids: pd.Index) -> Index:
         """(S,) number of each series among those seen in training, counted from 1; 0 is unknown."""
         return np.asarray(self.ids.get_indexer(ids), dtype=np.int64) + 1
+
+    def to_state(self) -> State:
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Its arrays, and the rest by name.
+        """
+        config = {"kind": self.kind, "log": bool(self.log), "ids": self.ids}
+        return State(type(self), config, {name: getattr(self, name) for name in LEARNT})
+
+    @classmethod
+    def from_state(cls, state: State) -> Scaling:
+        """Make the scaling of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Scaling
+            With the same units.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
+        kind, log, ids, arrays = state.config["kind"], state.config["log"], state.value("ids", pd.Index), state.arrays
+        if kind not in get_args(Kind) or type(log) is not bool:
+            raise ValueError(f"config.json has an unknown scaling, {kind!r} with log={log!r}")
+        by_series, covariates = (len(ids), arrays["scale"].shape[1]), arrays["centre"].shape
+        shapes = {"scale": by_series, "weight": by_series, "centre": covariates, "spread": covariates}
+        static = arrays["static_centre"].shape
+        check_arrays(arrays, shapes | {"static_centre": static, "static_spread": static})
+        return cls(kind, log, ids, *(arrays[name] for name in LEARNT))
+
+    def check_roles(self, roles: Schema) -> None:
+        """Check that the scaling was learnt on columns of these roles.
+
+        Parameters
+        ----------
+        roles : Schema
+            Columns of a panel.
+
+        Raises
+        ------
+        ValueError
+            If it was learnt on other numbers of targets or covariates.
+        """
+        sizes = self.scale.shape[1], *self.centre.shape, *self.static_centre.shape
+        needed = len(roles.target), len(roles.covariates), len(roles.static)
+        if sizes != needed:
+            raise ValueError(f"a scaling of {needed} targets, covariates and static ones was needed, not of {sizes}")
 
 
 def logged(panel: Panel, log: bool, read: Mask | None) -> Array:

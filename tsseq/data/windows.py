@@ -441,3 +441,28 @@ def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, cod
     missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
     n_targets = len(roles.target) if joint else 1
     return Layout(context_length, horizon, n_targets, *sizes, missing, n if codes else ())
+
+
+def check_layout(layout: Layout, panel: Panel) -> None:
+    """Check that windows of a layout can be made of a panel.
+
+    Parameters
+    ----------
+    layout : Layout
+        Sizes of a row; categories are codes.
+    panel : Panel
+        The series.
+
+    Raises
+    ------
+    ValueError
+        If the columns or the categories of the panel are others.
+    """
+    roles = panel.schema
+    sizes = len(roles.past), len(roles.known + roles.calendar), len(roles.static)
+    if (layout.n_past, layout.n_known, layout.n_static) != sizes:
+        raise ValueError(f"{layout} does not fit the columns {roles.dynamic}")
+    if layout.n_targets not in (1, len(roles.target)) or min(layout.context_length, layout.horizon) < 1:
+        raise ValueError(f"{layout} does not fit the targets {roles.target}")
+    if layout.categories not in ((), panel.n_categories):
+        raise ValueError(f"{layout} does not fit the categories {panel.n_categories}")

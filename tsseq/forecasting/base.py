@@ -20,6 +20,7 @@ from tsseq.errors import ConfigError
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
 from tsseq.hints import KnowsOtherNames
+from tsseq.persistence.state import State, save_model
 
 
 class Task(NamedTuple):
@@ -217,13 +218,61 @@ class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         return self.forecast_at(frame, cutoffs, levels).table()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a fitted forecaster, neural or naive, or several of them in a wrapper, to one file without pickle.
+        """Write the fitted forecaster to a file without pickle; `tsseq.load` reads it.
 
-        `tsseq.load` reads it.
+        Parameters
+        ----------
+        path : str or path-like
+            The file; one that is there is replaced in one step.
+
+        Raises
+        ------
+        ConfigError
+            If the forecaster holds something that a model file has no place for; a file that is there stays as it is.
+        OSError
+            If the file cannot be written.
+        NotFittedError
+            Before `fit`.
         """
-        from tsseq.persistence import models
+        save_model(self, path)
 
-        models.save(self, path)
+    def to_state(self) -> State:
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Parameters, and the states of panel, scaling and what is inside.
+
+        Raises
+        ------
+        ConfigError
+            If a regressor inside is neither neural nor naive.
+        NotFittedError
+            Before `fit`.
+        """
+        raise AssertionError("abstract")
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Make the forecaster of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted; it forecasts the same bits.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
+        raise AssertionError("abstract")
 
 
 def check_fit_call(y: Any) -> None:

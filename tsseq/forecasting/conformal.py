@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
@@ -17,6 +18,7 @@ from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
+from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
 
@@ -196,3 +198,25 @@ class ConformalForecaster(BaseForecaster):
             raise ConfigError(f"levels={levels} need {needed}, and there are {n.min()}. Raise n_calibration.")
         edge = np.where(rank > 0, np.take_along_axis(scores, np.maximum(rank - 1, 0), axis=0), 0.0)
         return np.moveaxis(np.sign(level - 0.5)[:, None, None] * edge, 0, -1)
+
+    def to_state(self) -> State:
+        check_is_fitted(self, "fitted_until_")
+        parts = {"panel": self.panel_, "scaling": self.scaling_, "forecaster": self.forecaster_}
+        states = {name: part.to_state() for name, part in parts.items()}
+        return State(type(self), {"parameters": self}, {"scores": self.scores_}, states)
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        model: Self = state.value("parameters", cls)
+        model.check_parameters()
+        panel, inner = state.part("panel", Panel), state.part("forecaster", BaseForecaster)
+        model.layout_ = Layout(inner.layout_.context_length, inner.layout_.horizon, len(panel.schema.target))
+        scores = state.arrays["scores"]
+        check_arrays(state.arrays, {"scores": (len(scores), model.layout_.horizon, model.layout_.n_targets)})
+        model.scaling_ = state.part("scaling", Scaling)
+        model.scaling_.check_roles(panel.schema)
+        if inner.panel_.schema != panel.schema:
+            raise ValueError("the forecaster inside does not forecast the same columns")
+        model.scores_, model.forecaster_ = scores, inner
+        model.panel_, model.fitted_until_ = panel, panel.times.max()
+        return model

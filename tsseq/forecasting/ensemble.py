@@ -11,12 +11,15 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import check_is_fitted
 
+from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
 from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
+from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
 COMBINE: dict[str, Callable[..., Array]] = {"mean": np.mean, "median": np.median}
@@ -204,6 +207,32 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     def _longest(self) -> int:
         """Position of the member with the longest context."""
         return int(np.argmax([member.task.context_length for member in self._current]))
+
+    @property
+    def layout_(self) -> Layout:
+        """Layout of the fitted member with the longest context."""
+        layouts: list[Layout] = [member.layout_ for member in self.forecasters_]
+        return max(layouts, key=lambda layout: layout.context_length)
+
+    def to_state(self) -> State:
+        check_is_fitted(self, "fitted_until_")
+        parts = {"panel": self.panel_} | {str(k): member for k, member in enumerate(self.forecasters_)}
+        return State(type(self), {"parameters": self}, parts={name: part.to_state() for name, part in parts.items()})
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        check_arrays(state.arrays, {})
+        model: Self = state.value("parameters", cls)
+        model.check_parameters()
+        panel = state.part("panel", Panel)
+        members = [state.part(str(k), BaseForecaster) for k in range(len(state.parts) - 1)]
+        if len({member.layout_.horizon for member in members}) != 1:
+            raise ValueError("the forecasters in config.json do not forecast the same rows")
+        if any(member.panel_.schema != panel.schema for member in members):
+            raise ValueError("the forecasters in config.json do not forecast the same columns")
+        model.forecasters_ = members
+        model.panel_, model.fitted_until_ = panel, panel.times.max()
+        return model
 
 
 def _members(forecasters: Any) -> list[BaseForecaster]:

@@ -9,21 +9,23 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import RegressorMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.future import check_known
+from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
 from tsseq.data.timestamps import Calendar, stamps_like
-from tsseq.data.windows import RowNeeds, Windows, check_length, layout_for
+from tsseq.data.windows import RowNeeds, Windows, check_layout, check_length, layout_for
 from tsseq.errors import ConfigError, DataError
 from tsseq.forecasting.base import BaseForecaster, Task, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rollout import Rollout, check_steps
 from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
+from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
 
@@ -326,3 +328,28 @@ class Forecaster(BaseForecaster):
         steps = self.layout_.horizon if steps is None else steps
         check_steps(self.regressor_, self.layout_.horizon, self.schema_.past, steps, quantiles)
         return steps
+
+    def to_state(self) -> State:
+        check_is_fitted(self, "fitted_until_")
+        if not hasattr(self.regressor_, "to_state"):
+            kind = f"Forecaster({type(self.regressor_).__name__}) is left to joblib or pickle"
+            raise ConfigError(f"model files hold neural and naive forecasters; {kind}, which run code when loaded.")
+        parts = {"panel": self.panel_, "scaling": self.scaling_, "regressor": self.regressor_}
+        config = {"parameters": self, "layout": self.layout_}
+        return State(type(self), config, parts={name: part.to_state() for name, part in parts.items()})
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        check_arrays(state.arrays, {})
+        model: Self = state.value("parameters", cls)
+        panel, layout = state.part("panel", Panel), state.value("layout", Layout)
+        check_layout(layout, panel)
+        model.scaling_ = state.part("scaling", Scaling)
+        model.scaling_.check_roles(panel.schema)
+        model.regressor_ = state.part("regressor", RegressorMixin)
+        rows = model.regressor_.layout_
+        if (rows.width, rows.n_outputs) != (layout.width, layout.n_outputs):
+            raise ValueError(f"{rows} and {layout} describe different rows")
+        model.layout_, model.schema_, model.panel_ = layout, panel.schema, panel
+        model.fitted_until_ = panel.times.max()
+        return model

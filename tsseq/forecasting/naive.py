@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
+from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index
 
 
@@ -83,6 +84,42 @@ class _Naive(RegressorMixin, BaseEstimator):
         tags.target_tags.multi_output = True
         tags.regressor_tags.poor_score = True
         return tags
+
+    def to_state(self) -> State:
+        """The layout of the rows, for a model file.
+
+        Returns
+        -------
+        State
+            Its parameters and the layout.
+        """
+        return State(type(self), {"parameters": self, "layout": self.layout_})
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Make the regressor of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
+        check_arrays(state.arrays, {})
+        model: Self = state.value("parameters", cls)
+        model.layout_ = state.value("layout", Layout)
+        model.n_features_in_ = model.layout_.width
+        model._check()
+        return model
 
 
 class LastValue(_Naive):

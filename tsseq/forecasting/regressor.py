@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -22,9 +23,11 @@ from tsseq.hints import KnowsOtherNames
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
 from tsseq.networks.batch import Batch
+from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.loader import prediction_batches
 from tsseq.training.settings import Training
+from tsseq.training.weights import from_arrays, to_arrays
 from tsseq.typing import Array
 
 PATHS_AT_ONCE = 32
@@ -261,3 +264,72 @@ class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted regressor to a file without pickle; `tsseq.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; one that is there is replaced in one step.
+
+        Raises
+        ------
+        ConfigError
+            If the regressor holds something that a model file has no place for; a file that is there stays as it is.
+        OSError
+            If the file cannot be written.
+        NotFittedError
+            Before `fit`.
+        """
+        save_model(self, path)
+
+    def to_state(self) -> State:
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Parameters, layout, head, losses and weights.
+
+        Raises
+        ------
+        ConfigError
+            If a number type of the network has no place in a model file.
+        """
+        check_is_fitted(self, "network_")
+        names = ["one_output_", *(name for name in ("feature_names_in_",) if hasattr(self, name))]
+        config = {"parameters": self, "layout": self.layout_, "head": self.head_, "history": list(self.history_)}
+        arrays = {"history": self.history_.to_numpy()} | to_arrays(self.network_, "network/")
+        return State(type(self), config | {name: getattr(self, name) for name in names}, arrays)
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Make the regressor of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted; it predicts the same bits.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
+        model: Self = state.value("parameters", cls)
+        model.layout_, model.head_ = state.value("layout", Layout), state.value("head", Head)
+        weights, _ = state.split("network", "history")
+        network = LSTM() if model.network is None else model.network
+        compiled = model.training is not None and model.training.compile
+        model.network_ = from_arrays(network, model.layout_, model.head_, weights, compiled)
+        model.n_features_in_, model.one_output_ = model.layout_.width, state.value("one_output_", bool)
+        if "feature_names_in_" in state.config:
+            model.feature_names_in_ = np.array(state.value("feature_names_in_", list), dtype=object)
+        model.history_ = state.frame("history").rename_axis("epoch")
+        return model

@@ -29,6 +29,7 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
     it allows. ``weighted`` says whether errors of all series count in their standard deviations.
     """
 
+    load_argument: ClassVar[str] = "heads"  # of `tsseq.load`, for classes of your own
     scalings: ClassVar[tuple[str, ...]] = ("last", "standard", "mean", "none")
     lowest: ClassVar[float] = -math.inf
     highest: ClassVar[float] = math.inf

@@ -25,6 +25,7 @@ class Network(KnowsOtherNames, BaseEstimator, ABC):
     ``has_attention`` tells of it in advance.
     """
 
+    load_argument: ClassVar[str] = "networks"  # of `tsseq.load`, for classes of your own
     learning_rate: ClassVar[float] = 1e-3
 
     @property

@@ -1,1 +1,1 @@
-from .models import load as load
+from .load import load as load

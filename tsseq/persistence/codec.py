@@ -1,6 +1,7 @@
-"""Objects as JSON and back.
+"""Values as JSON, and back.
 
-Parts of a model are named by a key of a registry; their arguments are checked against the constructor's annotations.
+Classes are written as their names and looked up in a mapping that the reader hands in; their arguments are checked
+against the annotations of the constructor. Nothing is imported or run because a file names it.
 """
 
 from __future__ import annotations
@@ -14,67 +15,132 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from numpy.typing import NDArray
 
+import tsseq
 from tsseq.errors import ConfigError
 
-Kinds: TypeAlias = dict[str, Any]
+Kinds: TypeAlias = dict[str, type[Any]]
 
 
-def encoded(value: Any, kinds: Kinds, where: str = "the model") -> Any:
-    """JSON for ``value``; what has none is a ConfigError that says ``where`` it was found.
+def encode(value: Any, kinds: Kinds, where: str = "the model") -> Any:
+    """Turn a value into JSON.
 
-    >>> encoded({"target": ("a", "b")}, {})
+    Parameters
+    ----------
+    value : object
+        None, a boolean, text or finite number; a list, tuple, array or mapping of values; an Index, Timedelta or offset
+        of pandas; a record (dataclass) or an estimator of tsseq, or a network or head derived from one.
+    kinds : dict of str to type
+        Classes by name; those that the value holds are added.
+    where : str, default "the model"
+        What holds the value, for the message.
+
+    Returns
+    -------
+    object
+        What ``json.dumps`` takes.
+
+    Raises
+    ------
+    ConfigError
+        If there is no JSON for the value.
+
+    Examples
+    --------
+    >>> encode({"target": ("a", "b")}, {})
     {'dict': [['target', {'tuple': ['a', 'b']}]]}
     """
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, (bool, str, int)):
+    if value is None or isinstance(value, (bool, str, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, (list, pd.Index, np.ndarray)):
-        return [encoded(item, kinds, where) for item in value]
+    if isinstance(value, (list, np.ndarray)):
+        return [encode(item, kinds, where) for item in value]
     if isinstance(value, tuple):
-        return {"tuple": [encoded(item, kinds, where) for item in value]}
+        return {"tuple": [encode(item, kinds, where) for item in value]}
     if isinstance(value, Mapping):
-        return {"dict": [[encoded(part, kinds, where) for part in item] for item in value.items()]}
+        return {"dict": [[encode(key, kinds, where), encode(item, kinds, where)] for key, item in value.items()]}
+    if isinstance(value, pd.Index):
+        return _encode_index(value, kinds, where)
     if isinstance(value, pd.Timedelta):
         return {"nanoseconds": int(value // pd.Timedelta(1, unit="ns")), "unit": value.unit}
     if isinstance(value, pd.DateOffset):
         return {"offset": _alias(value, where)}
-    name = type(value).__name__
-    if kinds.get(name) is not type(value):
-        raise ConfigError(f"{where} holds {value!r}, a {name}, which has no place in a model file.")
-    return {"kind": name, "arguments": {key: encoded(v, kinds, f"{name}({key}=)") for key, v in _own(value).items()}}
+    name = class_name(type(value), kinds, f"{where} holds {value!r}")
+    arguments = {key: encode(item, kinds, f"{name}({key}=)") for key, item in _arguments(value).items()}
+    return {"kind": name, "arguments": arguments}
 
 
-def decoded(value: Any, kinds: Kinds) -> Any:
-    """The inverse of `encoded`; what it cannot have written is a ValueError.
+def decode(value: Any, kinds: Kinds) -> Any:
+    """Turn JSON into a value: the inverse of `encode`.
 
-    >>> decoded({"offset": "W-WED"}, {})
+    Parameters
+    ----------
+    value : object
+        JSON.
+    kinds : dict of str to type
+        The classes that it may name.
+
+    Returns
+    -------
+    object
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If `encode` cannot have written it.
+
+    Examples
+    --------
+    >>> decode({"offset": "W-WED"}, {})
     <Week: weekday=2>
     """
     if isinstance(value, list):
-        return [decoded(item, kinds) for item in value]
+        return [decode(item, kinds) for item in value]
     if not isinstance(value, dict):
         return value
     match value:
         case {"tuple": list(items)} if len(value) == 1:
-            return tuple(decoded(items, kinds))
+            return tuple(decode(items, kinds))
         case {"dict": list(items)} if len(value) == 1:
-            return dict(decoded(items, kinds))
+            return dict(decode(items, kinds))
+        case {"index": list(items), "dtype": str(dtype), "name": name, **rest}:
+            index_dtype = _index_dtype(dtype, {key: decode(item, kinds) for key, item in rest.items()})
+            return pd.Index(decode(items, kinds), dtype=index_dtype, name=decode(name, kinds))
         case {"nanoseconds": int(length), "unit": str(unit)} if len(value) == 2 and not isinstance(length, bool):
             return pd.Timedelta(length, unit="ns").as_unit(unit)
         case {"offset": str(alias)} if len(value) == 1:
             return pd.tseries.frequencies.to_offset(alias)
         case {"kind": str(name), "arguments": dict(arguments)} if len(value) == 2:
-            return _made(name, {key: decoded(part, kinds) for key, part in arguments.items()}, kinds)
+            return _build(class_named(name, kinds), {key: decode(item, kinds) for key, item in arguments.items()})
     raise ValueError(f"config.json has {str(value)[:80]}, which has no meaning")
 
 
 def time_dtype(times: pd.Index) -> str:
-    """What `times_of` needs beside the numbers; a ConfigError where text does not tell it."""
+    """Return what `times_from` needs beside the numbers.
+
+    Parameters
+    ----------
+    times : Index
+        Timestamps: dates, periods or whole numbers.
+
+    Returns
+    -------
+    str
+        Their dtype, or "range".
+
+    Raises
+    ------
+    ConfigError
+        If text does not tell the dtype, as for a time zone of one's own making.
+
+    Examples
+    --------
+    >>> time_dtype(pd.period_range("1970-01", periods=2, freq="M"))
+    'period[M]'
+    """
     text = str(times.dtype)
     if isinstance(times, pd.RangeIndex):
         return "range"
@@ -87,84 +153,158 @@ def time_dtype(times: pd.Index) -> str:
     raise ConfigError(f"timestamps of dtype {text} have no place in a model file; use a plain time zone or frequency.")
 
 
-def times_of(stamps: Any, text: str) -> pd.Index:
-    """Timestamps from whole numbers (n,) and the text of `time_dtype`.
+def times_from(stamps: NDArray[np.int64], dtype: str) -> pd.Index:
+    """Make timestamps from numbers.
 
-    >>> times_of(np.array([0, 1]), "period[M]")
+    Parameters
+    ----------
+    stamps : ndarray of int64, shape (n,)
+        The numbers behind the timestamps.
+    dtype : str
+        What `time_dtype` gave.
+
+    Returns
+    -------
+    Index
+        The timestamps, without a name.
+
+    Raises
+    ------
+    ValueError
+        If the dtype is not one of timestamps.
+
+    Examples
+    --------
+    >>> times_from(np.array([0, 1]), "period[M]")
     PeriodIndex(['1970-01', '1970-02'], dtype='period[M]')
     """
-    if text == "range":
+    if dtype == "range":
         step = int(stamps[1] - stamps[0]) if len(stamps) > 1 else 1
         return pd.RangeIndex(int(stamps[0]), int(stamps[-1]) + step, step)
-    dtype = pd.api.types.pandas_dtype(text)
-    if isinstance(dtype, pd.PeriodDtype):
-        return pd.PeriodIndex.from_ordinals(stamps, freq=dtype.freq)
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return pd.DatetimeIndex(stamps.view(f"M8[{dtype.unit}]")).tz_localize("UTC").tz_convert(dtype.tz)
-    if dtype.kind not in "iuM":
-        raise ValueError(f"timestamps of dtype {text} are unknown")
-    return pd.DatetimeIndex(stamps.view(dtype)) if dtype.kind == "M" else pd.Index(stamps.astype(dtype))
+    kind = pd.api.types.pandas_dtype(dtype)
+    if isinstance(kind, pd.PeriodDtype):
+        return pd.PeriodIndex.from_ordinals(stamps, freq=kind.freq)
+    if isinstance(kind, pd.DatetimeTZDtype):
+        return pd.DatetimeIndex(stamps.view(f"M8[{kind.unit}]")).tz_localize("UTC").tz_convert(kind.tz)
+    if kind.kind not in "iuM":
+        raise ValueError(f"timestamps of dtype {dtype} are unknown")
+    return pd.DatetimeIndex(stamps.view(kind)) if kind.kind == "M" else pd.Index(stamps.astype(kind))
 
 
-def encoded_ids(ids: pd.Index, kinds: Kinds) -> dict[str, Any]:
-    """Ids, their dtype, and the categories where they are categorical."""
-    config: dict[str, Any] = {"name": encoded(ids.name, kinds), "dtype": str(ids.dtype), "values": []}
-    for name in ids:
-        if name is not None and (isinstance(name, bool) or not isinstance(name, (str, int, np.integer))):
-            raise ConfigError(f"ids in a model file are texts or whole numbers, not {name!r}.")
-        config["values"].append(encoded(name, kinds))
-    if isinstance(ids.dtype, pd.CategoricalDtype):
-        config["categories"] = encoded_ids(ids.dtype.categories, kinds)
-        config["ordered"] = bool(ids.dtype.ordered)
-    return config
+def class_name(kind: type[Any], kinds: Kinds, where: str) -> str:
+    """Return the name of a class in a file.
 
+    Parameters
+    ----------
+    kind : type
+        A class of tsseq, or one with ``load_argument``: derived from those that users extend.
+    kinds : dict of str to type
+        Classes by name; this one is added.
+    where : str
+        What holds the object, for the message.
 
-def ids_of(config: Any, kinds: Kinds) -> pd.Index:
-    """The inverse of `encoded_ids`."""
-    dtype, values = config["dtype"], decoded(config["values"], kinds)
-    if dtype == "category":
-        dtype = pd.CategoricalDtype(ids_of(config["categories"], kinds), config["ordered"])
-    elif dtype not in ("object", "str", "string") and pd.api.types.pandas_dtype(dtype).kind not in "iu":
-        raise ValueError(f"ids of dtype {dtype!r} are unknown")
-    return pd.Index(values, dtype=dtype, name=decoded(config["name"], kinds))
+    Returns
+    -------
+    str
+        Its name.
 
+    Raises
+    ------
+    ConfigError
+        If `tsseq.load` could not know the class, or would take another one for it.
 
-def encoded_categories(categories: pd.Index, kinds: Kinds) -> list[Any]:
-    """The categories of a covariate: texts, numbers and booleans."""
-    for one in categories:
-        if not isinstance(one, (bool, str, int, float, np.generic)):
-            raise ConfigError(f"categories in a model file are texts, numbers or booleans, not {one!r}.")
-    return [encoded(one, kinds, "a covariate") for one in categories]
-
-
-def categories_of(config: Any) -> pd.Index:
-    """The inverse of `encoded_categories`.
-
-    >>> categories_of(["rain", "snow"]).tolist()
-    ['rain', 'snow']
+    Examples
+    --------
+    >>> class_name(int, {}, "Training(strategy=) holds 3")
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.ConfigError: Training(strategy=) holds 3, a int, which has no place in a model file.
     """
-    if not (isinstance(config, list) and all(isinstance(one, (bool, str, int, float)) for one in config)):
-        raise ValueError(f"config.json has {str(config)[:80]} where categories were needed")
-    found = pd.Index(config)
-    if not found.is_unique:
-        raise ValueError(f"config.json has categories that occur twice, {str(config)[:80]}")
-    return found
+    name = kind.__name__
+    ours = kind.__module__.partition(".")[0] == "tsseq"
+    if not (is_dataclass(kind) or hasattr(kind, "get_params") if ours else hasattr(kind, "load_argument")):
+        raise ConfigError(f"{where}, a {name}, which has no place in a model file.")
+    if (not ours and name in tsseq.__all__) or kinds.setdefault(name, kind) is not kind:
+        raise ConfigError(f"{name} is a name of tsseq's own, or of two classes; rename your class.")
+    return name
 
 
-def _made(name: str, arguments: dict[str, Any], kinds: Kinds) -> Any:
+def class_named(name: Any, kinds: Kinds) -> type[Any]:
+    """Return the class of a name in a file.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    kinds : dict of str to type
+        The classes that a file may name.
+
+    Returns
+    -------
+    type
+        The class.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> class_named("float", {"float": float})
+    <class 'float'>
+    """
     if name not in kinds:
-        advice = f"if it is a network of yours, pass its class: tsseq.load(path, networks=[{name}])"
-        raise ValueError(f"config.json names {name!r}, which tsseq does not have; {advice}")
-    kind = kinds[name]
-    known = list(inspect.signature(kind.__init__).parameters)[1:]
-    try:
-        hints = get_type_hints(kind.__init__)
-    except NameError:  # a network of the user's, annotated with what is imported for type checkers only
-        hints = {}
+        advice = f"pass its class: tsseq.load(path, networks=[{name}]) or heads=[{name}]"
+        raise ValueError(f"config.json names {name!r}, which tsseq does not have; if it is your own, {advice}")
+    return kinds[name]
+
+
+def _encode_index(index: pd.Index, kinds: Kinds, where: str) -> dict[str, Any]:
+    for item in index:
+        if item is not None and (isinstance(item, bool) or not isinstance(item, (str, int, np.integer))):
+            raise ConfigError(f"{where} in a model file are texts or whole numbers, not {item!r}.")
+    tree = {
+        "index": encode(list(index), kinds, where),
+        "dtype": str(index.dtype),
+        "name": encode(index.name, kinds, where),
+    }
+    if isinstance(index.dtype, pd.CategoricalDtype):
+        tree["categories"] = _encode_index(index.dtype.categories, kinds, where)
+        tree["ordered"] = bool(index.dtype.ordered)
+    return tree
+
+
+def _index_dtype(dtype: str, categories: Mapping[str, Any]) -> Any:
+    if dtype == "category":
+        return pd.CategoricalDtype(**categories)
+    if categories or (dtype not in ("object", "str", "string") and pd.api.types.pandas_dtype(dtype).kind not in "iu"):
+        raise ValueError(f"an index of dtype {dtype!r} is unknown")
+    return dtype
+
+
+def _arguments(value: Any) -> dict[str, Any]:
+    """Arguments of the constructor that make ``value``; several names in an Index are a list."""
+    if hasattr(value, "get_params"):
+        arguments = value.get_params(deep=False)
+        return {name: list(x) if isinstance(x, pd.Index) else x for name, x in arguments.items()}
+    return {item.name: getattr(value, item.name) for item in fields(value)}
+
+
+def _build(kind: type[Any], arguments: dict[str, Any]) -> Any:
+    name, known = kind.__name__, list(inspect.signature(kind.__init__).parameters)[1:]
+    hints = _hints(kind) | _hints(kind.__init__)
     for key, value in arguments.items():
         if key not in known or not _fits(value, hints.get(key, Any)):
-            raise ValueError(f"{name}({key}={value!r}) in config.json is no argument that {name} takes")
+            raise ValueError(f"{name}({key}={value!r}) in config.json is not an argument that {name} takes")
     return kind(**arguments)
+
+
+def _hints(annotated: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(annotated)
+    except NameError:  # annotated with what is imported for type checkers only
+        return {}
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -173,7 +313,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is Any:
         return True
     if origin in (Union, UnionType):
-        return any(_fits(value, part) for part in inner)
+        return any(_fits(value, option) for option in inner)
     if origin is Literal:
         return value in inner
     if hint in (int, float, Hashable):
@@ -181,26 +321,18 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, allowed) and not isinstance(value, bool)
     if origin is not None and issubclass(origin, Mapping):
         return isinstance(value, origin) and all(
-            _fits(part, i) for item in value.items() for part, i in zip(item, inner)
+            _fits(key, inner[0]) and _fits(item, inner[1]) for key, item in value.items()
         )
     if origin is not None and issubclass(origin, Sequence):
-        return isinstance(value, origin) and not isinstance(value, str) and all(_fits(part, inner[0]) for part in value)
+        return isinstance(value, origin) and not isinstance(value, str) and all(_fits(item, inner[0]) for item in value)
     return not isinstance(origin or hint, type) or isinstance(value, origin or hint)
-
-
-def _own(value: Any) -> dict[str, Any]:
-    """The arguments that make ``value``."""
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    assert isinstance(value, BaseEstimator)
-    return value.get_params(deep=False)
 
 
 def _alias(offset: pd.DateOffset, where: str) -> str:
     """Text from which pandas makes the same offset again."""
     try:
         if pd.tseries.frequencies.to_offset(offset.freqstr) == offset:
-            return offset.freqstr
+            return str(offset.freqstr)
     except ValueError:
         pass
     raise ConfigError(f"{where} holds {offset!r}, which has no alias; use one such as 'MS', or an exchange code.")

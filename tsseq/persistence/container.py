@@ -1,6 +1,6 @@
-"""The container of a saved model: a ZIP of four stored members, each with its size and digest in the manifest.
+"""The file of a saved model: a ZIP of stored members, each with its size and digest in the manifest.
 
-Nothing is extracted, decompressed or imported; a member is bytes until `tsseq.persistence.models` has checked it.
+Nothing is extracted, decompressed or imported; a member is bytes until `tsseq.load` has checked it.
 """
 
 from __future__ import annotations
@@ -22,30 +22,54 @@ from tsseq.errors import ModelFileError
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
-MEMBERS = ("config.json", "weights.safetensors", "state.safetensors")
+MEMBERS = {
+    1: ("config.json", "weights.safetensors", "state.safetensors"),
+    2: ("config.json", "arrays.safetensors"),
+}
 LIBRARIES = ("tsseq", "torch", "numpy", "pandas", "safetensors")
-# what zipfile raises, besides BadZipFile, where the fields of an archive contradict each other
-BROKEN = (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, struct.error, OverflowError)
+# what zipfile and the manifest raise, where the fields of an archive contradict each other
+BROKEN = (
+    zipfile.BadZipFile,
+    struct.error,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    OverflowError,
+)
 
 
 def write(path: StrPath, members: Mapping[str, bytes]) -> None:
     """Write a model file in one step: whoever reads ``path`` finds the old file or the whole new one.
 
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    members : mapping of str to bytes
+        Those of the present format, by name.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; nothing is left behind.
+
     Examples
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "model.tsseq")
-    >>> write(path, {"config.json": b"{}", "weights.safetensors": b"", "state.safetensors": b""})
-    >>> read(path)["config.json"]
-    b'{}'
+    >>> write(path, {"config.json": b"{}", "arrays.safetensors": b""})
+    >>> read(path)
+    (2, {'config.json': b'{}', 'arrays.safetensors': b''})
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(_packed(members))
+            file.write(_archive(members))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -59,73 +83,137 @@ def write(path: StrPath, members: Mapping[str, bytes]) -> None:
             os.close(folder)
 
 
-def read(path: StrPath) -> dict[str, bytes]:
-    """The members of a model file, each as its digest says.
+def read(path: StrPath) -> tuple[int, dict[str, bytes]]:
+    """Read the members of a model file, each as its digest says.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    format_version : int
+        The format that it was written in.
+    members : dict of str to bytes
+        Those of that format, by name.
 
     Raises
     ------
-    ModelFileError : the file is damaged, holds something else, or is of a newer format.
-    OSError : it cannot be read.
+    ModelFileError
+        If the file is damaged, holds something else, or is of a newer format.
+    OSError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "model.tsseq")
+    >>> path.write_text("a text")
+    6
+    >>> read(path)
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.ModelFileError: ...model.tsseq: File is not a zip file
     """
     content = Path(path).read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return _unpacked(archive)
+            return _extract(archive)
     except BROKEN as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
 
 
-def dumped(content: Any) -> bytes:
-    """Strict JSON: no NaN, no infinity."""
+def dump_json(content: Any) -> bytes:
+    r"""Write strict JSON: no NaN, no infinity.
+
+    Parameters
+    ----------
+    content : object
+        What `json.dumps` takes.
+
+    Returns
+    -------
+    bytes
+        The text.
+
+    Examples
+    --------
+    >>> dump_json([1, None])
+    b'[\n 1,\n null\n]'
+    """
     return json.dumps(content, allow_nan=False, indent=1).encode()
 
 
-def parsed(content: bytes) -> Any:
-    """Read strict JSON; anything else is a ValueError."""
+def parse_json(content: bytes) -> Any:
+    """Read strict JSON.
 
-    def refuse(found: str) -> None:
-        raise ValueError(f"{found} is no JSON")
+    Parameters
+    ----------
+    content : bytes
+        The text.
+
+    Returns
+    -------
+    object
+        What it says.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> parse_json(b'{"horizon": 2}')
+    {'horizon': 2}
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
 
     return json.loads(content, parse_constant=refuse)
 
 
-def _packed(members: Mapping[str, bytes]) -> bytes:
+def _archive(members: Mapping[str, bytes]) -> bytes:
     """The archive; the same members give the same bytes."""
-    digests = {name: {"size": len(members[name]), "sha256": _digest(members[name])} for name in MEMBERS}
+    digests = {name: {"size": len(members[name]), "sha256": _digest(members[name])} for name in MEMBERS[FORMAT]}
     written_by = {"python": sys.version.split()[0], **{name: version(name) for name in LIBRARIES}}
     manifest = {"format": "tsseq-model", "format_version": FORMAT, "written_by": written_by, "members": digests}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in {MANIFEST: dumped(manifest), **members}.items():
+        for name, content in {MANIFEST: dump_json(manifest), **members}.items():
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
 
 
-def _unpacked(archive: zipfile.ZipFile) -> dict[str, bytes]:
+def _extract(archive: zipfile.ZipFile) -> tuple[int, dict[str, bytes]]:
     names = archive.namelist()
     if MANIFEST not in names:
-        raise ValueError(f"it is no tsseq model file, for it has no {MANIFEST}")
-    manifest = parsed(_content(archive, MANIFEST))
+        raise ValueError(f"it is not a tsseq model file, for it has no {MANIFEST}")
+    manifest = parse_json(_content(archive, MANIFEST))
     if not isinstance(manifest, dict) or manifest.get("format") != "tsseq-model":
-        raise ValueError(f"it is no tsseq model file, by its {MANIFEST}")
-    _check_version(manifest)
-    if sorted(names) != sorted((MANIFEST, *MEMBERS)):
-        raise ValueError(f"it holds {sorted(names)!r}; a model file has {MANIFEST}, {', '.join(MEMBERS)}, each once")
-    found = {name: _content(archive, name) for name in MEMBERS}
-    for name, content in found.items():
+        raise ValueError(f"it is not a tsseq model file, by its {MANIFEST}")
+    format_version = _format_version(manifest)
+    needed = MEMBERS[format_version]
+    if sorted(names) != sorted((MANIFEST, *needed)):
+        raise ValueError(f"it holds {sorted(names)!r}; a model file has {MANIFEST}, {', '.join(needed)}, each once")
+    members = {name: _content(archive, name) for name in needed}
+    for name, content in members.items():
         if manifest.get("members", {}).get(name) != {"size": len(content), "sha256": _digest(content)}:
             raise ValueError(f"{name} is not as it was written: the file was damaged or changed. Save the model again")
-    return found
+    return format_version, members
 
 
-def _check_version(manifest: dict[str, Any]) -> None:
-    found, writer = manifest.get("format_version"), manifest.get("written_by")
-    if type(found) is not int or found < 1:
-        raise ValueError(f"format_version={found!r} in {MANIFEST} is no version")
-    if found > FORMAT:
+def _format_version(manifest: dict[str, Any]) -> int:
+    number, writer = manifest.get("format_version"), manifest.get("written_by")
+    if type(number) is not int or number < 1:
+        raise ValueError(f"format_version={number!r} in {MANIFEST} is not a version")
+    if number > FORMAT:
         by = writer.get("tsseq") if isinstance(writer, dict) else None
-        have = f"tsseq {version('tsseq')} reads up to format {FORMAT}"
-        raise ValueError(f"it was written in format {found} by tsseq {by}, and {have}: pip install --upgrade tsseq")
+        limit = f"tsseq {version('tsseq')} reads up to format {FORMAT}"
+        raise ValueError(f"it was written in format {number} by tsseq {by}, and {limit}: pip install --upgrade tsseq")
+    return number
 
 
 def _content(archive: zipfile.ZipFile, name: str) -> bytes:

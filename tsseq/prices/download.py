@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.prices import cache as pricecache
-from tsseq.prices.cache import PRICES, Record
-from tsseq.prices.quotes import ONE_AT_A_TIME, FetchError, Patience, Quotes, fetch
+from tsseq.prices import cache
+from tsseq.prices.cache import PRICES, CachedBars
+from tsseq.prices.client import ONE_AT_A_TIME, DailyBars, FetchError, RetryPolicy, fetch
 
 OLDEST = pd.Timestamp("1927-01-01")  # Yahoo's longest series, ^GSPC, begins in that year
 OVERLAP = 10  # bars asked for again, to see whether the rest still holds
@@ -30,10 +30,18 @@ class Prices(NamedTuple):
 
     Attributes
     ----------
-    panel : index (id, time) with dates as times; columns open, high, low, close, volume, and unless adjusted dividends
+    panel : DataFrame
+        Index (id, time) with dates as times; columns open, high, low, close, volume and, unless adjusted, dividends
         and splits.
-    report : index id, one row for each ticker asked for; columns ``status`` ("ok", "partial" or "failed"), ``why``,
+    report : DataFrame
+        Index id, one row for each ticker asked for; columns ``status`` ("ok", "partial" or "failed"), ``why``,
         ``first``, ``last`` (dates), ``rows`` and ``source`` ("network" or "cache").
+
+    Examples
+    --------
+    >>> panel, report = Prices(pd.DataFrame({"close": [1.0]}), pd.DataFrame({"status": ["ok"]}))
+    >>> report["status"].tolist()
+    ['ok']
     """
 
     panel: pd.DataFrame
@@ -64,15 +72,23 @@ def download_prices(
 
     Parameters
     ----------
-    tickers : Yahoo's symbols, such as "AAPL", "BRK-B", "^GSPC", "EURUSD=X"; the ids of the panel, in this order.
-    start : first date; all history if None.
-    end : the date after the last one, as in yfinance; until now if None.
-    interval : "1d", the only one. For weeks and months, resample.
-    adjust : adjust prices for dividends; False leaves Yahoo's prices and adds the columns ``dividends`` (per share) and
+    tickers : str or iterable of str
+        Yahoo's symbols, such as "AAPL", "BRK-B", "^GSPC", "EURUSD=X"; the ids of the panel, in this order.
+    start : date-like, optional
+        First date (default: all history).
+    end : date-like, optional
+        The date after the last one, as in yfinance (default: until now).
+    interval : str, default "1d"
+        "1d", the only one. For weeks and months, resample.
+    adjust : bool, default True
+        Adjust prices for dividends; False leaves Yahoo's prices and adds the columns ``dividends`` (per share) and
         ``splits`` (new shares per old one; 0 where there was none).
-    cache_dir : folder of the cache; the user's cache folder if None. Nothing else is left on disk.
-    strict : raise unless every ticker is "ok".
-    session : a curl_cffi or requests Session, for proxies or certificates; yfinance keeps it as the one it uses.
+    cache_dir : str or path-like, optional
+        Folder of the cache (default: the user's cache folder). Nothing else is left on disk.
+    strict : bool, default False
+        Raise unless every ticker is "ok".
+    session : curl_cffi or requests Session, optional
+        For proxies or certificates; yfinance keeps it as the one it uses.
 
     Returns
     -------
@@ -85,7 +101,8 @@ def download_prices(
     ConfigError
         No or repeated tickers, a start that is not before the end, another interval.
     DataError
-        No ticker gave bars, or with ``strict`` not all of them all bars; the message names the first.
+        No ticker gave bars, or with ``strict`` not all of them all bars; the message names the first. The cache cannot
+        be written to.
 
     Notes
     -----
@@ -95,22 +112,54 @@ def download_prices(
     --------
     >>> panel, report = download_prices(["AAPL", "^GSPC"], start="2015-01-01")  # doctest: +SKIP
     >>> LSTMForecaster(5, 60, target="close", log=True, calendar="XNYS").fit(panel)  # doctest: +SKIP
+    >>> download_prices("AAPL", start="2024-03-01", end="2024-02-01")
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.ConfigError: start=2024-03-01 is not before end=2024-02-01.
     """
     if interval != "1d":
         raise ConfigError(f"interval={interval!r} is unknown; bars are daily ('1d'). For others, resample the panel.")
     names, span = _tickers(tickers), _span(start, end)
-    return collect(names, span, Source(pricecache.open_folder(cache_dir), session), adjust, strict)
+    return collect(names, span, CachedYahoo(cache.open_folder(cache_dir), session), adjust, strict)
 
 
 class Span(NamedTuple):
-    """Dates from ``start`` up to the day before ``end``; until now if that is None."""
+    """A range of dates.
+
+    Attributes
+    ----------
+    start : Timestamp or None
+        First date; all history if None.
+    end : Timestamp or None
+        The date after the last one; until now if None.
+
+    Examples
+    --------
+    >>> Span(pd.Timestamp("2024-01-02"), None).start.year
+    2024
+    """
 
     start: pd.Timestamp | None
     end: pd.Timestamp | None
 
 
-class Found(NamedTuple):
-    """Bars of one ticker, where they came from, and what was wrong, "" if nothing."""
+class TickerBars(NamedTuple):
+    """Bars of one ticker, and how they were come by.
+
+    Attributes
+    ----------
+    bars : DataFrame
+        Index of dates; prices, volume, dividends, splits.
+    source : str
+        "network" or "cache".
+    problem : str
+        What was wrong; "" if nothing.
+
+    Examples
+    --------
+    >>> len(TickerBars(cache.no_bars(), "network", "not found").bars)
+    0
+    """
 
     bars: pd.DataFrame
     source: str
@@ -122,68 +171,152 @@ def _now() -> pd.Timestamp:
 
 
 @dataclass
-class Source:
-    """The cache in front of Yahoo, during one call; once Yahoo refuses all, it is not asked again."""
+class CachedYahoo:
+    """The cache in front of Yahoo, during one call; once Yahoo refuses all, it is not asked again.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder of the cache.
+    session : curl_cffi or requests Session, or None
+        What requests go through; None for one as yfinance would make it.
+    policy : RetryPolicy
+        When to try again.
+    now : callable
+        Gives the present time, UTC.
+    refusal : FetchError or None
+        What made Yahoo useless for all tickers, if anything.
+
+    Examples
+    --------
+    >>> CachedYahoo(Path("prices"), None).policy.pauses
+    (2.0, 8.0, 30.0)
+    """
 
     folder: Path
     session: Any
-    patience: Patience = field(default_factory=Patience)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
     now: Callable[[], pd.Timestamp] = _now
     refusal: FetchError | None = None
 
-    def find(self, ticker: str, span: Span) -> Found:
-        """Bars of one ticker, from the cache where it covers the span."""
+    def find(self, ticker: str, span: Span) -> TickerBars:
+        """Return the bars of one ticker, from the cache where it covers the span.
+
+        Parameters
+        ----------
+        ticker : str
+            Yahoo's symbol in upper case.
+        span : Span
+            Dates asked for.
+
+        Returns
+        -------
+        TickerBars
+            The bars, or none and the reason.
+        """
         with ONE_AT_A_TIME:
-            known, now = pricecache.read(self.folder, ticker), self.now()
+            cached, now = cache.read(self.folder, ticker), self.now()
             start = OLDEST if span.start is None else span.start
             soon = now.tz_localize(None).normalize() + 2 * ONE_DAY  # no exchange is ahead of that
             end = soon if span.end is None else min(span.end, soon)
-            if known is not None and known.covers(start, end, now):
-                return Found(known.between(start, end), "cache", "")
+            if cached is not None and cached.covers(start, end, now):
+                return TickerBars(cached.between(start, end), "cache", "")
             try:
-                record = self._fetched(known, ticker, start, end)
+                current = self._updated(cached, ticker, start, end)
             except FetchError as error:
                 self.refusal = error if error.kind in HOPELESS else self.refusal
-                if known is None or known.between(start, end).empty:
-                    return Found(pricecache.nothing(), "network", str(error))
-                reach = f"the cache has {known.start.date()} to {(known.end - ONE_DAY).date()}"
-                return Found(known.between(start, end), "cache", f"{error}; {reach}")
-            pricecache.write(self.folder, record, now)
-            return Found(record.between(start, end), "network", "")
+                if cached is None or cached.between(start, end).empty:
+                    return TickerBars(cache.no_bars(), "network", str(error))
+                reach = f"the cache has {cached.start.date()} to {(cached.end - ONE_DAY).date()}"
+                return TickerBars(cached.between(start, end), "cache", f"{error}; {reach}")
+            cache.write(self.folder, current, now)
+            return TickerBars(current.between(start, end), "network", "")
 
-    def _fetched(self, known: Record | None, ticker: str, start: pd.Timestamp, end: pd.Timestamp) -> Record:
-        """A record that covers the span and what was known."""
-        if known is None:
+    def _updated(self, cached: CachedBars | None, ticker: str, start: pd.Timestamp, end: pd.Timestamp) -> CachedBars:
+        """Bars that cover the span and what was cached."""
+        if cached is None:
             return self._ask(ticker, start, end)
-        if known.start <= start:
-            overlap = known.bars[-OVERLAP:]
-            new = self._ask(ticker, overlap.index[0], max(end, known.end))
-            if _agree(overlap, new.bars):
-                bars = pd.concat([known.bars[:-OVERLAP], new.bars])
-                return Record(ticker, bars, known.start, new.end, new.quiet_until)
-        return self._ask(ticker, min(start, known.start), max(end, known.end))
+        if cached.start <= start:
+            overlap = cached.bars[-OVERLAP:]
+            recent = self._ask(ticker, overlap.index[0], max(end, cached.end))
+            if _agree(overlap, recent.bars):
+                bars = pd.concat([cached.bars[:-OVERLAP], recent.bars])
+                return CachedBars(ticker, bars, cached.start, recent.end, recent.quiet_until)
+        return self._ask(ticker, min(start, cached.start), max(end, cached.end))
 
-    def _ask(self, ticker: str, start: pd.Timestamp, end: pd.Timestamp) -> Record:
+    def _ask(self, ticker: str, start: pd.Timestamp, end: pd.Timestamp) -> CachedBars:
         if self.refusal is not None:
             raise FetchError(self.refusal.kind, "not asked, since another ticker met that")
-        return _record(ticker, fetch(ticker, start, end, self.session, self.patience), start, end, self.now())
+        return _finished(ticker, fetch(ticker, start, end, self.session, self.policy), start, end, self.now())
 
 
-def collect(names: list[str], span: Span, source: Source, adjust: bool, strict: bool) -> Prices:
-    """The panel and the report of all tickers, from a source."""
-    found = {name: source.find(name.upper(), span) for name in names}
-    lines = {name: _line(each, span, source.now()) for name, each in found.items()}
+def collect(names: list[str], span: Span, yahoo: CachedYahoo, adjust: bool, strict: bool) -> Prices:
+    """Collect the bars of all tickers in a panel and a report.
+
+    Parameters
+    ----------
+    names : list of str
+        Tickers.
+    span : Span
+        Dates asked for.
+    yahoo : CachedYahoo
+        Where bars come from.
+    adjust : bool
+        Whether to adjust prices for dividends.
+    strict : bool
+        Whether to raise unless every ticker is "ok".
+
+    Returns
+    -------
+    Prices
+        The panel and the report.
+
+    Raises
+    ------
+    DataError
+        If no ticker gave bars, or with ``strict`` not all of them all bars.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> yahoo = CachedYahoo(Path(mkdtemp()), None, refusal=FetchError("no connection", ""))
+    >>> collect(["AAPL"], Span(None, None), yahoo, adjust=True, strict=False)
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.DataError: 1 of 1 tickers have no prices, or not all (first: 'AAPL' no connection: not asked, ...).
+    """
+    answers = {name: yahoo.find(name.upper(), span) for name in names}
+    lines = {name: _report_line(answer, span, yahoo.now()) for name, answer in answers.items()}
     report = pd.DataFrame.from_dict(lines, orient="index").rename_axis("id")
     wrong = report[report["status"] != "ok"] if strict else report[report["status"] == "failed"]
     if (strict and len(wrong)) or len(wrong) == len(names):
         first = ", ".join(f"{name!r} {why}" for name, why in wrong["why"][:3].items())
         raise DataError(f"{len(wrong)} of {len(names)} tickers have no prices, or not all (first: {first}).")
-    bars = {name: adjusted(each.bars) if adjust else each.bars for name, each in found.items() if len(each.bars)}
-    return Prices(pd.concat(bars, names=["id", "time"]), report)
+    tables = {name: answer.bars for name, answer in answers.items() if len(answer.bars)}
+    if adjust:
+        tables = {name: adjust_for_dividends(bars) for name, bars in tables.items()}
+    return Prices(pd.concat(tables, names=["id", "time"]), report)
 
 
-def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
-    """Prices multiplied by 1 - dividend / (close before) for every later ex-date; without dividends and splits."""
+def adjust_for_dividends(bars: pd.DataFrame) -> pd.DataFrame:
+    """Multiply prices by 1 - dividend / (close before) for every later ex-date.
+
+    Parameters
+    ----------
+    bars : DataFrame
+        Prices, dividends and splits by date.
+
+    Returns
+    -------
+    DataFrame
+        The bars without dividends and splits; a dividend that is not below the close before it is passed over.
+
+    Examples
+    --------
+    >>> bars = pd.DataFrame({name: [10.0, 8.0] for name in PRICES} | {"dividends": [0.0, 1.0], "splits": 0.0})
+    >>> adjust_for_dividends(bars)["close"].tolist()
+    [9.0, 8.0]
+    """
     factor = (1 - bars["dividends"] / bars["close"].shift()).where(_adjustable(bars), 1.0)
     scale = factor[::-1].cumprod()[::-1].shift(-1, fill_value=1.0)  # a factor holds for the bars before its date
     return bars.assign(**{name: bars[name] * scale for name in PRICES}).drop(columns=["dividends", "splits"])
@@ -193,44 +326,44 @@ def _adjustable(bars: pd.DataFrame) -> pd.Series[bool]:
     return (bars["dividends"] > 0) & (bars["dividends"] < bars["close"].shift())
 
 
-def _record(ticker: str, quotes: Quotes, start: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> Record:
+def _finished(ticker: str, daily: DailyBars, start: pd.Timestamp, end: pd.Timestamp, now: pd.Timestamp) -> CachedBars:
     """The finished bars of an answer, and up to which date they are all there is."""
-    today = now.tz_convert(quotes.zone).tz_localize(None).normalize()
-    settled = None if quotes.closing is None else quotes.closing + SETTLED
-    done = settled is not None and settled <= now and settled.tz_convert(quotes.zone).date() == today.date()
+    today = now.tz_convert(daily.zone).tz_localize(None).normalize()
+    settled = None if daily.closing is None else daily.closing + SETTLED
+    done = settled is not None and settled <= now and settled.tz_convert(daily.zone).date() == today.date()
     unfinished = today + ONE_DAY if done else today
-    bars = quotes.bars[quotes.bars.index < unfinished]
+    bars = daily.bars[daily.bars.index < unfinished]
     if bars.empty:
         raise FetchError("no prices", "Yahoo has no finished bar in this range")
     covered = min(end, unfinished)
-    if quotes.hole is not None and quotes.hole > today - GAP:  # it may still be filled
-        return Record(ticker, bars, start, min(covered, quotes.hole))
+    if daily.hole is not None and daily.hole > today - GAP:  # it may still be filled
+        return CachedBars(ticker, bars, start, min(covered, daily.hole))
     if end <= unfinished:
-        return Record(ticker, bars, start, covered)
+        return CachedBars(ticker, bars, start, covered)
     if settled is None or settled <= now:  # of the next session nothing is known
-        tomorrow = (today + ONE_DAY).tz_localize(quotes.zone, ambiguous=True, nonexistent="shift_forward")
+        tomorrow = (today + ONE_DAY).tz_localize(daily.zone, ambiguous=True, nonexistent="shift_forward")
         settled = tomorrow.tz_convert("UTC")
-    return Record(ticker, bars, start, covered, settled)
+    return CachedBars(ticker, bars, start, covered, settled)
 
 
 def _agree(old: pd.DataFrame, new: pd.DataFrame) -> bool:
     """Whether the newer bars hold the older ones as they were, and shares were not split since."""
     same = new.reindex(old.index)
-    compared = [*PRICES, "dividends", "splits"]
+    columns = [*PRICES, "dividends", "splits"]
     # Yahoo's prices are single-precision numbers in disguise
-    unchanged = np.isclose(old[compared], same[compared], rtol=1e-5, atol=1e-9, equal_nan=True).all()
+    unchanged = np.isclose(old[columns], same[columns], rtol=1e-5, atol=1e-9, equal_nan=True).all()
     return bool(unchanged and same["close"].notna().all() and (new["splits"][new.index > old.index[-1]] == 0).all())
 
 
-def _line(found: Found, span: Span, now: pd.Timestamp) -> dict[str, Any]:
+def _report_line(answer: TickerBars, span: Span, now: pd.Timestamp) -> dict[str, Any]:
     """The row of the report on one ticker."""
-    bars = found.bars
+    bars = answer.bars
     if bars.empty:
-        why = found.problem or "no prices: the range holds no bars"
-        return {"status": "failed", "why": why, "first": pd.NaT, "last": pd.NaT, "rows": 0, "source": found.source}
+        why = answer.problem or "no prices: the range holds no bars"
+        return {"status": "failed", "why": why, "first": pd.NaT, "last": pd.NaT, "rows": 0, "source": answer.source}
     first, last = bars.index[0], bars.index[-1]
     until = now.tz_localize(None) if span.end is None else min(span.end, now.tz_localize(None))
-    problems = [found.problem] if found.problem else []
+    problems = [answer.problem] if answer.problem else []
     if span.start is not None and first - span.start > GAP:
         problems.append(f"prices begin on {first.date()}")
     if until - last > GAP:
@@ -239,7 +372,7 @@ def _line(found: Found, span: Span, now: pd.Timestamp) -> dict[str, Any]:
     if len(odd):
         problems.append(f"the dividend of {odd[0].date()} is not below the close before it, and not adjusted for")
     status, why = "partial" if problems else "ok", "; ".join(problems)
-    return {"status": status, "why": why, "first": first, "last": last, "rows": len(bars), "source": found.source}
+    return {"status": status, "why": why, "first": first, "last": last, "rows": len(bars), "source": answer.source}
 
 
 def _tickers(tickers: str | Iterable[str]) -> list[str]:
@@ -264,13 +397,13 @@ def _span(start: Any, end: Any) -> Span:
     return span
 
 
-def _date(given: Any, name: str) -> pd.Timestamp | None:
-    if given is None:
+def _date(date: Any, name: str) -> pd.Timestamp | None:
+    if date is None:
         return None
     try:
-        stamp = pd.Timestamp(given)
+        stamp = pd.Timestamp(date)
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{name}={given!r} is no date; write it as '2015-01-31'.") from error
+        raise ConfigError(f"{name}={date!r} is not a date; write it as '2015-01-31'.") from error
     if stamp is pd.NaT:
         raise ConfigError(f"{name} is missing (NaT); write a date as '2015-01-31', or None.")
     return stamp.tz_localize(None).normalize()

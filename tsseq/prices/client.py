@@ -25,7 +25,7 @@ from tsseq.prices.cache import COLUMNS
 
 ONE_AT_A_TIME = threading.Lock()
 TRANSIENT = ("rate limited", "server error", "timeout", "no connection")
-_NAMES = {
+NAMES = {
     "Open": "open",
     "High": "high",
     "Low": "low",
@@ -37,26 +37,72 @@ _NAMES = {
 
 
 class FetchError(Exception):
-    """Yahoo gave no bars; ``kind`` is one of `TRANSIENT`, "not found", "no prices", "refused", "unreadable"."""
+    """Yahoo gave no bars.
+
+    Parameters
+    ----------
+    kind : str
+        One of `TRANSIENT`, or "not found", "no prices", "refused", "unreadable".
+    why : str
+        What Yahoo, the network or yfinance said.
+
+    Attributes
+    ----------
+    kind : str
+        As above.
+
+    Examples
+    --------
+    >>> str(FetchError("timeout", "no answer within 10 s"))
+    'timeout: no answer within 10 s'
+    """
 
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(f"{kind}: {why}")
         self.kind = kind
 
 
-class Patience(NamedTuple):
-    """Seconds to pause before each further try (times 0.5 to 1.5), and to wait for one answer."""
+class RetryPolicy(NamedTuple):
+    """How often and when a failure that may pass is tried again.
+
+    Attributes
+    ----------
+    pauses : tuple of float
+        Seconds before each further try; times 0.5 to 1.5, so that many processes do not come back as one.
+    timeout : float
+        Seconds to wait for one answer.
+    sleep : callable
+        What waits a number of seconds.
+
+    Examples
+    --------
+    >>> RetryPolicy(pauses=()).timeout
+    10.0
+    """
 
     pauses: tuple[float, ...] = (2.0, 8.0, 30.0)
     timeout: float = 10.0
     sleep: Callable[[float], None] = time.sleep
 
 
-class Quotes(NamedTuple):
+class DailyBars(NamedTuple):
     """Bars as Yahoo has them, the last one possibly unfinished.
 
-    ``zone`` is the exchange's time zone, ``closing`` the end (UTC) of its present or last session if known, and
-    ``hole`` the first of the dates at the end whose bars came without a close, None if there are none.
+    Attributes
+    ----------
+    bars : DataFrame
+        Index of dates; open, high, low, close, volume, dividends, splits.
+    zone : str
+        Time zone of the exchange.
+    closing : Timestamp or None
+        End (UTC) of its present or last session, if known.
+    hole : Timestamp or None
+        First of the dates at the end whose bars came without a close; None if there are none.
+
+    Examples
+    --------
+    >>> DailyBars(pd.DataFrame(), "America/New_York", None, None).zone
+    'America/New_York'
     """
 
     bars: pd.DataFrame
@@ -65,57 +111,84 @@ class Quotes(NamedTuple):
     hole: pd.Timestamp | None
 
 
-def fetch(ticker: str, start: pd.Timestamp, end: pd.Timestamp, session: Any, patience: Patience) -> Quotes:
-    """Ask Yahoo for the bars from ``start`` up to the day before ``end``.
+def fetch(ticker: str, start: pd.Timestamp, end: pd.Timestamp, session: Any, policy: RetryPolicy) -> DailyBars:
+    """Ask Yahoo for the bars of a ticker.
+
+    Parameters
+    ----------
+    ticker : str
+        Yahoo's symbol.
+    start : Timestamp
+        First date.
+    end : Timestamp
+        The date after the last one.
+    session : curl_cffi or requests Session, or None
+        What requests go through; None for a session as yfinance would make it.
+    policy : RetryPolicy
+        When to try again.
+
+    Returns
+    -------
+    DailyBars
+        The bars, at least one of them with a close.
 
     Raises
     ------
     FetchError
         At once where asking again is of no use, else after all tries.
+    ConfigError
+        If yfinance refuses the session.
+
+    Examples
+    --------
+    >>> day, tomorrow = pd.Timestamp("2024-01-02"), pd.Timestamp("2024-01-03")
+    >>> fetch("AAPL", day, tomorrow, object(), RetryPolicy())
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.ConfigError: session: Unsupported session type ...
     """
-    for pause in patience.pauses:
+    for pause in policy.pauses:
         try:
-            return _ask(ticker, start, end, session, patience.timeout)
+            return _ask(ticker, start, end, session, policy.timeout)
         except FetchError as error:
             if error.kind not in TRANSIENT:
                 raise
-        patience.sleep(pause * random.Random().uniform(0.5, 1.5))  # many processes should not come back as one
-    return _ask(ticker, start, end, session, patience.timeout)
+        policy.sleep(pause * random.Random().uniform(0.5, 1.5))
+    return _ask(ticker, start, end, session, policy.timeout)
 
 
 @lru_cache(maxsize=1)
-def _own_session() -> Any:
+def _default_session() -> Any:
     """The session that yfinance would make for itself; not one per call, since yfinance keeps the last it was given."""
     from curl_cffi.requests import Session
 
     return Session(impersonate="chrome")
 
 
-def _ask(ticker: str, start: pd.Timestamp, end: pd.Timestamp, session: Any, timeout: float) -> Quotes:
-    session = _own_session() if session is None else session
+def _ask(ticker: str, start: pd.Timestamp, end: pd.Timestamp, session: Any, timeout: float) -> DailyBars:
+    session = _default_session() if session is None else session
     with _yfinance() as yf:
         from yfinance.exceptions import YFDataException, YFException
 
         try:
             # in quotes, since yfinance puts it into an address as it is
-            asked = yf.Ticker(quote(ticker, safe=""), session=session)
+            symbol = yf.Ticker(quote(ticker, safe=""), session=session)
         except YFDataException as error:
             raise ConfigError(f"session: {error}") from error
-        with _watched(session, timeout) as statuses:
+        dates = {"start": f"{start:%Y-%m-%d}", "end": f"{end:%Y-%m-%d}"}
+        with _recorded_statuses(session, timeout) as statuses:
             try:
-                frame = asked.history(
-                    start=f"{start:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", auto_adjust=False, keepna=True, timeout=timeout
-                )
-                period = asked.get_history_metadata().get("currentTradingPeriod")
+                frame = symbol.history(**dates, auto_adjust=False, keepna=True, timeout=timeout)
+                period = symbol.get_history_metadata().get("currentTradingPeriod")
             except (YFException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
                 raise _failure(error, statuses[-1] if statuses else None, timeout) from error
-        return _quotes(frame, period)
+        return _daily_bars(frame, period)
 
 
 @contextmanager
 def _yfinance() -> Iterator[Any]:
     """The module with its errors raised instead of logged, without answers of earlier requests, and quiet."""
-    logs = [logging.getLogger(name) for name in ("yfinance", "bs4")]  # bs4 reads Yahoo's pages about cookies
+    loggers = [logging.getLogger(name) for name in ("yfinance", "bs4")]  # bs4 reads Yahoo's pages about cookies
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas, about how yfinance calls it
         import yfinance as yf
@@ -123,15 +196,15 @@ def _yfinance() -> Iterator[Any]:
 
         YfData.cache_get.cache_clear()  # holds errors, too
         _move_files(yf)
-        levels, hidden = [log.level for log in logs], yf.config.debug.hide_exceptions
-        for log in logs:
-            log.setLevel(logging.CRITICAL + 1)
+        levels, hidden = [logger.level for logger in loggers], yf.config.debug.hide_exceptions
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
         yf.config.debug.hide_exceptions = False
         try:
             yield yf
         finally:
-            for log, level in zip(logs, levels):
-                log.setLevel(level)
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)
             yf.config.debug.hide_exceptions = hidden
 
 
@@ -144,25 +217,25 @@ def _move_files(yf: Any) -> tempfile.TemporaryDirectory[str]:
 
 
 @contextmanager
-def _watched(session: Any, timeout: float) -> Iterator[list[int]]:
+def _recorded_statuses(session: Any, timeout: float) -> Iterator[list[int]]:
     """The status of each answer about prices, which yfinance does not tell, with ``timeout`` for every request."""
     statuses: list[int] = []
-    request, own = session.request, vars(session).get("request")
+    request, attribute = session.request, vars(session).get("request")
 
-    def watched(method: str, url: str, *args: Any, **options: Any) -> Any:
+    def recorded(method: str, url: str, *args: Any, **options: Any) -> Any:
         response = request(method, url, *args, **{**options, "timeout": timeout})
         if "/finance/chart/" in url:
             statuses.append(response.status_code)
         return response
 
-    session.request = watched
+    session.request = recorded
     try:
         yield statuses
     finally:
-        if own is None:
+        if attribute is None:
             del session.request
         else:
-            session.request = own
+            session.request = attribute
 
 
 def _failure(error: Exception, status: int | None, timeout: float) -> FetchError:
@@ -183,26 +256,25 @@ def _failure(error: Exception, status: int | None, timeout: float) -> FetchError
         return FetchError("no prices", reason or "Yahoo has no bars in this range")
     if "YFDataException" in names:
         return FetchError("server error", str(error))
-    if isinstance(error, OSError) and not isinstance(error, ValueError):  # a ValueError: no JSON
+    if isinstance(error, OSError) and not isinstance(error, ValueError):  # a ValueError: the answer is not JSON
         return FetchError("no connection", f"Yahoo cannot be reached ({names[0]})")
     return FetchError("unreadable", f"Yahoo's answer is not what yfinance expects ({names[0]}: {error})")
 
 
-def _quotes(frame: pd.DataFrame, period: Any) -> Quotes:
-    """Take over what yfinance read: dates without a zone, our names, no bars without a close."""
+def _daily_bars(frame: pd.DataFrame, period: Any) -> DailyBars:
+    """What yfinance read, with dates without a zone, our names, and no bars without a close."""
     if frame.empty or frame["Close"].isna().all():
         raise FetchError("no prices", "Yahoo's bars hold no prices")
     zone, dates = str(frame.index.tz), frame.index.tz_localize(None).as_unit("us").rename("time")
-    bars = frame.rename(columns=_NAMES)[list(COLUMNS)].set_axis(dates).astype("float64")
-    kept = bars[bars["close"].notna()]
+    table = frame.rename(columns=NAMES)[list(COLUMNS)].set_axis(dates).astype("float64")
+    bars = table[table["close"].notna()]
     # what happened on a date without trading shows at the next trade
-    traded = dates.to_series().where(bars["close"].notna()).bfill()
-    dividends = bars["dividends"].groupby(traded).sum()
-    splits = bars["splits"].replace(0, 1).groupby(traded).prod().replace(1, 0)
-    after = dates[dates > kept.index[-1]]
-    return Quotes(
-        kept.assign(dividends=dividends, splits=splits), zone, _closing(period), after[0] if len(after) else None
-    )
+    trade = dates.to_series().where(table["close"].notna()).bfill()
+    dividends = table["dividends"].groupby(trade).sum()
+    splits = table["splits"].replace(0, 1).groupby(trade).prod().replace(1, 0)
+    after = dates[dates > bars.index[-1]]
+    hole = after[0] if len(after) else None
+    return DailyBars(bars.assign(dividends=dividends, splits=splits), zone, _closing(period), hole)
 
 
 def _closing(period: Any) -> pd.Timestamp | None:

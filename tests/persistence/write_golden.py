@@ -1,0 +1,120 @@
+"""Write the golden files of the present format: models, and what they predicted before they were saved.
+
+Files of a released format never change. Run this, from the root of the repository, only for a format that is new:
+
+    python tests/persistence/write_golden.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import tsseq
+from tsseq import (
+    ConformalForecaster,
+    DLinearForecaster,
+    EnsembleForecaster,
+    Forecaster,
+    GRUForecaster,
+    LinearForecaster,
+    LSTMForecaster,
+    NegativeBinomial,
+    NeuralClassifier,
+    NeuralLabeller,
+    NeuralRegressor,
+    Normal,
+    PatchTSTForecaster,
+    Quantiles,
+    RNNForecaster,
+    SeasonalNaive,
+    Seq2SeqForecaster,
+    StudentT,
+    Training,
+    TransformerForecaster,
+    load_sample,
+)
+from tsseq.networks import GRU, ChoGRU, PeepholeLSTM
+from tsseq.persistence.container import FORMAT
+
+GOLDEN = Path(__file__).parent / "golden"
+QUICK = Training(max_epochs=1, max_steps=3, verbose=False)
+BAND = [0.1, 0.9]
+SPEED = np.tile([0.3, 0.9], 10)
+SEQUENCES = np.sin(SPEED[:, None] * np.arange(12.0))
+
+
+def shop():
+    """Two series with a category, the calendar, a static covariate and a missing value."""
+    days = pd.date_range("2024-01-01", periods=40, name="day")
+    frames = {}
+    for place, name in enumerate(("west", "east")):
+        sales = 5.0 + place + np.sin(np.arange(40) / 3)
+        event = pd.Categorical(np.where(np.arange(40) % 5 == place, "sale", "none"))
+        frames[name] = pd.DataFrame({"sales": sales, "event": event, "size": 2.0 + place}, days)
+        frames[name].iloc[7, 0] = np.nan
+    return pd.concat(frames, names=["shop", "day"])
+
+
+def models():
+    """Name -> a fitted model, and the levels to predict."""
+    air, prices = load_sample("airline"), load_sample("sp500")[-120:]
+    small = {"hidden_size": 4, "training": QUICK}
+    attentive = {"hidden_size": 4, "n_heads": 2, "feedforward_size": 8, "training": QUICK}
+    covariates = {"target": "sales", "past": "event", "known": "calendar", "static": ["size", "shop"]}
+    counts = {"head": NegativeBinomial(), "scaling": "mean"}
+    exchange = {"target": "close", "log": True, "calendar": "XNYS", "head": Quantiles(BAND)}
+    seeds = EnsembleForecaster.over_seeds(LinearForecaster(2, 8, training=QUICK), 2)
+    pair = EnsembleForecaster([("gru", GRUForecaster(2, 6, **small)), ("naive", Forecaster(SeasonalNaive(6), 2, 8))])
+    joint = {"target": ["open", "close"], "multivariate": "joint", "calendar": "XNYS", "head": StudentT()}
+    cells = {"peephole": PeepholeLSTM(hidden_size=4), "cho": ChoGRU(hidden_size=4)}
+    fits = {
+        "lstm": (LSTMForecaster(3, 20, **exchange, **small), prices, BAND),
+        "lstm_covariates": (LSTMForecaster(2, 8, **covariates, **small), shop(), None),
+        "gru_counts": (GRUForecaster(3, 24, **counts, **small), air, BAND),
+        "rnn": (RNNForecaster(2, 12, bidirectional=True, n_layers=2, **small), air, None),
+        "linear_joint": (LinearForecaster(2, 6, training=QUICK, **joint), prices, BAND),
+        "seq2seq": (Seq2SeqForecaster(3, 12, head=Normal(), **small), air, BAND),
+        "transformer": (TransformerForecaster(3, 12, **attentive), air, None),
+        "patchtst": (PatchTSTForecaster(3, 24, **attentive), air, None),
+        "conformal": (ConformalForecaster(DLinearForecaster(2, 12, training=QUICK), 30), air, BAND),
+        "ensemble_seeds": (seeds, air, None),
+        "ensemble_names": (pair, air, None),
+        "naive": (Forecaster(SeasonalNaive(12), 3, 24, log=True), air, None),
+    }
+    fits |= {name: (Forecaster(NeuralRegressor(net, training=QUICK), 2, 12), air, None) for name, net in cells.items()}
+    fits = {name: (model.fit(frame), levels) for name, (model, frame, levels) in fits.items()}
+    y = np.where(SPEED > 0.5, "fast", "slow")
+    labels = SEQUENCES > 0
+    rows, sums = SEQUENCES[:, :6], SEQUENCES[:, 6:8]
+    fits["regressor"] = NeuralRegressor(GRU(4), Quantiles(BAND), QUICK).fit(rows, sums), None
+    fits["classifier"] = NeuralClassifier(GRU(4), QUICK).fit(SEQUENCES, y), None
+    fits["labeller"] = NeuralLabeller(GRU(4, segment_length=None), QUICK).fit(SEQUENCES, labels), None
+    return fits
+
+
+def predictions(model, levels):
+    """What a model predicts, as JSON."""
+    if isinstance(model, NeuralRegressor):
+        return model.predict(SEQUENCES[:4, :6]).tolist()
+    if isinstance(model, (NeuralClassifier, NeuralLabeller)):
+        return model.predict_proba(SEQUENCES[:4]).tolist()
+    frame = model.predict(levels=levels)
+    columns = {str(name): column.tolist() for name, column in frame.items()}
+    return {"index": [str(key) for key in frame.index], "columns": columns}
+
+
+def main():
+    """Write all files."""
+    folder, expected = GOLDEN / f"v{FORMAT}", {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (model, levels) in models().items():
+        expected[name] = {"levels": levels, "predictions": predictions(model, levels)}
+        model.save(folder / f"{name}.tsseq")
+    text = json.dumps({"tsseq": tsseq.__version__, "models": expected}, indent=1)
+    (folder / "expected.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

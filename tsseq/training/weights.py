@@ -1,0 +1,135 @@
+"""Weights of a model as arrays, and the model again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from tsseq.data.layout import Layout
+from tsseq.errors import ConfigError
+from tsseq.heads import Head
+from tsseq.networks import Network
+from tsseq.training.model import Model
+
+
+def to_arrays(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """Copy all parameters and buffers of a module to arrays.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On any device.
+    prefix : str, default ""
+        What to put in front of every name.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Arrays by name; a tensor that is shared is there once.
+
+    Raises
+    ------
+    ConfigError
+        If NumPy has no such numbers, as for bfloat16.
+
+    Examples
+    --------
+    >>> to_arrays(nn.Linear(2, 1), "map.")["map.weight"].shape
+    (1, 2)
+    """
+    arrays = {}
+    for name, tensor in _tensors(module).items():
+        try:
+            arrays[prefix + name] = tensor.detach().cpu().numpy().copy()
+        except TypeError as error:
+            raise ConfigError(
+                f"the network has {name} in {tensor.dtype}, which has no place in a model file."
+            ) from error
+    return arrays
+
+
+def from_arrays(
+    network: Network, layout: Layout, head: Head, arrays: Mapping[str, NDArray[Any]], compiled: bool = False
+) -> Model:
+    """Build a model with given weights; the random state of the process is as before afterwards.
+
+    It is built without memory first, so that shapes are compared before anything is allocated.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture.
+    layout : Layout
+        Sizes of a row.
+    head : Head
+        What the last layer means.
+    arrays : mapping of str to ndarray
+        What `to_arrays` gave.
+    compiled : bool, default False
+        Whether to run the network through `torch.compile`.
+
+    Returns
+    -------
+    Model
+        On the CPU and in evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If arrays are missing or unknown, or of other shapes or dtypes than the network needs.
+
+    Examples
+    --------
+    >>> from tsseq import Linear, Point
+    >>> layout = Layout(context_length=3, horizon=2)
+    >>> model = Model(Linear(), layout, Point())
+    >>> same = from_arrays(Linear(), layout, Point(), to_arrays(model))
+    >>> torch.equal(same.core.map.weight, model.core.map.weight)
+    True
+    """
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    with torch.device("meta"), _at_most(2 * len(tensors) + 16), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # layers without any weights
+        sizes = {name: (tuple(x.shape), x.dtype) for name, x in _tensors(Model(network, layout, head)).items()}
+    for name in sorted(sizes.keys() | tensors.keys()):
+        size = (tuple(tensors[name].shape), tensors[name].dtype) if name in tensors else None
+        if sizes.get(name) != size:
+            raise ValueError(f"{network!r} needs {sizes.get(name)} as {name}, and the weights have {size}")
+    with torch.random.fork_rng(devices=[]):
+        model = Model(network, layout, head)
+    with torch.no_grad():
+        for name, tensor in _tensors(model).items():
+            tensor.copy_(tensors[name])
+    if compiled:
+        model.core.compile()
+    return model.eval()
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+@contextmanager
+def _at_most(limit: int) -> Iterator[None]:
+    """Refuse a module of more parameters than ``limit`` while it is built: a file could ask for 10**9 layers."""
+    parameters, thread = {}, get_ident()
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        if get_ident() == thread:
+            parameters[id(parameter)] = parameter
+            if len(parameters) > limit:
+                raise ValueError(f"the network asks for more than the {limit} tensors that the weights may have")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
