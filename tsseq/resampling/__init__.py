@@ -1,3 +1,7 @@
-"""Draws of blocks; NumPy only."""
+"""Draws of blocks, and the ledger of trials; NumPy only."""
 
-__all__ = []
+from __future__ import annotations
+
+from tsseq.resampling.trials import Trials
+
+__all__ = ["Trials"]
