@@ -33,6 +33,13 @@ class Costs:
     borrow_bps : float, default 0
         Per year of 365 days, on what is held short and on cash that is owed (on top of ``cash_rate``).
 
+    Attributes
+    ----------
+    rate : float
+        Fee and slippage as a fraction of the traded value.
+    proportional : bool
+        Whether a trade of twice the value costs twice as much, so that the size of the equity does not matter.
+
     Raises
     ------
     ConfigError
@@ -221,7 +228,7 @@ def over_assets(values: Array) -> Array:
     return np.asarray(values[..., 0] if values.shape[-1] == 1 else values.sum(axis=-1))
 
 
-class Traded(Protocol):
+class BookFigures(Protocol):
     """What a sweep of costs reads of a `Book`: returns before costs, turnover, and bars in a year."""
 
     @property
@@ -238,7 +245,7 @@ class Traded(Protocol):
 
 
 def cost_sweep(
-    book: Traded, bps: Sequence[float] = (0, 1, 2, 5, 10, 20, 50), *, periods_per_year: int | None = None
+    book: BookFigures, bps: Sequence[float] = (0, 1, 2, 5, 10, 20, 50), *, periods_per_year: int | None = None
 ) -> pd.DataFrame:
     """Total return, growth and Sharpe ratio of a book as if each unit traded had cost so many basis points.
 
@@ -280,7 +287,7 @@ def cost_sweep(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("bps")
 
 
-def break_even_cost(book: Traded) -> float:
+def break_even_cost(book: BookFigures) -> float:
     """Basis points per unit traded at which nothing is left of the total return.
 
     Parameters
