@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tsseq import Forecaster, LastValue
-from tsseq.data.windows import Layout
+from tsseq.data.layout import Layout
 from tsseq.errors import NotEnoughHistory
 
 ROLES = {"target": ["t0", "t1"], "past": ["p0", "p1"], "known": ["k0"], "static": ["s0"]}

@@ -308,7 +308,7 @@ def test_looking_ahead_is_stamped_beside_the_money_and_in_the_caveats(folder, sp
 
 def test_a_panel_shows_its_first_series_and_warns_of_survivorship(panel):
     assert f"Shown: {EVIL}, the first of 2 series." in panel.page.text("p")
-    own = panel.result.forecasts.query("id == @EVIL").drop_duplicates("time").sort_values("time")["actual"]
+    own = panel.result.forecasts.query("id == @EVIL").drop_duplicates("day").sort_values("day")["actual"]
     assert panel.page.figures[1]["data"][0]["y"] == own.tolist()
     caveats = panel.page.text("li")
     assert "survivorship bias" in caveats
@@ -325,7 +325,7 @@ def test_names_are_shown_as_they_are_and_never_read_as_html(panel):
 
 def test_forecasts_without_a_known_value_are_counted_as_unscored(folder, sp500):
     forecasts = sp500.result.forecasts
-    last = forecasts["time"] == forecasts["time"].max()
+    last = forecasts["date"] == forecasts["date"].max()
     gap = replace(sp500.result, forecasts=forecasts.assign(actual=forecasts["actual"].mask(last)))
     page = Page(report(gap, path=folder / "gap.html"))
     assert "499 of 500 forecasts per model" in page.text("dd")
@@ -345,7 +345,7 @@ def test_a_missing_folder_is_an_error_that_names_it(tmp_path, sp500):
 
 def test_integers_as_times_are_drawn_as_they_are(folder):
     series = make_series("ar1", 200).reset_index(drop=True)
-    result = backtest({"ridge": Forecaster(Ridge(), 2, 10)}, series, n_cutoffs=10, step=5)
+    result = backtest({"ridge": Forecaster(Ridge(), 2, 10)}, series, n_cutoffs=10, stride=5)
     page = Page(report(result, path=folder / "integers.html"))
     actual = page.figures[1]["data"][0]
     assert actual["mode"] == "markers"  # cutoffs further apart than the horizon leave gaps

@@ -186,7 +186,7 @@ def test_schedules_count_steps(schedule):
 
     settings = Training(max_epochs=2, schedule=schedule, verbose=False)
     windows = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE)
-    data = fitting.Data(windows, windows.targets(), windows.layout, settings, 0)
+    data = fitting.WindowsDataModule(windows, settings, 0)
     module = fitting.ForecastModule(Model(Linear(), windows.layout, Point()), settings, 0.1, data.steps)
     with fitting.quiet_lightning():
         trainer = fitting._trainer(settings, validates=False)
