@@ -210,7 +210,7 @@ def _forecasts(result: BacktestResult) -> Iterator[str]:
         choices.append(f"{targets[0]}, the first of {len(targets)} targets")
     if choices:
         yield page.text(f"Shown: {'; '.join(choices)}.")
-    figure = charts.forecasts_and_truth(rows, result.horizon, result.step)
+    figure = charts.forecasts_and_truth(rows, result.horizon, result.stride)
     caption = "The last known values, and forecasts from some of the cutoffs, each begun at the value it set out from."
     if levels := charts.levels(forecasts):
         caption += f" The band lies between the quantiles {levels[0]:g} and {levels[-1]:g}."
@@ -232,7 +232,7 @@ def _method(result: BacktestResult, book: Book | None, n_scored: int) -> Iterato
     sizes = forecasts.groupby("model", observed=True).size()
     condition = "the value is known, and every model has forecast it"
     facts = {
-        "Cutoffs": f"{cutoffs.nunique():,}: {span(cutoffs)}, {count(result.step, 'row')} apart",
+        "Cutoffs": f"{cutoffs.nunique():,}: {span(cutoffs)}, {count(result.stride, 'row')} apart",
         "Horizon": count(result.horizon, "row"),
         "Scored": f"{n_scored // len(sizes):,} of {sizes.max():,} forecasts per model: {condition}",
     }
