@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tsseq.resampling.bootstrap import block_length, percentiles, resampled
 from tsseq.resampling.trials import Trials
 
-__all__ = ["Trials"]
+__all__ = ["Trials", "block_length", "percentiles", "resampled"]
