@@ -89,7 +89,7 @@ def test_a_model_fitted_before_the_first_cutoff_is_used_as_it_is():
     np.testing.assert_array_equal(result.forecasts.query("model == 'ridge'")["forecast"], expected)
 
 
-@pytest.mark.parametrize("arguments", [{"refit": True}, {"refit": 2}, {"window": 200}])
+@pytest.mark.parametrize("arguments", [{"refit": True}, {"refit": 2}, {"max_train_size": 200}])
 def test_refitting_does_not_rest_on_an_earlier_fit(arguments):
     before = clone(MODEL).fit(PRICES[:300])
     result = tsseq.backtest({"ridge": before}, PRICES, n_cutoffs=3, **arguments)

@@ -309,7 +309,7 @@ class TestScore:
         frame = pd.concat({"z": 1e4 * values.to_frame("sales")}, names=["id"])
         model = forecaster(scaling=scaling).fit(frame)
         out = model.predict_at(frame, DAYS[7:-3])
-        actual = frame["sales"].loc["z"].loc[out["ds"]].to_numpy()
+        actual = frame["sales"].loc["z"].loc[out["day"]].to_numpy()
         naive = frame["sales"].loc["z"].loc[out["cutoff"]].to_numpy()
         if scaling == "last":  # one scale for all windows, so it cancels out
             want = 1 - np.abs(actual - out["forecast"]).mean() / np.abs(actual - naive).mean()
@@ -335,7 +335,7 @@ class TestScore:
         values.iloc[20:40] = values.iloc[20]
         model = forecaster(scaling=scaling).fit(values)
         out = model.predict_at(values, DAYS[7:-3])
-        actual, naive = values.loc[out["ds"]].to_numpy(), values.loc[out["cutoff"]].to_numpy()
+        actual, naive = values.loc[out["day"]].to_numpy(), values.loc[out["cutoff"]].to_numpy()
         want = 1 - np.abs(actual - out["forecast"]).sum() / np.abs(actual - naive).sum()
         assert model.score(values) == pytest.approx(want, rel=1e-9)
 

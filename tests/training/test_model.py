@@ -124,5 +124,5 @@ def test_a_network_may_add_a_loss_of_its_own():
         max_epochs=30, learning_rate=0.1, schedule="constant", verbose=False, validation=0, weight_decay=0
     )
     model = NeuralRegressor(Penalised(), training=training).fit(np.ones((64, 3)), np.zeros(64))
-    assert float(model.network_.core.shift) == pytest.approx(2.0, abs=0.05)
+    assert model.network_.core.shift.item() == pytest.approx(2.0, abs=0.05)
     assert model.history_["train_loss"].iloc[-1] == 0.0  # the losses of the head alone
