@@ -61,11 +61,11 @@ def frames(name: str, case: dict[str, np.ndarray]) -> tuple:
 def run_tsseq(name: str, prices: pd.DataFrame, signal: pd.DataFrame, engine: str, fee: float) -> np.ndarray:
     """(2, K): total return and Sharpe ratio."""
     from tsseq import Costs, simulate, sweep
-    from tsseq.trading.statistics.returns import sharpe, total_return
+    from tsseq.trading.statistics import sharpe, total_return
 
     costs = Costs(bps=fee)
     if name == "sweep":
-        grid = {"rule": ["threshold"], "short": [True, False], "threshold": THRESHOLDS}
+        grid = {"rule": ["threshold"], "allow_short": [True, False], "threshold": THRESHOLDS}
         return sweep(signal, prices, grid, costs=costs, engine=engine)[["total_return", "sharpe"]].to_numpy().T
     book = simulate(signal, prices, costs=costs, engine=engine)
     return np.array([[total_return(book.returns)], [sharpe(book.returns)]])

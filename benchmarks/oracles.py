@@ -3,7 +3,7 @@
     python -m venv oracle && oracle/bin/pip install vectorbt empyrical-reloaded
     PYTHONPATH=. oracle/bin/python benchmarks/oracles.py
 
-Writes tests/backtesting/oracles.json. Neither library is needed to run the tests.
+Writes tests/trading/oracles.json. Neither library is needed to run the tests.
 """
 
 import json
@@ -17,7 +17,7 @@ import pandas as pd
 import tsseq
 
 warnings.simplefilter("ignore")
-OUT = Path(__file__).parents[1] / "tests" / "backtesting" / "oracles.json"
+OUT = Path(__file__).parents[1] / "tests" / "trading" / "oracles.json"
 EDGES = {
     "first_loss": [-0.5, 0.1, 0.1],
     "flat": [0.0] * 6,

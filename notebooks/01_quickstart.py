@@ -69,7 +69,7 @@ result.compare(alternative="less").round(3)
 # A decision made at a close is filled at the next open, and costs are counted.
 
 # %%
-weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", short=False)
+weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", allow_short=False)
 book = tsseq.simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
 book.stats().round(3)
 

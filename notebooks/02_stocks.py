@@ -27,8 +27,8 @@ from sklearn.linear_model import Ridge
 
 import tsseq
 from tsseq import Costs, Forecaster, GRUForecaster, Training
-from tsseq.trading.costs import break_even_cost, cost_sweep
-from tsseq.trading.statistics.deflated_sharpe import deflated_sharpe
+from tsseq.trading import break_even_cost, cost_sweep
+from tsseq.trading.statistics import deflated_sharpe
 
 prices = tsseq.load_sample("us_stocks")
 prices = prices[prices.index.get_level_values("date") >= "2012"]

@@ -15,9 +15,9 @@ from tsseq.data.samples import load_sample, make_series
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.backtest import backtest
 from tsseq.forecasting.forecaster import Forecaster
-from tsseq.reporting.report import report
-from tsseq.trading.signals import to_weights
-from tsseq.trading.simulate import Costs, simulate
+from tsseq.reporting import report
+from tsseq.reporting.html import percent
+from tsseq.trading import Costs, simulate, to_weights
 
 EVIL = "<b>&\"'</b>"
 SEASONAL = make_series("seasonal", 200, period=12).set_axis(pd.period_range("2000-01", periods=200, freq="M"))
@@ -73,7 +73,7 @@ def sp500(folder):
     prices = load_sample("sp500").iloc[-1500:]
     models = {"ridge": Forecaster(Ridge(), 5, 60, target="close", log=True, calendar="XNYS")}
     result = backtest(models, prices, n_cutoffs=100)
-    weights = to_weights(result.forecasts, prices, "ridge", short=False)
+    weights = to_weights(result.forecasts, prices, "ridge", allow_short=False)
     book = simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
     path = report(result, book, folder / "sp500.html", title="S&P 500")
     return SimpleNamespace(prices=prices, result=result, weights=weights, book=book, path=path, page=Page(path))
@@ -242,6 +242,62 @@ def test_statistics_are_annualised_with_the_bars_that_a_year_has(folder, sp500, 
     assert value(page.rows["Exposure"][0][0]) == pytest.approx(book.stats()["exposure"], abs=5e-5)
 
 
+@pytest.mark.parametrize("freq", ["W-FRI", "MS", "D"])
+def test_the_page_annualises_as_the_book_does(folder, sp500, freq):
+    times = pd.date_range("2015-01-01", periods=60, freq=freq)
+    prices = make_series("random_walk", 60, level=100).set_axis(times)
+    book = simulate(pd.Series([1.0, -0.5], times[[0, 30]]), prices)
+    page = Page(report(sp500.result, book, folder / "annual.html"))
+    for name in ("sharpe", "sortino", "annual_volatility", "turnover"):
+        shown = value(page.rows[name.replace("_", " ").capitalize()][0][0])
+        assert shown == pytest.approx(book.stats()[name], rel=5e-4, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "absent"),
+    [
+        ({}, ["Cash earns nothing, borrowing money or shares costs nothing", "No costs were charged"], ["Leverage"]),
+        (
+            {"cash_rate": 0.05, "leverage": 2.0, "costs": Costs(borrow_bps=300)},
+            ["Cash earns 5 % a year, borrowed money costs 8 % and borrowed shares 3 %", "weights times 2"],
+            ["Cash earns nothing", "costs nothing"],
+        ),
+        ({"costs": Costs(bps=5)}, ["Cash earns nothing", "5 basis points of what"], ["No costs were charged"]),
+        ({"engine": "shares"}, ["counted in shares and cash"], []),
+        ({"execution": "next_close"}, ["next_close: orders fill at the close after"], ["next_open"]),
+    ],
+    ids=["free", "borrowed", "fees", "shares", "next_close"],
+)
+def test_what_the_page_takes_for_granted_is_what_the_book_was_made_with(folder, sp500, options, words, absent):
+    book = simulate(sp500.weights, sp500.prices, **options)
+    text = Page(report(sp500.result, book, folder / "assumptions.html")).text()
+    assert [phrase for phrase in words if phrase not in text] == []
+    assert [phrase for phrase in absent if phrase in text] == []
+
+
+SHAPES = {
+    "panel": lambda panel: panel,
+    "long": lambda panel: panel.reset_index().rename(columns={"ticker": "unique_id", "date": "ds"}),
+    "yfinance": lambda panel: panel.unstack("ticker").rename_axis(columns=["Price", "Ticker"]),
+    "closes": lambda panel: panel["close"].unstack("ticker").rename_axis(columns="Ticker"),
+    "one frame": lambda panel: panel.xs("A"),
+    "one series": lambda panel: panel.xs("A")["close"],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_prices_goes_from_backtest_to_report(folder, shape):
+    days = pd.date_range("2020-01-01", periods=120, name="date")
+    walks = {name: make_series("random_walk", 120, seed=seed, level=100) for seed, name in enumerate("AB")}
+    series = {name: walk.set_axis(days) for name, walk in walks.items()}
+    prices = SHAPES[shape](pd.concat(series, names=["ticker"]).rename("close").to_frame())
+    result = backtest({"ridge": Forecaster(Ridge(), 2, 10, target="close")}, prices, n_cutoffs=20)
+    book = simulate(to_weights(result.forecasts, prices), prices)
+    page = Page(report(result, book, folder / "shape.html"))
+    assert len(page.figures) == 6
+    assert page.rows["Total return"][0][0] == percent(book.stats()["total_return"])
+
+
 def test_looking_ahead_is_stamped_beside_the_money_and_in_the_caveats(folder, sp500):
     book = simulate(sp500.weights, sp500.prices, execution="same_bar")
     page = Page(report(sp500.result, book, folder / "ahead.html"))
@@ -252,7 +308,7 @@ def test_looking_ahead_is_stamped_beside_the_money_and_in_the_caveats(folder, sp
 
 def test_a_panel_shows_its_first_series_and_warns_of_survivorship(panel):
     assert f"Shown: {EVIL}, the first of 2 series." in panel.page.text("p")
-    own = panel.result.forecasts.query("id == @EVIL").drop_duplicates("time").sort_values("time")["actual"]
+    own = panel.result.forecasts.query("id == @EVIL").drop_duplicates("day").sort_values("day")["actual"]
     assert panel.page.figures[1]["data"][0]["y"] == own.tolist()
     caveats = panel.page.text("li")
     assert "survivorship bias" in caveats
@@ -269,7 +325,7 @@ def test_names_are_shown_as_they_are_and_never_read_as_html(panel):
 
 def test_forecasts_without_a_known_value_are_counted_as_unscored(folder, sp500):
     forecasts = sp500.result.forecasts
-    last = forecasts["time"] == forecasts["time"].max()
+    last = forecasts["date"] == forecasts["date"].max()
     gap = replace(sp500.result, forecasts=forecasts.assign(actual=forecasts["actual"].mask(last)))
     page = Page(report(gap, path=folder / "gap.html"))
     assert "499 of 500 forecasts per model" in page.text("dd")

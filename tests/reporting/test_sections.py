@@ -10,8 +10,8 @@ from test_report import Page
 
 from tsseq import ConfigError, Costs, Forecaster, audit, backtest, load_sample, report, simulate, sweep, to_weights
 from tsseq.reporting.html import number, percent
-from tsseq.trading.costs import break_even_cost, cost_sweep
-from tsseq.trading.statistics.deflated_sharpe import Trials, deflated_sharpe
+from tsseq.trading import Trials, break_even_cost, cost_sweep
+from tsseq.trading.statistics import deflated_sharpe
 
 PRICES = load_sample("sp500")[-700:]
 MODEL = Forecaster(Ridge(), 5, 40, target="close", log=True, calendar="XNYS")
@@ -21,7 +21,7 @@ MODEL = Forecaster(Ridge(), 5, 40, target="close", log=True, calendar="XNYS")
 def made(tmp_path_factory):
     """A page with everything on it, and what it was made from."""
     result = backtest({"ridge": MODEL}, PRICES, n_cutoffs=40, stride=5)
-    weights = to_weights(result.forecasts, PRICES, model="ridge", short=False)
+    weights = to_weights(result.forecasts, PRICES, model="ridge", allow_short=False)
     book = simulate(weights, PRICES, costs=Costs(bps=5))
     trials = sweep(result.forecasts, PRICES, {"rule": ["threshold"], "threshold": [0, 0.01, 0.02]}, model="ridge")
     findings = audit(MODEL, PRICES)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tsseq.trading.statistics.deflated_sharpe import Trials, deflated_sharpe, probabilistic_sharpe
-from tsseq.trading.statistics.returns import sharpe
+from tsseq.trading import Trials
+from tsseq.trading.statistics import deflated_sharpe, probabilistic_sharpe, sharpe
 
 
 def best_of(returns):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import tsseq
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.simulate import Costs, simulate
-from tsseq.trading.statistics.returns import sharpe
+from tsseq.trading import Costs, simulate
+from tsseq.trading.statistics import sharpe
 
 ORACLES = json.loads((Path(__file__).parent / "oracles.json").read_text())["vectorbt"]["from_orders"]
 DAYS = pd.date_range("2024-01-01", periods=6)

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 import tsseq
-from tsseq.trading.statistics import relative
-from tsseq.trading.statistics.deflated_sharpe import Trials, deflated_sharpe
-from tsseq.trading.statistics.returns import STATISTICS, sharpe
+from tsseq.trading import Trials
+from tsseq.trading.statistics import STATISTICS, deflated_sharpe, relative, sharpe
 
 ORACLES = json.loads((Path(__file__).parent / "oracles.json").read_text())
 BENCHMARK = [0.01, -0.01, 0.02, 0.005, -0.02, 0.01, 0.0]

@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.signals import to_weights
+from tsseq.evaluation.result import NAIVE as evaluation_naive
+from tsseq.trading import to_weights
+from tsseq.trading.signals import NAIVE
 
 DAYS = pd.date_range("2024-01-01", periods=6, name="date")
 PRICES = pd.DataFrame({"Close": [100.0, 102.0, 101.0, 104.0, 103.0, 105.0]}, index=DAYS)
@@ -12,7 +14,7 @@ PRICES = pd.DataFrame({"Close": [100.0, 102.0, 101.0, 104.0, 103.0, 105.0]}, ind
 def forecasts(cutoffs, values, **columns):
     """Two steps per cutoff: the first points the other way, so only the last may count."""
     last = pd.DataFrame({"cutoff": cutoffs, "forecast": values, "step": 2, "model": "lstm", "target": "Close"})
-    last = last.assign(**columns)
+    last = last.assign(**columns)[[*columns, *last]]
     return pd.concat([last, last.assign(step=1, forecast=200 - last["forecast"])], ignore_index=True)
 
 
@@ -43,7 +45,7 @@ def test_weights_are_divided_by_the_number_of_assets_forecast_at_the_cutoff(pane
 
 
 def test_long_or_flat_books_have_no_negative_weights(panel):
-    assert to_weights(*panel, "lstm", short=False).to_numpy().tolist() == [[0.5, 0.0], [0.0, 1.0]]
+    assert to_weights(*panel, "lstm", allow_short=False).to_numpy().tolist() == [[0.5, 0.0], [0.0, 1.0]]
 
 
 def test_a_threshold_keeps_only_larger_moves(panel):
@@ -107,9 +109,9 @@ def test_a_senseless_argument_is_named(single, options, message):
         (lambda f, p: (pd.concat([f, f]), p), "missing or repeated"),
         (lambda f, p: (f, p.iloc[3:]), "2 forecasts have no close at their cutoff .first: 'Close' on 2024-01-01"),
         (lambda f, p: (f, p.where(p != 101)), "1 forecasts have no close .* on 2024-01-03"),
-        (lambda f, p: (f.assign(id="SPX"), p), "'SPX' on 2024-01-01"),
-        (lambda f, p: (f, p.rename(columns={"Close": "last"})), "no column 'Close'; found 'last'"),
-        (lambda f, p: (f, pd.concat({"A": p, "B": p})), "no column 'id', but the prices hold 'A', 'B'"),
+        (lambda f, p: (f.assign(id="SPX")[["id", *f]], p), "'SPX' on 2024-01-01"),
+        (lambda f, p: (f, p.rename(columns={"Close": "last"})), "no column 'Close'; they have 'last'"),
+        (lambda f, p: (f, pd.concat({"A": p, "B": p})), "no column of ids, but the prices hold 'A', 'B'"),
     ],
 )
 def test_missing_data_are_named(single, damage, message):
@@ -123,3 +125,33 @@ def test_inputs_are_not_modified(panel):
     to_weights(tidy, prices, "lstm")
     pd.testing.assert_frame_equal(tidy, before[0])
     pd.testing.assert_frame_equal(prices, before[1])
+
+
+def naive_beside(tidy, *names):
+    return pd.concat([tidy, *(tidy.assign(model=name) for name in names)], ignore_index=True)
+
+
+def test_the_only_model_beside_the_naive_ones_need_not_be_named(single):
+    weights = to_weights(single, PRICES, "lstm")
+    pd.testing.assert_frame_equal(to_weights(single, PRICES), weights)
+    pd.testing.assert_frame_equal(to_weights(naive_beside(single, *NAIVE), PRICES), weights)
+    pd.testing.assert_frame_equal(to_weights(single.drop(columns="model"), PRICES), weights)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [(["gru", "drift"], r"are of 'lstm', 'gru'\. Name one"), ([], "model 'arima'; there are 'lstm'")],
+)
+def test_one_of_several_models_must_be_named(single, names, message):
+    with pytest.raises(ConfigError, match=message):
+        to_weights(naive_beside(single, *names), PRICES, None if names else "arima")
+
+
+def test_naive_forecasts_bear_the_names_that_backtests_give_them():
+    assert evaluation_naive == NAIVE
+
+
+@pytest.mark.parametrize("name", ["id", "unique_id", "ticker"])
+def test_ids_are_read_under_any_name(panel, name):
+    tidy, prices = panel
+    pd.testing.assert_frame_equal(to_weights(tidy.rename(columns={"id": name}), prices), to_weights(tidy, prices))

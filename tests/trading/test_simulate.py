@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.simulate import Costs, simulate
-from tsseq.trading.statistics.returns import STATISTICS, sharpe
+from tsseq.trading import Costs, simulate
+from tsseq.trading.statistics import STATISTICS, sharpe
 
 EXECUTIONS = ["next_open", "next_close", "close", "same_bar"]
 DAYS = pd.date_range("2024-01-01", periods=4)
@@ -240,19 +240,25 @@ def test_row_and_column_order_change_nothing():
     ("change", "message"),
     [
         ({"weights": pd.Series([1.0], pd.DatetimeIndex(["2023-12-31"]))}, "dates that the prices lack: 2023-12-31"),
-        ({"weights": pd.Series([1.0], DAYS[:1].tz_localize("UTC"))}, r"lack: 2024-01-01 00:00:00\+00:00; there: 2024"),
-        ({"weights": pd.DataFrame({"SPX": [1.0]}, DAYS[:1])}, "assets that the prices lack: 'SPX'; there: 'close'"),
-        ({"weights": pd.Series([np.nan], DAYS[:1])}, "Weights on 2024-01-01 are NaN"),
+        (
+            {"weights": pd.Series([1.0], DAYS[:1].tz_localize("UTC"))},
+            r"lack: 2024-01-01 00:00:00\+00:00; the prices have 2024",
+        ),
+        (
+            {"weights": pd.DataFrame({"SPX": [1.0]}, DAYS[:1])},
+            "assets that the prices lack: 'SPX'; the prices have 'close'",
+        ),
+        ({"weights": pd.Series([np.nan], DAYS[:1])}, "weights on 2024-01-01 are NaN"),
         ({"weights": pd.Series(["long"], DAYS[:1])}, "weights are not numeric"),
         ({"weights": pd.Series([1.0, 1.0], DAYS[[0, 0]])}, "no dates or repeated ones"),
         ({"weights": pd.Series([], pd.DatetimeIndex([]), dtype=float)}, "no dates or repeated ones"),
         ({"weights": pd.Series([-3.0], DAYS[:1])}, r"loses all its equity on 2024-01-04: -100\.0% before costs"),
         ({"costs": Costs(bps=10_000)}, r"loses all its equity on 2024-01-02: 9\.1% before costs, costs of 100\.0%"),
-        ({"prices": ONE.drop(columns="close")}, "no column 'close'; found 'open'"),
+        ({"prices": ONE.drop(columns="close")}, "no column 'close'; they have 'open'"),
         ({"prices": ONE.reset_index(drop=True)}, "need a DatetimeIndex"),
-        ({"prices": pd.concat([ONE, ONE])}, "repeated dates"),
+        ({"prices": pd.concat([ONE, ONE])}, "occur more than once"),
         ({"prices": ONE.replace(9.0, 0.0)}, "'close' of 'close' is 0.0 on 2024-01-03"),
-        ({"prices": ONE.astype(str) + "$"}, "'close' prices are not numeric"),
+        ({"prices": ONE.astype(str) + "$"}, "column 'close' .* is not numeric"),
         ({"prices": pd.concat({"A": ONE, "B": ONE})}, "weights are a Series, but the prices hold 'A', 'B'"),
     ],
 )

@@ -8,10 +8,24 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.statistics.deflated_sharpe import Trials, deflated_sharpe, expected_best_sharpe, probabilistic_sharpe
-from tsseq.trading.statistics.information_coefficient import information_coefficient, information_coefficients
-from tsseq.trading.statistics.relative import alpha, beta, drawdown_table, exposure, information_ratio, turnover
-from tsseq.trading.statistics.returns import hit_rate, kurtosis, max_drawdown, skewness
+from tsseq.trading import Trials
+from tsseq.trading.statistics import (
+    alpha,
+    beta,
+    deflated_sharpe,
+    drawdown_table,
+    expected_best_sharpe,
+    exposure,
+    hit_rate,
+    information_coefficient,
+    information_coefficients,
+    information_ratio,
+    kurtosis,
+    max_drawdown,
+    probabilistic_sharpe,
+    skewness,
+    turnover,
+)
 
 DAYS = pd.date_range("2024-01-01", periods=8)
 
@@ -56,9 +70,9 @@ def test_series_are_compared_on_their_common_dates():
         beta([0.1], [0.1, 0.2])
 
 
-def test_turnover_counts_both_sides_and_exposure_the_gross():
+def test_turnover_counts_a_year_and_exposure_the_gross():
     weights = pd.DataFrame({"A": [1.0, -1.0, -1.0], "B": [0.0, 0.5, 0.5]})
-    assert turnover(weights, periods_per_year=3) == pytest.approx(1 + 2.5)
+    assert turnover([1.0, 2.5, 0.0], periods_per_year=3) == pytest.approx(1 + 2.5)
     assert exposure(weights) == pytest.approx((1 + 1.5 + 1.5) / 3)
 
 

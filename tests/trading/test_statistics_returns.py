@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsseq.errors import ConfigError
-from tsseq.trading.statistics import returns as performance
-from tsseq.trading.statistics.returns import STATISTICS, cagr, drawdown, max_drawdown, sharpe, sortino, total_return
+from tsseq.trading import statistics as performance
+from tsseq.trading.statistics import STATISTICS, cagr, drawdown, max_drawdown, sharpe, sortino, total_return
 
 # Equity: 1, 1.1, 0.88, 0.924, 0.97944. Mean 0.0025; squared deviations sum to 0.056075.
 RETURNS = [0.1, -0.2, 0.05, 0.06]

@@ -4,14 +4,10 @@ import pytest
 
 import tsseq
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.costs import break_even_cost, cost_sweep
+from tsseq.trading import Costs, Trials, break_even_cost, cost_sweep, simulate, sweep, to_weights
 from tsseq.trading.price_table import read_prices
-from tsseq.trading.signals import to_weights
-from tsseq.trading.simulate import Costs, simulate
-from tsseq.trading.statistics.deflated_sharpe import Trials, deflated_sharpe
-from tsseq.trading.statistics.returns import STATISTICS, sharpe, total_return
-from tsseq.trading.sweep import sweep
-from tsseq.trading.weighting import Rule
+from tsseq.trading.statistics import STATISTICS, deflated_sharpe, sharpe, total_return
+from tsseq.trading.weighting import WeightingRule
 
 MONEY = {"costs": Costs(bps=10, slippage_bps=5, fixed=1e-5, borrow_bps=100), "cash_rate": 0.02}
 
@@ -34,7 +30,7 @@ def panel():
 def one_by_one(signal, prices, combinations, **options):
     table, rows = read_prices(prices), []
     for combination in combinations:
-        weights = pd.DataFrame(Rule(**combination).weights(signal, table), signal.index, signal.columns)
+        weights = pd.DataFrame(WeightingRule(**combination).weights(signal, table), signal.index, signal.columns)
         returns = simulate(weights, prices, **options).returns
         rows.append((total_return(returns), sharpe(returns)))
     return np.array(rows)
@@ -44,10 +40,10 @@ def one_by_one(signal, prices, combinations, **options):
 @pytest.mark.parametrize("money", [{}, MONEY], ids=["free", "paying"])
 def test_thresholds_on_one_asset_give_the_figures_of_one_simulation_each(index, engine, money):
     signal = index[["close"]].pct_change(5).dropna()
-    grid = {"rule": ["threshold"], "threshold": np.linspace(0, 0.05, 40), "short": [True, False]}
+    grid = {"rule": ["threshold"], "threshold": np.linspace(0, 0.05, 40), "allow_short": [True, False]}
     table = sweep(signal, index, grid, engine=engine, **money)
     rows = table.iloc[::7]
-    combinations = rows[["rule", "threshold", "short"]].to_dict("records")
+    combinations = rows[["rule", "threshold", "allow_short"]].to_dict("records")
     expected = one_by_one(signal, index, combinations, engine=engine, **money)
     np.testing.assert_allclose(rows[["total_return", "sharpe"]], expected, rtol=1e-12, atol=1e-12)
 
@@ -55,9 +51,9 @@ def test_thresholds_on_one_asset_give_the_figures_of_one_simulation_each(index, 
 @pytest.mark.parametrize("engine", ["returns", "shares"])
 def test_rules_on_a_panel_give_the_figures_of_one_simulation_each(panel, engine):
     prices, scores = panel
-    grid = {"rule": ["top_k"], "k": [1, 2, 3], "short": [True, False], "band": [0.0, 0.1]}
+    grid = {"rule": ["top_k"], "k": [1, 2, 3], "allow_short": [True, False], "no_trade_band": [0.0, 0.1]}
     table = sweep(scores, prices, grid, engine=engine, execution="close", leverage=1.2, **MONEY)
-    combinations = table[["rule", "k", "short", "band"]].to_dict("records")
+    combinations = table[["rule", "k", "allow_short", "no_trade_band"]].to_dict("records")
     expected = one_by_one(scores, prices, combinations, engine=engine, execution="close", leverage=1.2, **MONEY)
     np.testing.assert_allclose(table[["total_return", "sharpe"]], expected, rtol=1e-12, atol=1e-12)
 
@@ -117,7 +113,7 @@ def test_a_ruined_combination_is_missing_and_still_counts(engine):
 
 def test_bad_grids_and_functions_are_named(index, panel):
     signal = index[["close"]].pct_change().dropna()
-    with pytest.raises(ConfigError, match="The grid has 'size'; rules take 'rule', 'threshold'"):
+    with pytest.raises(ConfigError, match="the grid has 'size'; rules take 'rule', 'threshold'"):
         sweep(signal, index, {"size": [1.0]})
     with pytest.raises(ConfigError, match="no combination"):
         sweep(signal, index, {"rule": []})

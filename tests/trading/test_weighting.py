@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.signals import expected_returns, realised_returns, to_weights
-from tsseq.trading.statistics.information_coefficient import information_coefficients
+from tsseq.trading import expected_returns, realised_returns, to_weights
+from tsseq.trading.statistics import information_coefficients
 
 DAYS = pd.bdate_range("2024-01-01", periods=90, name="date")
 IDS = list("ABCDEF")
@@ -21,7 +21,7 @@ def forecasts(expected):
     tidy = wide.stack().dropna().rename_axis(["cutoff", "id"]).rename("expected").reset_index()
     close = [CLOSES.at[cutoff, name] for cutoff, name in zip(tidy["cutoff"], tidy["id"])]
     tidy["forecast"] = (1 + tidy["expected"]) * close
-    return tidy.assign(model="m", step=1, target="close")
+    return tidy.assign(model="m", step=1, target="close")[["id", "cutoff", "step", "target", "forecast", "model"]]
 
 
 def weights(expected, rule, **options):
@@ -42,13 +42,13 @@ def test_ranks_are_centred_and_have_a_gross_of_one():
     assert_close(weights([[0.03, -0.01, 0.01]], "rank"), [[0.5, -0.5, 0.0]])
     assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank"), [[-0.375, -0.125, 0.125, 0.375]])
     assert_close(weights([[0.01, 0.02, np.nan, 0.01], [0, 0, 0, 0]], "rank")[["C"]], [[0.0], [0.0]])
-    assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank", short=False), [[0, 0, 0.25, 0.75]])
+    assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank", allow_short=False), [[0, 0, 0.25, 0.75]])
 
 
 def test_the_k_best_share_the_equity_and_the_k_worst_are_sold_if_asked():
     scores = [[0.03, -0.02, 0.01, 0.04], [0.01, np.nan, np.nan, np.nan]]
     assert_close(weights(scores, "top_k", k=2), [[0.5, 0, 0, 0.5], [0.5, 0, 0, 0]])
-    assert_close(weights(scores[:1], "top_k", k=1, short=True), [[0, -0.5, 0, 0.5]])
+    assert_close(weights(scores[:1], "top_k", k=1, allow_short=True), [[0, -0.5, 0, 0.5]])
 
 
 def test_dropout_changes_at_most_n_drop_assets():
@@ -84,16 +84,16 @@ def test_dropout_holds_what_qlib_holds(seed, k, n_drop):
 
 
 def test_a_volatility_target_divides_by_what_was_seen_up_to_the_cutoff():
-    book = weights([[0.01, -0.01], [0.01, 0.01]], "volatility", volatility=0.1, window=20)
+    book = weights([[0.01, -0.01], [0.01, 0.01]], "volatility", target_volatility=0.1, volatility_window=20)
     own = CLOSES[["A", "B"]].pct_change().iloc[-21:-1].std() * np.sqrt(252)
     np.testing.assert_allclose(book.iloc[0], [0.1 / own["A"] / 2, -0.1 / own["B"] / 2])
-    assert (weights([[0.01, -0.01]], "volatility", volatility=0.1, window=90) == 0).all(axis=None)
+    assert (weights([[0.01, -0.01]], "volatility", target_volatility=0.1, volatility_window=90) == 0).all(axis=None)
 
 
 def test_a_callable_makes_its_own_weights():
     book = weights([[0.02, -0.01], [0.01, np.nan]], lambda expected: expected.clip(lower=0) * 10)
     assert_close(book, [[0.2, 0.0], [0.1, 0.0]])
-    with pytest.raises(DataError, match="The rule gave ndarray"):
+    with pytest.raises(DataError, match="the rule returned ndarray"):
         weights([[0.02, -0.01]], lambda expected: expected.to_numpy())
 
 
@@ -103,29 +103,29 @@ def test_weights_are_cut_and_the_gross_is_scaled():
 
 
 def test_small_changes_of_a_weight_are_not_made():
-    book = weights([[0.10, 0.01], [0.13, 0.08], [0.30, 0.09]], lambda expected: expected, band=0.05)
+    book = weights([[0.10, 0.01], [0.13, 0.08], [0.30, 0.09]], lambda expected: expected, no_trade_band=0.05)
     assert_close(book, [[0.10, 0.0], [0.10, 0.08], [0.30, 0.08]])
 
 
-@given(st.integers(0, 2**32), st.sampled_from([("rank", {}), ("top_k", {"k": 2, "short": True}), ("sign", {})]))
+@given(st.integers(0, 2**32), st.sampled_from([("rank", {}), ("top_k", {"k": 2, "allow_short": True}), ("sign", {})]))
 @settings(max_examples=20, deadline=None)
 def test_limits_hold_on_every_date(seed, rule):
-    limits = {"max_weight": 0.15, "max_gross": 0.5, "band": 0.05}
+    limits = {"max_weight": 0.15, "max_gross": 0.5, "no_trade_band": 0.05}
     book = weights(random_scores(seed), rule[0], **rule[1], **limits)
     assert book.abs().max(axis=None) <= 0.15 + 1e-12
     assert book.abs().sum(axis=1).max() <= 0.5 + 1e-12
 
 
 @pytest.mark.parametrize(
-    "rule", [("rank", {}), ("top_k_dropout", {"k": 2, "n_drop": 1}), ("volatility", {"volatility": 0.1})]
+    "rule", [("rank", {}), ("top_k_dropout", {"k": 2, "n_drop": 1}), ("volatility", {"target_volatility": 0.1})]
 )
 def test_later_dates_do_not_change_earlier_weights(rule):
     scores = random_scores(0)
-    early = weights(scores, rule[0], **rule[1], band=0.01)
+    early = weights(scores, rule[0], **rule[1], no_trade_band=0.01)
     changed = forecasts(scores)
     late = changed["cutoff"] > DAYS[-10]
     changed.loc[late, "forecast"] *= np.random.default_rng(1).uniform(0.9, 1.1, late.sum())
-    other = to_weights(changed, PRICES, "m", rule[0], **rule[1], band=0.01)
+    other = to_weights(changed, PRICES, "m", rule[0], **rule[1], no_trade_band=0.01)
     pd.testing.assert_frame_equal(other.loc[: DAYS[-10]], early.loc[: DAYS[-10]])
 
 
@@ -148,9 +148,9 @@ def test_expected_and_realised_returns_give_information_coefficients():
         ({"rule": "sign", "k": 3}, "k is 3 with rule 'sign', which takes none"),
         ({"rule": "top_k", "k": 0}, "k is 0"),
         ({"rule": "top_k_dropout", "k": 2, "n_drop": 3}, "drops at most k"),
-        ({"rule": "top_k_dropout", "k": 2, "n_drop": 1, "short": True}, "never short"),
+        ({"rule": "top_k_dropout", "k": 2, "n_drop": 1, "allow_short": True}, "never short"),
         ({"rule": "sign", "max_gross": -1.0}, "max_gross above 0"),
-        ({"rule": "sign", "band": -0.1}, "band of at least 0"),
+        ({"rule": "sign", "no_trade_band": -0.1}, "no_trade_band of at least 0"),
     ],
 )
 def test_options_that_the_rule_does_not_take_are_refused(options, message):

@@ -55,7 +55,7 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
         "Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each."
     )
     result = tsseq.backtest(models, prices, n_cutoffs=150, stride=5)
-    weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", short=False)
+    weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", allow_short=False)
     book = tsseq.simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
     _show(result)
     stats = pd.DataFrame({"long/flat by lstm, net": book.stats(), "buy and hold": _held(book)})

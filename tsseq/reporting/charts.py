@@ -1,5 +1,7 @@
 """The figures of the report, as plotly figures."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -8,9 +10,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from tsseq.data.tidy import tidy_columns
 from tsseq.evaluation.result import NAIVE
+from tsseq.reporting.html import joined
 from tsseq.trading.book import Book
-from tsseq.trading.statistics.returns import drawdown, total_return
+from tsseq.trading.statistics import drawdown, total_return
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; naive forecasts are grey and dashed.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -20,7 +24,7 @@ _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Libera
 _MOST_FANS = 8
 
 
-def error_by_step(errors: Mapping[str, "pd.Series[float]"], unit: str) -> tuple[Any, list[str]]:
+def error_by_step(errors: Mapping[str, pd.Series[float]], targets: Sequence[str]) -> tuple[Any, list[str]]:
     """MAE over the step for every model, and the naive ones that are hidden since they would flatten the rest."""
     ceiling = 2 * errors["last_value"].max()
     hidden = [name for name, values in errors.items() if name in NAIVE[1:] and values.max() > ceiling]
@@ -36,7 +40,7 @@ def error_by_step(errors: Mapping[str, "pd.Series[float]"], unit: str) -> tuple[
         )
         for name, values in errors.items()
     ]
-    figure = _figure(traces, 360, f"MAE ({_label(unit)})")
+    figure = _figure(traces, 360, f"MAE ({_label(joined(targets))})")
     figure.update_xaxes(
         title={"text": "rows ahead", "standoff": 6, "font": {"size": 12}},
         tick0=1,
@@ -47,39 +51,41 @@ def error_by_step(errors: Mapping[str, "pd.Series[float]"], unit: str) -> tuple[
     return figure, hidden
 
 
-def forecasts_and_truth(forecasts: pd.DataFrame, horizon: int, step: int, last: int = 100) -> Any:
+def forecasts_and_truth(forecasts: pd.DataFrame, horizon: int, stride: int, last: int = 100) -> Any:
     """The last actual values of one series and one target, with forecasts from a few spaced cutoffs."""
-    actual = forecasts.drop_duplicates("time").set_index("time")["actual"].sort_index().dropna()
+    time = tidy_columns(forecasts).time
+    actual = forecasts.drop_duplicates(time).set_index(time)["actual"].sort_index().dropna()
     actual = actual.iloc[-max(last, 2 * horizon) :]
-    begins = forecasts[(forecasts["model"] == NAIVE[0]) & (forecasts["step"] == 1)].set_index("cutoff").sort_index()
-    cutoffs = _spaced_cutoffs(begins["time"], actual, horizon)
+    starts = forecasts[(forecasts["model"] == NAIVE[0]) & (forecasts["step"] == 1)].set_index("cutoff").sort_index()
+    cutoffs = _spaced_cutoffs(starts[time], actual, horizon)
     models = [str(name) for name in forecasts["model"].unique()]
     # Where cutoffs lie further apart than the horizon, a line would bridge values that the backtest never saw.
-    mode, truth = "markers" if step > horizon else "lines", {"color": "#111111", "width": 2}
+    mode, truth = "markers" if stride > horizon else "lines", {"color": "#111111", "width": 2}
     x, y = _axis(actual.index), actual.tolist()
     traces = [go.Scatter(x=x, y=y, name="actual", line=truth, marker={"color": "#111111", "size": 5}, mode=mode)]
     for name in models:
-        own = forecasts[(forecasts["model"] == name) & forecasts["cutoff"].isin(cutoffs)].sort_values("step")
-        traces += _fans(own, begins["forecast"], _line(name, models), name)
+        rows = forecasts[(forecasts["model"] == name) & forecasts["cutoff"].isin(cutoffs)].sort_values("step")
+        traces += _fans(rows, starts["forecast"], _line(name, models), name)
     return _figure(traces, 440, _label(str(forecasts["target"].iloc[0])))
 
 
 def levels(forecasts: pd.DataFrame) -> list[float]:
     """The quantile levels that some model forecast, in order."""
-    return sorted(float(name[1:]) for name in map(str, forecasts.columns) if name.startswith("q"))
+    return sorted(tidy_columns(forecasts).levels.values())
 
 
 def equity(book: Book) -> Any:
     """What one unit of capital became."""
-    parts = _three(book)
-    traces = [_over_time((1 + returns).cumprod(), name, line) for name, (returns, line) in parts.items()]
+    curves = _curves(book)
+    traces = [_over_time((1 + returns).cumprod(), name, line) for name, (returns, line) in curves.items()]
     return _figure(traces, 380, "equity (start = 1)")
 
 
 def drawdowns(book: Book) -> Any:
     """Loss since the highest equity so far."""
-    parts = {name: part for name, part in _three(book).items() if name != "before costs"}
-    traces = [_over_time(drawdown(returns), name, line) for name, (returns, line) in parts.items()]
+    curves = _curves(book)
+    del curves["before costs"]
+    traces = [_over_time(drawdown(returns), name, line) for name, (returns, line) in curves.items()]
     traces[0].update(fill="tozeroy", fillcolor=_faded(_COLOURS[0]))
     figure = _figure(traces, 260, "drawdown")
     return figure.update_yaxes(tickformat=".0%")
@@ -143,18 +149,20 @@ def _figure(traces: Sequence[Any], height: int, unit: str) -> Any:
     )
 
 
-def _fans(own: pd.DataFrame, begins: "pd.Series[float]", line: Mapping[str, Any], name: str) -> list[Any]:
+def _fans(rows: pd.DataFrame, starts: pd.Series[float], line: Mapping[str, Any], name: str) -> list[Any]:
     """Forecasts of one model as a line with gaps, each begun at the last value before its cutoff, over their band."""
-    bounds = [f"q{level:g}" for level in levels(own)]
-    banded = len(bounds) > 1 and bool(own[bounds].notna().all(axis=None))
+    columns = tidy_columns(rows)
+    bounds = sorted(columns.levels, key=lambda bound: columns.levels[bound])
+    banded = len(bounds) > 1 and bool(rows[bounds].notna().all(axis=None))
     x, y, around, edge = [], [], [], []
-    for cutoff, part in own.groupby("cutoff"):
-        times, start = _axis(pd.Index([cutoff]).append(pd.Index(part["time"]))), float(begins[cutoff])
+    for cutoff, forecast in rows.groupby("cutoff"):
+        times = _axis(pd.Index([cutoff]).append(pd.Index(forecast[columns.time])))
+        start = float(starts[cutoff])
         x += [*times, None]
-        y += [start, *part["forecast"], None]
+        y += [start, *forecast["forecast"], None]
         if banded:
             around += [*times, *times[:0:-1], None]
-            edge += [start, *part[bounds[-1]], *part[bounds[0]][::-1], None]
+            edge += [start, *forecast[bounds[-1]], *forecast[bounds[0]][::-1], None]
     shared = {"legendgroup": name, "visible": "legendonly" if name in NAIVE[1:] else True, "mode": "lines"}
     traces = [go.Scatter(x=x, y=y, name=_label(name), line=line, **shared)]
     if banded:
@@ -163,14 +171,14 @@ def _fans(own: pd.DataFrame, begins: "pd.Series[float]", line: Mapping[str, Any]
     return traces
 
 
-def _spaced_cutoffs(begins: "pd.Series[Any]", actual: "pd.Series[float]", horizon: int) -> list[Any]:
+def _spaced_cutoffs(starts: pd.Series[Any], actual: pd.Series[float], horizon: int) -> list[Any]:
     """Cutoffs that begin within the shown values, as many as fit without touching one another."""
-    cutoffs = begins.index[begins >= actual.index[0]] if len(actual) else begins.index
+    cutoffs = starts.index[starts >= actual.index[0]] if len(actual) else starts.index
     most = min(len(cutoffs), _MOST_FANS, max(1, len(actual) // horizon))
     return list(cutoffs[np.unique(np.linspace(len(cutoffs) - 1, 0, most).round().astype(int))])
 
 
-def _three(book: Book) -> dict[str, tuple["pd.Series[float]", dict[str, Any]]]:
+def _curves(book: Book) -> dict[str, tuple[pd.Series[float], dict[str, Any]]]:
     """The three return series of a book by name, with their lines."""
     return {
         "after costs": (book.returns, {"color": "#0072b2", "width": 2}),
@@ -179,7 +187,7 @@ def _three(book: Book) -> dict[str, tuple["pd.Series[float]", dict[str, Any]]]:
     }
 
 
-def _over_time(values: "pd.Series[float]", name: str, line: Mapping[str, Any]) -> Any:
+def _over_time(values: pd.Series[float], name: str, line: Mapping[str, Any]) -> Any:
     return go.Scatter(x=_axis(values.index), y=values.round(6).tolist(), name=name, line=line, mode="lines")
 
 
@@ -187,8 +195,8 @@ def _line(name: str, models: Sequence[str]) -> dict[str, Any]:
     if name in NAIVE:
         colour, dash = _GREYS[NAIVE.index(name)]
         return {"color": colour, "dash": dash, "width": 1.5}
-    own = [model for model in models if model not in NAIVE]
-    return {"color": _COLOURS[own.index(name) % len(_COLOURS)], "width": 2}
+    position = [model for model in models if model not in NAIVE].index(name)
+    return {"color": _COLOURS[position % len(_COLOURS)], "width": 2}
 
 
 def _faded(colour: str) -> str:
@@ -206,5 +214,5 @@ def _axis(times: pd.Index) -> list[Any]:
     if isinstance(times, pd.PeriodIndex):
         times = times.to_timestamp()
     if not isinstance(times, pd.DatetimeIndex):
-        return times.tolist()
+        return list(times)
     return [time.isoformat() for time in times.tz_localize(None)]

@@ -1,77 +1,17 @@
 """The pieces of a web page: number formats, tables, figures and the frame around them. Every text is escaped here."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 from plotly.offline import get_plotlyjs
 
 # The browser itself refuses whatever would come from outside the file.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-
-_CSS = """
-:root { color-scheme: light; --ink: #1d2329; --soft: #5c6670; --line: #dfe3e7; --tint: #f5f6f8; --calm: #5c6670; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #fff; color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto,
-  "Helvetica Neue", "Liberation Sans", Arial, sans-serif; -webkit-text-size-adjust: 100%; }
-main { max-width: 1000px; margin: 0 auto; padding: 40px 24px 72px; overflow-wrap: anywhere; }
-h1 { margin: 0 0 4px; font-size: 30px; line-height: 1.2; font-weight: 650; letter-spacing: -0.01em; }
-h2 { margin: 52px 0 10px; font-size: 20px; line-height: 1.3; font-weight: 650; }
-h3 { margin: 28px 0 2px; font-size: 15px; font-weight: 650; }
-p { margin: 0 0 12px; }
-.note, figcaption, footer { color: var(--soft); font-size: 14px; line-height: 1.5; }
-.verdict { margin: 22px 0 0; padding: 14px 18px; border-left: 4px solid var(--calm); background: var(--tint);
-  font-size: 19px; line-height: 1.45; }
-.verdict.good { border-color: #00795a; background: #eef7f3; }
-.caveats, .warning { border: 1px solid #e3b341; background: #fff9e8; border-radius: 6px; }
-.warning { padding: 10px 16px; }
-.caveats { padding: 18px 22px 10px; margin-top: 52px; }
-.caveats h2 { margin-top: 0; }
-.caveats ul { margin: 0; padding-left: 20px; }
-.caveats li { margin-bottom: 8px; }
-.scroll { overflow-x: auto; margin: 8px 0 12px; }
-table { border-collapse: collapse; width: 100%; font-size: 15px; font-variant-numeric: tabular-nums;
-  overflow-wrap: normal; }
-th, td { padding: 7px 12px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; padding-left: 10px; }
-thead th { color: var(--soft); font-size: 13px; font-weight: 600; border-bottom: 1.5px solid #aab2ba; }
-tbody th { font-weight: 500; }
-tbody th.group { padding-top: 14px; color: var(--soft); font-size: 13px; font-weight: 600; }
-tbody.apart th, tbody.apart td { background: var(--tint); }
-table.words td { text-align: left; white-space: normal; min-width: 6em; }
-table.words th { text-align: left; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 24px; margin: 8px 0 18px; font-size: 15px; }
-dt { color: var(--soft); }
-dd { margin: 0; }
-figure { margin: 0; }
-figure .scroll { margin-bottom: 4px; overflow-y: hidden; }
-.plot { width: 100%; }
-footer { margin-top: 40px; }
-@media (max-width: 600px) {
-  main { padding: 24px 16px 48px; }
-  h1 { font-size: 25px; }
-  h2 { margin-top: 40px; }
-  .verdict { font-size: 17px; padding: 12px 14px; }
-  table { font-size: 14px; }
-  th, td { padding: 7px 8px; }
-  tbody th:first-child:not(.group), thead th:first-child { position: sticky; left: 0; background: #fff;
-    white-space: normal; min-width: 7em; max-width: 10em; }
-  tbody.apart th:first-child { background: var(--tint); }
-  dl { grid-template-columns: 1fr; gap: 0; }
-  dd { margin-bottom: 10px; }
-}
-@media print { h2, figure, .caveats { break-inside: avoid; } h2 { break-after: avoid; } }
-"""
-
-# Where fingers scroll, a plot that zooms would catch the page.
-_SCRIPT = """
-for (const data of document.querySelectorAll("script.figure")) {
-  const {data: traces, layout} = JSON.parse(data.textContent);
-  layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
-  Plotly.newPlot(data.previousElementSibling, traces, layout, {responsive: true, displayModeBar: false});
-}
-"""
 
 
 def document(title: str, parts: Iterable[str]) -> str:
@@ -83,14 +23,16 @@ def document(title: str, parts: Iterable[str]) -> str:
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{_CSS}</style>
+<style>
+{_resource("style.css")}</style>
 </head>
 <body>
 <main>
 {_lines(parts)}
 </main>
 <script>{get_plotlyjs()}</script>
-<script>{_SCRIPT}</script>
+<script>
+{_resource("script.js")}</script>
 </body>
 </html>
 """
@@ -126,9 +68,17 @@ def table(header: Sequence[str], groups: Mapping[str, Sequence[Sequence[str]]], 
 
     Parameters
     ----------
-    header : names of the columns.
-    groups : rows by the words above them; no words for an empty key. The first of several groups is tinted.
-    kind : "numbers" are aligned to the right, "words" to the left.
+    header : sequence of str
+        Names of the columns.
+    groups : mapping of str to rows
+        Rows of cells by the words above them; no words for an empty key. The first of several groups is tinted.
+    kind : {"numbers", "words"}
+        Numbers are aligned to the right, words to the left.
+
+    Returns
+    -------
+    str
+        HTML.
     """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     bodies = []
@@ -186,9 +136,9 @@ def probability(value: float, name: str = "") -> str:
     """
     if not math.isfinite(value):
         return number(value)
-    shown = "< 0.001" if value < 0.001 else "> 0.999" if value > 0.999 else f"{value:.3f}"
-    shown = f"{name} {shown if shown[0] in '<>' else '= ' + shown}" if name else shown
-    return shown.replace(" ", "\u00a0")
+    words = "< 0.001" if value < 0.001 else "> 0.999" if value > 0.999 else f"{value:.3f}"
+    words = f"{name} {words if words[0] in '<>' else '= ' + words}" if name else words
+    return words.replace(" ", "\u00a0")
 
 
 def stamp(time: Any) -> str:
@@ -226,8 +176,12 @@ def joined(names: Sequence[str]) -> str:
     >>> joined(["a", "b", "c"])
     'a, b and c'
     """
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _resource(name: str) -> str:
+    return files("tsseq.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
 def _lines(parts: Iterable[str]) -> str:

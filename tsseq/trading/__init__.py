@@ -1,15 +1,22 @@
 """From forecasts to weights, fills, costs and statistics of returns."""
 
-from tsseq.trading.book import Account, Book, Costs
-from tsseq.trading.costs import break_even_cost, cost_sweep
+from __future__ import annotations
+
+from tsseq.resampling.trials import Trials
+from tsseq.trading.book import Account, Book
+from tsseq.trading.costs import Costs, break_even_cost, cost_sweep
+from tsseq.trading.execution import EXECUTIONS, Execution
 from tsseq.trading.signals import expected_returns, realised_returns, to_weights
 from tsseq.trading.simulate import simulate
 from tsseq.trading.sweep import sweep
 
 __all__ = [
+    "EXECUTIONS",
     "Account",
     "Book",
     "Costs",
+    "Execution",
+    "Trials",
     "break_even_cost",
     "cost_sweep",
     "expected_returns",

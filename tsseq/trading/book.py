@@ -1,78 +1,55 @@
-"""What a simulation costs and what it gives: :class:`Costs`, :class:`Book` and :class:`Account`."""
+"""What a simulation returns: a `Book` of returns, and the `Account` of shares and cash behind it."""
 
-import inspect
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tsseq.errors import ConfigError
+from tsseq.trading.costs import Costs
 from tsseq.trading.price_table import listed
-from tsseq.trading.statistics.returns import STATISTICS, total_return
+from tsseq.trading.statistics.relative import exposure, turnover
+from tsseq.trading.statistics.returns import statistics_of, total_return
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
-class Costs:
-    """What trading and holding costs, mostly in basis points (1 bp = 0.01 %).
-
-    Attributes
-    ----------
-    bps
-        Fee per unit of traded value. Buying for 100 and selling for 100 pays twice.
-    slippage_bps
-        How much worse than the price an order fills.
-    fixed
-        Fee per order, as a fraction of the starting capital: 5 dollars of 100,000 are 0.00005.
-    borrow_bps
-        Per year of 365 days, on what is held short and on cash that is owed (on top of ``cash_rate``).
-
-    Examples
-    --------
-    >>> Costs(bps=5, slippage_bps=2).rate
-    0.0007
-    """
-
-    bps: float = 0.0
-    slippage_bps: float = 0.0
-    fixed: float = 0.0
-    borrow_bps: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not all(value >= 0 for value in (self.bps, self.slippage_bps, self.fixed, self.borrow_bps)):
-            raise ConfigError(f"{self}: costs must be numbers >= 0, in basis points (fixed: of the starting capital).")
-
-    @property
-    def rate(self) -> float:
-        """Fee and slippage as a fraction of the traded value."""
-        return (self.bps + self.slippage_bps) / 10_000
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Account:
-    """Shares and cash behind a :class:`Book`: ``cash + positions.sum(axis=1)`` is its equity on every bar.
+    """Shares and cash behind a `Book`: ``cash + positions.sum(axis=1)`` is its equity on every bar.
 
     Amounts are fractions of the starting capital, which is 1.0; with a capital of C, multiply them by C.
 
     Attributes
     ----------
-    shares, positions
-        Number and value of the shares held at each close, dates x assets; negative ones are short.
-    cash
+    shares : DataFrame of shape (T, N)
+        Number of shares held at each close; negative ones are short.
+    positions : DataFrame of shape (T, N)
+        Value of these shares.
+    cash : Series of shape (T,)
         At each close; negative where it is owed.
-    trades
+    trades : DataFrame
         One row per order: ``date, asset, shares`` (negative for a sale), ``price`` (with slippage) and ``fee``.
-    fees
+    fees : Series of shape (T,)
         Sum of the fees of each bar's trades. Slippage is in their prices, not here.
+
+    Examples
+    --------
+    >>> from tsseq import simulate
+    >>> days = pd.date_range("2024-01-01", periods=3)
+    >>> prices = pd.Series([10.0, 10.0, 12.0], days)
+    >>> account = simulate(pd.Series([0.5], days[:1]), prices, engine="shares").account
+    >>> account, account.shares["close"].tolist(), account.cash.tolist()
+    (Account(1 trades, fees=0.000000), [0.0, 0.05, 0.05], [1.0, 0.5, 0.5])
     """
 
     shares: pd.DataFrame
     positions: pd.DataFrame
-    cash: "pd.Series[float]"
+    cash: pd.Series[float]
     trades: pd.DataFrame
-    fees: "pd.Series[float]"
+    fees: pd.Series[float]
 
     def __repr__(self) -> str:
         return f"Account({len(self.trades)} trades, fees={self.fees.sum():.6f})"
@@ -80,59 +57,106 @@ class Account:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Book:
-    """What holding the weights would have earned, one row per bar from the first decision on.
+    """What holding the weights would have earned, one row per bar from the first decision on, and what it assumes.
 
     Attributes
     ----------
-    returns, gross_returns
-        Return of each bar, close to close, after and before costs of trading.
-    equity
+    returns : Series of shape (T,)
+        Return of each bar, close to close, after costs of trading.
+    gross_returns : Series of shape (T,)
+        The same before costs of trading. Interest and borrowing are in both.
+    equity : Series of shape (T,)
         Compounded ``returns`` of a capital that is 1.0 before the first of them.
-    turnover
+    turnover : Series of shape (T,)
         Two-way traded value of each bar as a fraction of equity: from all cash to fully invested is 1, from long to
         short is 2.
-    costs_paid
-        Costs of trading as a fraction of the equity at the fill, ``costs.rate * turnover`` and the fixed fees:
-        ``1 + returns == (1 + gross_returns) * (1 - costs_paid)``. Interest and borrowing are in both returns.
-    weights
+    costs_paid : Series of shape (T,)
+        Costs of trading as a fraction of the equity at the fill:
+        ``1 + returns == (1 + gross_returns) * (1 - costs_paid)``.
+    weights : DataFrame of shape (T, N)
         Positions at each close as fractions of equity, after drift; the rest is cash.
-    benchmark
+    benchmark : Series of shape (T,)
         Returns of the same assets bought in equal parts at the first fill and held, without costs.
-    execution
-        When a decision was filled.
-    caveats
+    caveats : tuple of str
         What makes these figures better than a trader's, and which assets ended while they were held.
-    account
-        Shares, cash, trades and fees with ``engine="shares"``, else None.
+    execution : str
+        When a decision was filled.
+    costs : Costs
+        What trading and borrowing cost.
+    cash_rate : float
+        Yearly interest on cash.
+    leverage : float
+        Multiple of the weights.
+    engine : str
+        "returns" or "shares".
+    price : str
+        The field that was traded, such as "close".
+    periods_per_year : int
+        Bars in a year, from the dates of the prices: 252 for trading days, 365 for every day, 52 weekly, 12 monthly.
+    account : Account or None
+        Shares, cash, trades and fees with ``engine="shares"``.
+
+    Examples
+    --------
+    >>> from tsseq import Costs, simulate
+    >>> weeks = pd.date_range("2024-01-05", periods=4, freq="W-FRI")
+    >>> prices = pd.Series([10.0, 10.0, 11.0, 12.0], weeks)
+    >>> book = simulate(pd.Series([1.0], weeks[:1]), prices, costs=Costs(bps=100))
+    >>> book
+    Book(2024-01-05..2024-01-26, execution='next_close', total_return=0.1880)
+    >>> book.costs.rate, book.periods_per_year, book.stats()["turnover"].round(1).item()
+    (0.01, 52, 13.0)
     """
 
-    returns: "pd.Series[float]"
-    gross_returns: "pd.Series[float]"
-    equity: "pd.Series[float]"
-    turnover: "pd.Series[float]"
-    costs_paid: "pd.Series[float]"
+    returns: pd.Series[float]
+    gross_returns: pd.Series[float]
+    equity: pd.Series[float]
+    turnover: pd.Series[float]
+    costs_paid: pd.Series[float]
     weights: pd.DataFrame
-    benchmark: "pd.Series[float]"
-    execution: str
+    benchmark: pd.Series[float]
     caveats: tuple[str, ...]
+    execution: str
+    costs: Costs
+    cash_rate: float
+    leverage: float
+    engine: str
+    price: str
+    periods_per_year: int
     account: Account | None = None
 
     def __repr__(self) -> str:
-        span = f"{listed(self.returns.index[:1])}..{listed(self.returns.index[-1:])}"
-        return f"Book({span}, execution={self.execution!r}, total_return={total_return(self.returns):.4f})"
+        dates = f"{listed(self.returns.index[:1])}..{listed(self.returns.index[-1:])}"
+        return f"Book({dates}, execution={self.execution!r}, total_return={total_return(self.returns):.4f})"
 
-    def stats(self, periods_per_year: int = 252) -> "pd.Series[float]":
-        """Return all of :data:`~tsseq.trading.statistics.returns.STATISTICS` of the net returns, turnover and exposure.
+    def stats(self, periods_per_year: int | None = None) -> pd.Series[float]:
+        """Compute all statistics of the net returns, turnover and exposure.
 
-        ``turnover`` is two-way and per year, ``exposure`` the mean sum of the absolute weights.
+        Parameters
+        ----------
+        periods_per_year : int, optional
+            Bars in a year. Default: ``book.periods_per_year``.
+
+        Returns
+        -------
+        Series
+            `tsseq.trading.statistics.STATISTICS` by name, then ``turnover``, two-way and per year, and ``exposure``,
+            the mean sum of the absolute weights.
         """
-        values = statistics(self.returns, periods_per_year)
-        values["turnover"] = float(self.turnover.mean()) * periods_per_year
-        values["exposure"] = float(self.weights.abs().sum(axis=1).mean())
+        per_year = self.periods_per_year if periods_per_year is None else periods_per_year
+        values = statistics_of(self.returns, periods_per_year=per_year)
+        values["turnover"] = turnover(self.turnover, periods_per_year=per_year)
+        values["exposure"] = exposure(self.weights)
         return pd.Series(values)
 
-    def plot(self) -> "Axes":
-        """Draw the equity after and before costs beside buy and hold; returns the axes, with the caveats as title."""
+    def plot(self) -> Axes:
+        """Draw the equity after and before costs beside buy and hold.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With the caveats as title; ``book.plot().figure.savefig(path)`` saves it.
+        """
         import matplotlib.pyplot as plt
 
         axes = plt.subplots()[1]
@@ -141,13 +165,3 @@ class Book:
         axes.set(ylabel="equity", title="\n".join(self.caveats))
         axes.legend()
         return axes
-
-
-def statistics(returns: "pd.Series[float]", periods_per_year: int = 252) -> dict[str, float]:
-    """All of ``STATISTICS`` of a return series, by name."""
-    return {
-        name: function(returns, periods_per_year=periods_per_year)
-        if "periods_per_year" in inspect.signature(function).parameters
-        else function(returns)
-        for name, function in STATISTICS.items()
-    }

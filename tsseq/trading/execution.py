@@ -1,101 +1,189 @@
-"""What the engines trade in: prices at which orders fill, and which orders there are."""
+"""Ways to fill an order, and what the engines trade: fill prices and orders."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.price_table import PriceFrame, PriceTable, listed, to_floats
+from tsseq.trading.price_table import PriceTable, listed, to_floats
+from tsseq.typing import Array, Index, Mask
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Bars = NDArray[np.intp]
 
-CAVEATS = {
-    "next_open": (),
-    "next_close": (),
-    "close": ("execution='close': orders fill at the very close that decided them, which hardly anyone can trade.",),
-    "same_bar": (
-        "LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it only shows "
-        "what a look-ahead error is worth.",
-    ),
+class BarPrices(NamedTuple):
+    """Prices (T, N) of which an execution makes the price of a fill."""
+
+    open: Array
+    close: Array
+    last_close: Array
+
+
+@dataclass(frozen=True)
+class Execution:
+    """When and at which price orders fill.
+
+    Parameters
+    ----------
+    name : str
+        What ``simulate(execution=)`` takes.
+    words : str
+        What the report says about it.
+    delay : int
+        Bars from the decision to the fill.
+    price : callable
+        Takes `BarPrices` and returns the prices (T, N) of fills on each bar.
+    needs_opens : bool, default False
+        Whether it can only be used with opens.
+    caveat : str, optional
+        What makes it better than a trader's fill; stamped on books and reports.
+
+    Examples
+    --------
+    >>> EXECUTIONS["next_open"].words, EXECUTIONS["close"].delay
+    ('orders fill at the open after the decision', 0)
+    """
+
+    name: str
+    words: str
+    delay: int
+    price: Callable[[BarPrices], Array]
+    needs_opens: bool = False
+    caveat: str | None = None
+
+
+# The first that the prices allow is the default.
+EXECUTIONS = {
+    execution.name: execution
+    for execution in (
+        Execution(
+            "next_open", "orders fill at the open after the decision", 1, lambda bars: bars.open, needs_opens=True
+        ),
+        Execution("next_close", "orders fill at the close after the decision", 1, lambda bars: bars.close),
+        Execution(
+            "close",
+            "orders fill at the very close that decided them",
+            0,
+            lambda bars: bars.close,
+            caveat="execution='close': orders fill at the very close that decided them, which hardly anyone can trade.",
+        ),
+        Execution(
+            "same_bar",
+            "orders earn the bar that decided them, which nobody can",
+            0,
+            lambda bars: bars.last_close,
+            caveat="LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it "
+            "only shows what a look-ahead error is worth.",
+        ),
+    )
 }
 
 
 class Market(NamedTuple):
-    """Prices of N assets on T bars; a missing one is the last there was, or 1.0 before the first."""
+    """Prices of N assets on T bars; a missing one is the last there was, or 1.0 before the first.
+
+    Attributes
+    ----------
+    dates : DatetimeIndex of shape (T,)
+        The bars.
+    assets : Index of shape (N,)
+        The assets.
+    closes : ndarray of shape (T, N)
+        Prices at which positions are valued.
+    fills : ndarray of shape (T, N)
+        What an order of this bar is filled at.
+    priced : ndarray of shape (T, N)
+        Whether the asset can be bought at the fill of this bar.
+    ended : ndarray of shape (T, N)
+        Whether the asset has no price any more, on this bar or later.
+    years : ndarray of shape (T,)
+        Years of 365 days since the bar before.
+    """
 
     dates: pd.DatetimeIndex
     assets: pd.Index
-    closes: Floats  # (T, N)
-    fills: Floats  # (T, N): what an order of this bar is filled at
-    priced: Bools  # (T, N): can be bought at the fill of this bar
-    ended: Bools  # (T, N): has no price any more, on this bar or later
-    years: Floats  # (T,): years of 365 days since the bar before
+    closes: Array
+    fills: Array
+    priced: Mask
+    ended: Mask
+    years: Array
 
 
 class Orders(NamedTuple):
-    """Target weights of D decisions, and the bars on which they were decided and are filled."""
+    """Target weights of D decisions, and the bars on which they were decided and are filled.
 
-    decided: Bars  # (D,)
-    filled: Bars  # (D,)
-    targets: Floats  # (K, D, N): of K books
+    Attributes
+    ----------
+    decided, filled : ndarray of shape (D,)
+        Bars.
+    targets : ndarray of shape (K, D, N)
+        Weights of K books.
+    """
+
+    decided: Index
+    filled: Index
+    targets: Array
 
 
-def checked_execution(execution: str | None, table: PriceTable) -> str:
-    """Return how orders fill, by default as honestly as the prices allow."""
+def checked_execution(execution: str | None, table: PriceTable) -> Execution:
+    """Look up how orders fill; by default, as honestly as the prices allow."""
     if execution is None:
-        return "next_close" if table.opens is None else "next_open"
-    if execution not in CAVEATS:
-        raise ConfigError(f"execution is {execution!r}; it must be one of {listed(CAVEATS, 4)}.")
-    if execution == "next_open" and table.opens is None:
-        raise ConfigError("execution='next_open' needs opens beside a price of 'close'. Pass them, or 'next_close'.")
-    return execution
+        return next(rule for rule in EXECUTIONS.values() if table.opens is not None or not rule.needs_opens)
+    if execution not in EXECUTIONS:
+        raise ConfigError(f"execution is {execution!r}; it must be one of {listed(EXECUTIONS, len(EXECUTIONS))}.")
+    if EXECUTIONS[execution].needs_opens and table.opens is None:
+        raise ConfigError(f"execution={execution!r} needs opens beside a price of 'close'. Pass them, or 'next_close'.")
+    return EXECUTIONS[execution]
 
 
-def read_weights(weights: PriceFrame, table: PriceTable) -> tuple[PriceTable, Bars, Floats]:
+def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, Array]:
     """Return the prices of the weighted assets, and the bar and target weights (D, N) of each decision, by date."""
     if isinstance(weights, pd.Series):
         if len(table.assets) > 1:
-            raise DataError(f"The weights are a Series, but the prices hold {listed(table.assets)}. Pass a DataFrame.")
+            raise DataError(f"the weights are a Series, but the prices hold {listed(table.assets)}. Pass a DataFrame.")
         weights = weights.to_frame(table.assets[0])
-    for found, known, what in ((weights.index, table.dates, "dates"), (weights.columns, table.assets, "assets")):
-        if found.empty or not found.is_unique:
-            raise DataError(f"The weights have no {what} or repeated ones. Pass each of them once.")
-        unknown = found[known.get_indexer(found) < 0]
+    for labels, available, what in ((weights.index, table.dates, "dates"), (weights.columns, table.assets, "assets")):
+        if labels.empty or not labels.is_unique:
+            raise DataError(f"the weights have no {what} or repeated ones. Pass each of them once.")
+        unknown = labels[available.get_indexer(labels) < 0]
         if len(unknown):
-            raise DataError(f"The weights have {what} that the prices lack: {listed(unknown)}; there: {listed(known)}.")
+            raise DataError(
+                f"the weights have {what} that the prices lack: {listed(unknown)}; the prices have {listed(available)}."
+            )
     weights = weights.iloc[np.argsort(table.dates.get_indexer(weights.index))]
     targets = to_floats(weights, "weights")
-    bad = np.flatnonzero(~np.isfinite(targets).all(axis=1))
-    if len(bad):
-        raise DataError(f"Weights on {listed(weights.index[bad])} are NaN or infinite. Use 0 for no position.")
+    wrong = np.flatnonzero(~np.isfinite(targets).all(axis=1))
+    if len(wrong):
+        raise DataError(f"the weights on {listed(weights.index[wrong])} are NaN or infinite. Use 0 for no position.")
     columns = table.assets.get_indexer(weights.columns)
     opens = None if table.opens is None else table.opens[:, columns]
     table = PriceTable(table.dates, table.assets[columns], table.closes[:, columns], opens)
     return table, table.dates.get_indexer(weights.index), targets
 
 
-def market_of(table: PriceTable, execution: str, start: int) -> Market:
+def market_of(table: PriceTable, execution: Execution, start: int) -> Market:
     """Fill the gaps of the prices; interest runs from bar ``start`` on."""
     closes = _carried(table.closes)
-    last = np.vstack([closes[:1], closes[:-1]])
+    last_close = np.vstack([closes[:1], closes[:-1]])
     priced = ~np.isnan(table.closes)
     ended = ~np.logical_or.accumulate(priced[::-1])[::-1]
-    fills = last if execution == "same_bar" else closes
-    if execution == "next_open" and table.opens is not None:
-        priced &= ~np.isnan(table.opens)
-        fills = np.where(priced, table.opens, last)
-    days = np.diff(table.dates.as_unit("s").asi8, prepend=table.dates.as_unit("s").asi8[0]) / 86_400
+    opens = np.full_like(closes, np.nan) if table.opens is None else table.opens
+    if execution.needs_opens:
+        priced &= ~np.isnan(opens)
+    fills = np.where(priced, execution.price(BarPrices(opens, closes, last_close)), last_close)
+    seconds = table.dates.as_unit("s").asi8
+    days = np.diff(seconds, prepend=seconds[0]) / 86_400
     days[: start + 1] = 0.0
     return Market(table.dates, table.assets, closes, fills, priced, ended, days / 365)
 
 
-def orders_of(market: Market, decided: Bars, targets: Floats, execution: str) -> tuple[Orders, tuple[str, ...]]:
-    """Date the fills; what ended between decision and fill is not bought, and said so."""
-    filled = decided + execution.startswith("next")
+def orders_of(market: Market, decided: Index, targets: Array, delay: int) -> tuple[Orders, tuple[str, ...]]:
+    """Date the fills, ``delay`` bars after the decisions; what ended in between is not bought, and a caveat says so."""
+    filled = decided + delay
     in_time = int(np.searchsorted(filled, len(market.dates)))
     decided, filled, targets = decided[:in_time], filled[:in_time], targets[:, :in_time]
     if not market.ended.any():
@@ -109,7 +197,7 @@ def orders_of(market: Market, decided: Bars, targets: Floats, execution: str) ->
     return orders, (f"{len(rows)} orders were not filled: the price ended after the decision (first: {first}).",)
 
 
-def refuse_unpriced(market: Market, orders: Orders, before: Floats) -> None:
+def refuse_unpriced(market: Market, orders: Orders, before: Array) -> None:
     """Raise if something without a price is bought or sold short; ``before`` (K, D, N) are the weights held."""
     if market.priced.all():
         return
@@ -123,7 +211,7 @@ def refuse_unpriced(market: Market, orders: Orders, before: Floats) -> None:
         )
 
 
-def held_to_the_end(market: Market, positions: Floats) -> tuple[str, ...]:
+def ended_positions(market: Market, positions: Array) -> tuple[str, ...]:
     """Name the assets that ended while they were held; ``positions`` (T, N) at each close."""
     if not market.ended.any():
         return ()
@@ -135,8 +223,8 @@ def held_to_the_end(market: Market, positions: Floats) -> tuple[str, ...]:
     return (f"{len(names)} assets ended while held and became cash at their last price: {', '.join(names[:3])}.",)
 
 
-def _carried(prices: Floats) -> Floats:
+def _carried(prices: Array) -> Array:
     if not np.isnan(prices).any():
         return prices
     # Before its first price an asset cannot be held, so any number does.
-    return pd.DataFrame(prices).ffill().fillna(1.0).to_numpy()
+    return np.asarray(pd.DataFrame(prices).ffill().fillna(1.0).to_numpy())

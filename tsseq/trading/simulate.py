@@ -1,36 +1,38 @@
-"""Simulate holding a portfolio: weights and prices in, a :class:`Book` of returns out."""
+"""Simulate holding a portfolio: weights and prices in, a `Book` of returns out."""
+
+from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.book import Account, Book, Costs
-from tsseq.trading.engines.returns import hold
-from tsseq.trading.engines.shares import account_of, trade
+from tsseq.trading.book import Account, Book
+from tsseq.trading.costs import Costs
+from tsseq.trading.engines.returns import run_returns
+from tsseq.trading.engines.shares import account_of, charged, run_shares
 from tsseq.trading.execution import (
-    CAVEATS,
-    Floats,
     Market,
     Orders,
     checked_execution,
-    held_to_the_end,
+    ended_positions,
     market_of,
     orders_of,
     read_weights,
     refuse_unpriced,
 )
-from tsseq.trading.price_table import PriceFrame, listed, read_prices
-
-__all__ = ["Account", "Book", "Costs", "simulate"]
+from tsseq.trading.price_table import listed, read_prices
+from tsseq.trading.statistics.returns import bars_per_year
+from tsseq.typing import Array
 
 Engine = Literal["returns", "shares"]
 
 
 def simulate(
-    weights: PriceFrame,
-    prices: PriceFrame,
+    weights: Frame,
+    prices: Frame,
     *,
     execution: str | None = None,
     costs: Costs | None = None,
@@ -42,46 +44,51 @@ def simulate(
     """Hold the weights and account for drift, turnover and costs exactly.
 
     A row of weights dated t was decided with data up to the close of t. Once filled, positions are held, without any
-    trade, until the next row is. Weights are fractions of equity, negative ones short; what is left to 1 is cash.
+    trade, until the next row is. Weights are fractions of equity, negative ones short; what is left to 1 is cash. An
+    asset whose prices end is held to its last price, then it is cash: stamped in the caveats.
 
     Parameters
     ----------
-    weights
+    weights : DataFrame or Series
         One row per decision on a date of the prices, one column per asset; a Series for a single asset.
-    prices
-        A frame of one asset (columns ``close`` and perhaps ``open``, in any case), a panel with the row index
-        (id, date), what yfinance returns, or a Series of closes.
-    execution
-        ``"next_open"``, the default when there are opens: filled at the next open, so the night still belongs to the
-        old position. ``"next_close"``, the default otherwise. ``"close"``: at the close of t itself, stamped in the
-        caveats. ``"same_bar"``: earns bar t itself, for demonstrations only, stamped loudly. A decision with no bar
+    prices : DataFrame or Series
+        Any shape that forecasters take: columns ``close`` and perhaps ``open``, in any case, over dates, a row index
+        (id, date), or id and date columns; what yfinance returns; a Series of closes. Or closes of dates x tickers.
+    execution : {"next_open", "next_close", "close", "same_bar"}, optional
+        "next_open", the default when there are opens: filled at the next open, so the night still belongs to the
+        old position. "next_close", the default otherwise. "close": at the close of t itself, stamped in the
+        caveats. "same_bar": earns bar t itself, for demonstrations only, stamped loudly. A decision with no bar
         left to fill it is not filled.
-    costs
-        Default: none.
-    cash_rate
+    costs : Costs, optional
+        Fees, slippage and borrowing. Default: none.
+    cash_rate : float, default 0
         Interest per year of 365 days, simple, on cash by the calendar days since the last bar, and paid on cash that is
         owed. 0.02 is 2 %.
-    leverage
+    leverage : float, default 1
         Multiplies the weights. With ``engine="shares"`` cash may sink to ``(1 - leverage)`` times the equity: at 1.0
         nothing is borrowed, and purchases that need more are scaled down, all by one factor.
-    engine
-        ``"returns"``: weights are met exactly, and costs shrink the equity by ``1 - rate * turnover``. ``"shares"``:
+    engine : {"returns", "shares"}, default "returns"
+        "returns": weights are met exactly, and costs shrink the equity by ``1 - rate * turnover``. "shares":
         counts shares and cash, sells first and buys from the cash there is; ``book.account`` holds them.
-    price
-        The column of closes. Opens are used only beside ``"close"``.
+    price : str, default "close"
+        The field to trade. Opens are used only beside "close".
 
-    An asset whose prices end is held to its last price, then it is cash: stamped in the caveats.
+    Returns
+    -------
+    Book
+        Returns, turnover and weights from the first decision on, with the assumptions they rest on.
 
     Raises
     ------
     ConfigError
-        On an unknown execution or engine, or ``"next_open"`` without opens.
+        On an unknown execution or engine, or "next_open" without opens.
     DataError
         On weights with NaN, unknown dates or assets; on buying an asset that has no price at the fill (one already held
         keeps its last price, at which it can be sold); on a book that loses all its equity.
 
     Examples
     --------
+    >>> from tsseq import Costs
     >>> days = pd.date_range("2024-01-01", periods=3)
     >>> prices = pd.DataFrame({"open": [10.0, 10.0, 11.0], "close": [10.0, 11.0, 12.1]}, index=days)
     >>> book = simulate(pd.Series([1.0], index=days[:1]), prices, costs=Costs(bps=100))
@@ -93,33 +100,43 @@ def simulate(
     [1.0, 0.0, 0.0]
     """
     check_money(cash_rate, leverage, engine)
+    costs = costs or Costs()
     table, decided, targets = read_weights(weights, read_prices(prices, price))
-    execution = checked_execution(execution, table)
-    market = market_of(table, execution, int(decided[0]))
-    orders, late = orders_of(market, decided, leverage * targets[None], execution)
-    run = _returns if engine == "returns" else _shares
-    ran = run(market, orders, costs or Costs(), cash_rate, leverage, int(decided[0]))
-    bars = ran.bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[decided[0] :]
+    fill_rule, start = checked_execution(execution, table), int(decided[0])
+    market = market_of(table, fill_rule, start)
+    orders, late = orders_of(market, decided, leverage * targets[None], fill_rule.delay)
+    if engine == "returns":
+        outcome = _returns(market, orders, costs, cash_rate)
+    else:
+        outcome = _shares(market, orders, costs, cash_rate, leverage, start)
+    bars = outcome.bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[start:]
     _check_solvent(bars)
+    stamp = () if fill_rule.caveat is None else (fill_rule.caveat,)
     return Book(
         returns=bars["returns"],
         gross_returns=bars["gross_returns"],
         equity=(1 + bars["returns"]).cumprod().rename("equity"),
         turnover=bars["turnover"],
         costs_paid=bars["costs_paid"],
-        weights=pd.DataFrame(ran.weights, market.dates, market.assets).iloc[decided[0] :],
+        weights=pd.DataFrame(outcome.weights, market.dates, market.assets).iloc[start:],
         benchmark=bars["benchmark"],
-        execution=execution,
-        caveats=(*CAVEATS[execution], *late, *held_to_the_end(market, ran.weights)),
-        account=ran.account,
+        caveats=(*stamp, *late, *ended_positions(market, outcome.weights)),
+        execution=fill_rule.name,
+        costs=costs,
+        cash_rate=cash_rate,
+        leverage=leverage,
+        engine=engine,
+        price=price,
+        periods_per_year=bars_per_year(market.dates),
+        account=outcome.account,
     )
 
 
-class _Ran(NamedTuple):
+class _Outcome(NamedTuple):
     """One book of an engine over all bars."""
 
     bars: pd.DataFrame  # returns, gross_returns, turnover, costs_paid
-    weights: Floats  # (T, N)
+    weights: Array  # (T, N)
     account: Account | None
 
 
@@ -131,48 +148,49 @@ def check_money(cash_rate: float, leverage: float, engine: str) -> None:
         raise ConfigError(f"cash_rate={cash_rate} and leverage={leverage}: pass a yearly rate and a multiple above 0.")
 
 
-def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Ran:
+def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float) -> _Outcome:
     with np.errstate(divide="ignore", invalid="ignore"):
-        held = hold(market, orders, costs, cash_rate)
-        weights = held.weights(market, orders)
-    refuse_unpriced(market, orders, held.before)
-    gross = np.maximum(held.factors[0], 0.0) - 1
-    paid, turnover = _by_bar(market, orders, held.costs[0]), _by_bar(market, orders, held.turnover[0])
+        run = run_returns(market, orders, costs, cash_rate)
+        weights = run.weights(market, orders)
+    refuse_unpriced(market, orders, run.before)
+    gross = np.maximum(run.factors[0], 0.0) - 1
+    paid, turnover = _by_bar(market, orders, run.costs[0]), _by_bar(market, orders, run.turnover[0])
     columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid}
-    return _Ran(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
+    return _Outcome(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
 
 
-def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Ran:
+def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Outcome:
     with np.errstate(divide="ignore", invalid="ignore"):
-        ledger = trade(market, orders, costs, cash_rate, leverage)
-        equity = ledger.equity[0]
+        run = run_shares(market, orders, costs, cash_rate, leverage)
+        equity = run.equity[0]
         returns = np.maximum(equity / np.concatenate([[1.0], equity[:-1]]) - 1, -1.0)
-    refuse_unpriced(market, orders, ledger.before)
-    account = account_of(ledger, market, orders, costs, start)
-    traded = np.abs(ledger.traded[0]) * market.fills[orders.filled]  # (D, N)
-    slipped = traded.sum(axis=1) * costs.slippage_bps / 10_000
-    paid = _by_bar(market, orders, (ledger.fees[0].sum(axis=1) + slipped) / ledger.worth[0])
-    turnover = _by_bar(market, orders, traded.sum(axis=1) / ledger.worth[0])
+    refuse_unpriced(market, orders, run.before)
+    account = account_of(run, market, orders, costs, start)
+    traded = np.abs(run.traded[0]) * market.fills[orders.filled]  # (D, N)
+    spent = np.add(*charged(run, market, orders, costs)).sum(axis=1)
+    paid = _by_bar(market, orders, spent / run.equity_at_fill[0])
+    turnover = _by_bar(market, orders, traded.sum(axis=1) / run.equity_at_fill[0])
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
     gross = (1 + returns) / (1 - paid) - 1
     columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid, "returns": returns}
-    return _Ran(pd.DataFrame(columns, market.dates), weights, account)
+    return _Outcome(pd.DataFrame(columns, market.dates), weights, account)
 
 
-def _by_bar(market: Market, orders: Orders, values: Floats) -> Floats:
+def _by_bar(market: Market, orders: Orders, values: Array) -> Array:
     """Values of each fill (D,) on its bar, 0 on all others (T,)."""
-    spread = np.zeros(len(market.dates))
-    spread[orders.filled] = values
-    return spread
+    by_bar = np.zeros(len(market.dates))
+    by_bar[orders.filled] = values
+    return by_bar
 
 
-def _buy_and_hold(market: Market, orders: Orders) -> Floats:
+def _buy_and_hold(market: Market, orders: Orders) -> Array:
     """Gross returns of equal parts of all assets that have a price at the first fill."""
     first = orders.filled[:1]
     priced = market.priced[first]  # (1, N), or (0, N) if nothing was filled
-    parts = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
-    return hold(market, Orders(orders.decided[:1], first, parts[None]), Costs()).factors[0] - 1
+    shares = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
+    run = run_returns(market, Orders(orders.decided[:1], first, shares[None]), Costs())
+    return np.asarray(run.factors[0] - 1)
 
 
 def _check_solvent(bars: pd.DataFrame) -> None:
@@ -180,6 +198,6 @@ def _check_solvent(bars: pd.DataFrame) -> None:
     if len(ruined):
         worst = ruined.iloc[0]
         raise DataError(
-            f"The book loses all its equity on {listed(ruined.index[:1])}: {worst['gross_returns']:.1%} before costs, "
+            f"the book loses all its equity on {listed(ruined.index[:1])}: {worst['gross_returns']:.1%} before costs, "
             f"costs of {worst['costs_paid']:.1%}. Lower the weights or the costs."
         )

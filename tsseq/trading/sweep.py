@@ -1,5 +1,7 @@
 """Thousands of parameter combinations of a rule at once."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -8,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading.book import Costs, statistics
-from tsseq.trading.engines.returns import hold, view
-from tsseq.trading.engines.shares import trade
+from tsseq.resampling.trials import Trials
+from tsseq.trading.costs import Costs
+from tsseq.trading.engines.returns import run_returns, view
+from tsseq.trading.engines.shares import run_shares
 from tsseq.trading.execution import (
-    Bars,
-    Floats,
     Market,
     Orders,
     checked_execution,
@@ -23,19 +25,20 @@ from tsseq.trading.execution import (
     read_weights,
     refuse_unpriced,
 )
-from tsseq.trading.price_table import PriceFrame, PriceTable, listed, read_prices
+from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.signals import expected_returns
 from tsseq.trading.simulate import Engine, check_money
-from tsseq.trading.statistics.deflated_sharpe import Trials
-from tsseq.trading.weighting import Rule
+from tsseq.trading.statistics.returns import bars_per_year, statistics_of
+from tsseq.trading.weighting import WeightingRule
+from tsseq.typing import Array, Index
 
 # So many prices times combinations at a time stay in the processor's cache; an account steps bar by bar, in wider rows.
 _CHUNK = {"returns": 60_000, "shares": 4_000_000}
 
 
 def sweep(
-    signal: pd.DataFrame | Callable[..., PriceFrame],
-    prices: PriceFrame,
+    signal: pd.DataFrame | Callable[..., Frame],
+    prices: Frame,
     grid: Mapping[str, Sequence[Any]],
     *,
     model: str | None = None,
@@ -46,31 +49,51 @@ def sweep(
     engine: Engine = "returns",
     price: str = "close",
     all_statistics: bool = False,
-    periods_per_year: int = 252,
+    periods_per_year: int | None = None,
 ) -> pd.DataFrame:
-    """Simulate a rule with every combination of its parameters, with the figures of one ``simulate`` after another.
+    """Simulate a rule with every combination of its parameters, with the figures of one `simulate` after another.
 
     Parameters
     ----------
-    signal
-        The ``.forecasts`` of a backtest (with ``model``); or expected returns, dates x assets, NaN where there is none;
-        or a function that takes one combination as keywords and gives its weights, on the same dates for all.
-    prices, execution, costs, cash_rate, leverage, engine, price
-        As for :func:`~tsseq.trading.simulate.simulate`.
-    grid
-        Values of parameters: of :func:`~tsseq.trading.signals.to_weights` (``rule``, ``threshold``, ``k``, ...), or
-        of the function.
-    model
-        Whose forecasts, in the column ``model``.
-    all_statistics
-        All of :data:`~tsseq.trading.statistics.returns.STATISTICS` instead of two; slower.
+    signal : DataFrame or callable
+        The ``.forecasts`` of a backtest; or expected returns, dates x assets, NaN where there is none; or a function
+        that takes one combination as keywords and returns its weights, on the same dates for all.
+    prices : DataFrame or Series
+        In any shape that `simulate` takes.
+    grid : mapping of str to sequence
+        Values of parameters: of `to_weights` (``rule``, ``threshold``, ``k``, ...), or of the function.
+    model : str, optional
+        Whose forecasts, in the column ``model``. May be left out if there is one model beside the naive ones.
+    execution : {"next_open", "next_close", "close", "same_bar"}, optional
+        When orders fill. Default: the next open where there are opens, else the next close.
+    costs : Costs, optional
+        Fees, slippage and borrowing. Default: none.
+    cash_rate : float, default 0
+        Yearly interest on cash.
+    leverage : float, default 1
+        Multiplies the weights.
+    engine : {"returns", "shares"}, default "returns"
+        "returns" meets weights exactly; "shares" counts shares and cash, and is slower.
+    price : str, default "close"
+        The field to trade.
+    all_statistics : bool, default False
+        All of `tsseq.trading.statistics.STATISTICS` instead of two; slower.
+    periods_per_year : int, optional
+        Bars in a year. Default: as many as the dates of the prices suggest, as for ``book.stats()``.
 
     Returns
     -------
     DataFrame
         One row per combination: its parameters, ``total_return`` and annual ``sharpe`` after costs; NaN for a book that
         loses all its equity. ``table.attrs["trials"]`` is the ledger of the combinations, for
-        :func:`~tsseq.trading.statistics.deflated_sharpe.deflated_sharpe`: the best of many is partly luck.
+        `tsseq.trading.statistics.deflated_sharpe`: the best of many is partly luck.
+
+    Raises
+    ------
+    ConfigError
+        On an empty grid, an unknown parameter, model, execution or engine.
+    DataError
+        On weights or prices that `simulate` refuses, and on a function whose weights differ in dates or assets.
 
     Examples
     --------
@@ -88,74 +111,68 @@ def sweep(
     check_money(cash_rate, leverage, engine)
     combinations = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
     if not combinations:
-        raise ConfigError("The grid has no combination. Pass at least one value for each parameter.")
+        raise ConfigError("the grid has no combination. Pass at least one value for each parameter.")
     table, decided, targets = _decisions(signal, prices, combinations, model, price)
-    execution = checked_execution(execution, table)
-    market = market_of(table, execution, int(decided[0]))
-    figures: list[dict[str, Floats]] = []
+    fill_rule, start = checked_execution(execution, table), int(decided[0])
+    market = market_of(table, fill_rule, start)
+    per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
+    figures: list[dict[str, Array]] = []
     while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
         stacked = np.stack(chunk) if leverage == 1 else np.stack(chunk) * leverage
-        orders, _ = orders_of(market, decided, stacked, execution)
-        growth = _net(market, orders, costs or Costs(), cash_rate, leverage, engine)[:, decided[0] :]
-        figures.append(_figures(growth, all_statistics, periods_per_year))
-    found = pd.DataFrame(combinations)
+        orders, _ = orders_of(market, decided, stacked, fill_rule.delay)
+        growth = _net(market, orders, costs or Costs(), cash_rate, leverage, engine)[:, start:]
+        figures.append(_figures(growth, all_statistics, per_year))
+    results = pd.DataFrame(combinations)
     for name in figures[0]:
-        found[name] = np.concatenate([part[name] for part in figures])
-    found.attrs["trials"] = Trials.of(found["sharpe"])
-    return found
+        results[name] = np.concatenate([figure[name] for figure in figures])
+    results.attrs["trials"] = Trials.of(results["sharpe"])
+    return results
 
 
 def _decisions(
-    signal: pd.DataFrame | Callable[..., PriceFrame],
-    prices: PriceFrame,
+    signal: pd.DataFrame | Callable[..., Frame],
+    prices: Frame,
     combinations: Sequence[Mapping[str, Any]],
     model: str | None,
     price: str,
-) -> tuple[PriceTable, Bars, Iterator[Floats]]:
+) -> tuple[PriceTable, Index, Iterator[Array]]:
     """Return prices, bars of the decisions, and the target weights (D, N) of each combination in turn."""
     table = read_prices(prices, price)
     if callable(signal):
-        chosen, decided, first = read_weights(signal(**combinations[0]), table)
-        others = (_alike(signal(**each), table, chosen, decided) for each in combinations[1:])
-        return chosen, decided, itertools.chain([first], others)
-    known = [field.name for field in fields(Rule)]
-    if unknown := set(combinations[0]) - set(known):
-        raise ConfigError(f"The grid has {listed(sorted(unknown))}; rules take {listed(known, 12)}.")
+        subset, decided, first = read_weights(signal(**combinations[0]), table)
+        rest = (_like_first(signal(**options), table, subset, decided) for options in combinations[1:])
+        return subset, decided, itertools.chain([first], rest)
+    options = [field.name for field in fields(WeightingRule)]
+    if unknown := set(combinations[0]) - set(options):
+        raise ConfigError(f"the grid has {listed(sorted(unknown))}; rules take {listed(options, 12)}.")
     if "cutoff" in signal:
         target = price if price in signal["target"].tolist() else None
-        signal = expected_returns(signal, prices, _named(signal, model), target=target)
+        signal = expected_returns(signal, prices, model, target=target)
     signal = signal.sort_index()
-    rules = [Rule(**each) for each in combinations]
-    chosen, decided, _ = read_weights(signal.notna() * 0.0, table)
+    rules = [WeightingRule(**combination) for combination in combinations]
+    subset, decided, _ = read_weights(signal.notna() * 0.0, table)
     values = signal.to_numpy(dtype=float)
-    return chosen, decided, (rule.weights(signal, table, values) for rule in rules)
+    return subset, decided, (rule.weights(signal, table, values) for rule in rules)
 
 
-def _named(forecasts: pd.DataFrame, model: str | None) -> str:
-    models = forecasts["model"].unique().tolist() if "model" in forecasts else []
-    if model is None and len(models) != 1:
-        raise ConfigError(f"The forecasts are of {listed(models)}. Name one of them as model=.")
-    return models[0] if model is None else model
-
-
-def _alike(weights: PriceFrame, table: PriceTable, chosen: PriceTable, decided: Bars) -> Floats:
-    own, bars, targets = read_weights(weights, table)
-    if not np.array_equal(bars, decided) or not own.assets.equals(chosen.assets):
-        raise DataError("The function gave weights on other dates or assets than before. Give the same for all.")
+def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: Index) -> Array:
+    subset, bars, targets = read_weights(weights, table)
+    if not np.array_equal(bars, decided) or not subset.assets.equals(first.assets):
+        raise DataError("the function returned weights on other dates or assets than before. Return the same for all.")
     return targets
 
 
-def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, engine: Engine) -> Floats:
+def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, engine: Engine) -> Array:
     """1 + net return of each book and bar (K, T), NaN for books that lose all."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if engine == "shares":
-            ledger = trade(market, orders, costs, cash_rate, leverage)
-            before, growth = ledger.before, ledger.equity.copy()
-            growth[:, 1:] /= ledger.equity[:, :-1]
+            accounts = run_shares(market, orders, costs, cash_rate, leverage)
+            before, growth = accounts.before, accounts.equity.copy()
+            growth[:, 1:] /= accounts.equity[:, :-1]
         else:
-            held = hold(market, orders, costs, cash_rate)
-            before, growth = held.before, held.factors
-            growth[:, view(orders.filled)] *= np.subtract(1, held.costs, out=held.costs)
+            books = run_returns(market, orders, costs, cash_rate)
+            before, growth = books.before, books.factors
+            growth[:, view(orders.filled)] *= np.subtract(1, books.costs, out=books.costs)
     ruined = ~(growth.min(axis=1) > 0)
     if ruined.any():
         orders, before = orders._replace(targets=orders.targets[~ruined]), before[~ruined]
@@ -164,16 +181,16 @@ def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverag
     return growth
 
 
-def _figures(growth: Floats, all_statistics: bool, periods_per_year: int) -> dict[str, Floats]:
-    """Total return and Sharpe ratio of many books (K, T), as ``performance`` defines them for one."""
+def _figures(growth: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
+    """Total return and Sharpe ratio of many books (K, T), as `tsseq.trading.statistics` defines them for one."""
     if all_statistics:
-        rows = [statistics(pd.Series(row - 1), periods_per_year) for row in growth]
+        rows = [statistics_of(pd.Series(row - 1), periods_per_year=periods_per_year) for row in growth]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
     total, returns = np.prod(growth, axis=1) - 1, growth - 1
     mean = returns.mean(axis=1)
     returns -= mean[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.sqrt(np.einsum("kt,kt->k", returns, returns) / np.float64(growth.shape[1] - 1))
-        still = np.flatnonzero(deviation < 1e-12)  # perhaps equal but for rounding
-        deviation[still] *= np.ptp(growth[still], axis=1) > 0
+        constant = np.flatnonzero(deviation < 1e-12)  # perhaps equal but for rounding
+        deviation[constant] *= np.ptp(growth[constant], axis=1) > 0
         return {"total_return": total, "sharpe": mean / deviation * np.sqrt(periods_per_year)}

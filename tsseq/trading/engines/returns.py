@@ -4,112 +4,144 @@ A position that is filled at the price ``p`` and not traded is worth ``w * price
 everything between two fills is known without walking from bar to bar.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
 
-from tsseq.trading.book import Costs
-from tsseq.trading.execution import Bars, Floats, Market, Orders
+from tsseq.trading.costs import Costs, over_assets
+from tsseq.trading.execution import Market, Orders
+from tsseq.typing import Array, Index
 
 
-class Held(NamedTuple):
-    """K books: gross growth of each bar, and costs and weights at each fill."""
+class ReturnsRun(NamedTuple):
+    """K books: gross growth of each bar, and costs and weights at each fill.
 
-    factors: Floats  # (K, T): 1 + gross return; 0 or less where the equity is lost
-    costs: Floats  # (K, D): fraction of the equity at each fill
-    turnover: Floats  # (K, D)
-    before: Floats  # (K, D, N): weights that meet the order
-    positions: Floats  # (K, D + 1, N): after each fill; nothing before the first
-    growth: Floats  # (K, T): equity at the close over that after the last fill
+    Attributes
+    ----------
+    factors : ndarray of shape (K, T)
+        1 + gross return; 0 or less where the equity is lost.
+    costs : ndarray of shape (K, D)
+        Costs of trading as a fraction of the equity at each fill.
+    turnover : ndarray of shape (K, D)
+        Traded value as a fraction of the equity at each fill.
+    before : ndarray of shape (K, D, N)
+        Weights that meet the order.
+    positions : ndarray of shape (K, D + 1, N)
+        Weights after each fill; nothing before the first.
+    growth : ndarray of shape (K, T)
+        Equity at the close over that after the last fill.
+    base : ndarray of shape (D + 1, N)
+        Prices of these fills.
+    """
 
-    base: Floats  # (D + 1, N): prices of these fills
+    factors: Array
+    costs: Array
+    turnover: Array
+    before: Array
+    positions: Array
+    growth: Array
+    base: Array
 
-    def weights(self, market: Market, orders: Orders, book: int = 0) -> Floats:
-        """Weights of one book at each close (T, N)."""
-        now = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))
-        worth = self.positions[book, now] * market.closes / self.base[now]
-        worth /= self.growth[book, :, None]
-        worth[market.ended] = 0.0
-        return np.asarray(worth)
+    def weights(self, market: Market, orders: Orders, book: int = 0) -> Array:
+        """Weights of one book at each close.
+
+        Parameters
+        ----------
+        market : Market
+            The prices that were traded.
+        orders : Orders
+            The orders that were filled.
+        book : int, default 0
+            Which of the K books.
+
+        Returns
+        -------
+        ndarray of shape (T, N)
+            Fractions of equity, after drift.
+        """
+        n_filled = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))
+        weights = self.positions[book, n_filled] * market.closes / self.base[n_filled]
+        weights /= self.growth[book, :, None]
+        weights[market.ended] = 0.0
+        return np.asarray(weights)
 
 
-def hold(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -> Held:
+def run_returns(market: Market, orders: Orders, costs: Costs, cash_rate: float = 0.0) -> ReturnsRun:
     """Hold target weights (K, D, N) from fill to fill; what is left to 1 is cash."""
-    targets, at = orders.targets, view(orders.filled)
-    now = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
-    base = np.concatenate([market.closes[:1], market.fills[at]])  # (D + 1, N)
+    targets, bars = orders.targets, view(orders.filled)
+    n_filled = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
+    base = np.concatenate([market.closes[:1], market.fills[bars]])  # (D + 1, N)
     positions = np.concatenate([np.zeros((len(targets), 1, targets.shape[2])), targets], axis=1)
-    growth = _grown(positions[:, now], market.closes / base[now])
-    moves = market.fills[at] / base[:-1]  # (D, N)
-    at_fill = _grown(positions[:, :-1], moves)
-    if cash_rate or costs.borrow_bps:
-        interest = _interest(market, positions, base, orders.filled, cash_rate, costs.borrow_bps / 10_000)
-        at_fill += interest[:, at]
-        interest[:, at] = 0.0
+    growth = _growth(positions[:, n_filled], market.closes / base[n_filled])
+    moves = market.fills[bars] / base[:-1]  # (D, N)
+    at_fill = _growth(positions[:, :-1], moves)
+    if costs.has_interest(cash_rate):
+        interest = _interest(market, positions, base, orders.filled, costs, cash_rate)
+        at_fill += interest[:, bars]
+        interest[:, bars] = 0.0
         growth += interest
     factors = np.empty_like(growth)  # over the close before: a ratio within a fill, and through the fill on its bar
     factors[:, 0] = growth[:, 0]
     np.divide(growth[:, 1:], growth[:, :-1], out=factors[:, 1:])
-    factors[:, at] *= np.maximum(at_fill, 0.0)  # all lost before the fill stays lost, whatever follows on that bar
+    factors[:, bars] *= np.maximum(at_fill, 0.0)  # all lost before the fill stays lost, whatever follows on that bar
     before = positions[:, :-1] * moves
     before /= at_fill[:, :, None]
     if market.ended.any():
-        before[:, market.ended[at]] = 0.0
-    change = targets - before
-    turnover = _total(np.abs(change, out=change))  # (K, D)
-    paid = costs.rate * turnover
-    if costs.fixed:
-        paid = _with_fixed(factors, paid, growth, orders, change, costs.fixed)
-    return Held(factors, paid, turnover, before, positions, growth, base)
+        before[:, market.ended[bars]] = 0.0
+    traded = targets - before
+    np.abs(traded, out=traded)
+    turnover = over_assets(traded)  # (K, D)
+    equity = (
+        np.cumprod(factors, axis=1)[:, orders.filled] / growth[:, orders.filled] if not costs.proportional else None
+    )
+    paid = costs.paid(traded) if equity is None else _paid_in_turn(costs, traded, equity)
+    return ReturnsRun(factors, paid, turnover, before, positions, growth, base)
 
 
-def _grown(weights: Floats, moves: Floats) -> Floats:
+def _growth(weights: Array, moves: Array) -> Array:
     """Growth of the equity when prices move by these factors (T, N): ``1 + sum(weights * (moves - 1))`` (K, T)."""
-    one = moves.shape[1] == 1
-    grown = weights[:, :, 0] * (moves[:, 0] - 1) if one else np.einsum("ktn,tn->kt", weights, moves - 1)
-    grown += 1
-    return np.asarray(grown)
+    one_asset = moves.shape[1] == 1  # for which einsum would cost more than all else
+    growth = weights[:, :, 0] * (moves[:, 0] - 1) if one_asset else np.einsum("ktn,tn->kt", weights, moves - 1)
+    growth += 1
+    return np.asarray(growth)
 
 
-def _total(values: Floats) -> Floats:
-    """Sum over the last axis, the assets; summing one by one would cost more than all else."""
-    return np.asarray(values[..., 0] if values.shape[-1] == 1 else values.sum(axis=-1))
-
-
-def view(index: Bars) -> Bars | slice:
+def view(index: Index) -> Index | slice:
     """A slice where the index counts up by one, for views instead of copies: decisions of every bar."""
     if len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
         return slice(int(index[0]), int(index[-1]) + 1)
     return index
 
 
-def _interest(market: Market, positions: Floats, base: Floats, filled: Bars, cash_rate: float, borrow: float) -> Floats:
+def _interest(market: Market, positions: Array, base: Array, filled: Index, costs: Costs, cash_rate: float) -> Array:
     """Interest since the last fill, paid at the start of each bar on what was held at the close before (K, T)."""
-    begins, ends = np.concatenate([[0], filled]), np.append(filled, len(market.dates) - 1)
-    total = np.zeros((len(positions), len(market.dates)))
+    starts, ends = np.concatenate([[0], filled]), np.append(filled, len(market.dates) - 1)
+    interest = np.zeros((len(positions), len(market.dates)))
     earned = np.zeros(positions.shape[:2])  # (K, D + 1)
     cash = 1 - positions.sum(axis=2)  # (K, D + 1)
-    for step in range(1, int((ends - begins).max(initial=0)) + 1):
-        running = np.flatnonzero(begins + step <= ends)
-        bars = begins[running] + step
-        worth = positions[:, running] * (market.closes[bars - 1] / base[running])  # (K, R, N)
+    for age in range(1, int((ends - starts).max(initial=0)) + 1):
+        running = np.flatnonzero(starts + age <= ends)
+        bars = starts[running] + age
+        values = positions[:, running] * (market.closes[bars - 1] / base[running])  # (K, R, N)
         ended = market.ended[bars - 1]
-        idle = cash[:, running] + earned[:, running] + np.where(ended, worth, 0.0).sum(axis=2)
-        short = -np.where(ended, 0.0, np.minimum(worth, 0.0)).sum(axis=2)
-        rate = cash_rate * idle - borrow * (short + np.maximum(-idle, 0.0))
-        earned[:, running] += market.years[bars] * rate
-        total[:, bars] = earned[:, running]
-    return total
+        idle = cash[:, running] + earned[:, running] + np.where(ended, values, 0.0).sum(axis=2)
+        short = -np.where(ended, 0.0, np.minimum(values, 0.0)).sum(axis=2)
+        earned[:, running] += market.years[bars] * costs.interest(idle, short, cash_rate)
+        interest[:, bars] = earned[:, running]
+    return interest
 
 
-def _with_fixed(factors: Floats, paid: Floats, growth: Floats, orders: Orders, change: Floats, fixed: float) -> Floats:
-    """Add the fixed fees of each fill (K, D), which weigh the more the smaller the equity has become."""
-    paid = paid.copy()
-    path = np.cumprod(factors, axis=1)[:, orders.filled] / growth[:, orders.filled]  # (K, D): before costs, at fill
-    count = (change > 1e-12).sum(axis=2)
+def _paid_in_turn(costs: Costs, traded: Array, equity: Array) -> Array:
+    """Costs of each fill (K, D) as a fraction of an equity (K, D) that all costs before have made smaller."""
+    traded = np.where(traded > 1e-12, traded, 0.0)  # (K, D, N); rounding is not an order
+    paid = np.zeros_like(equity)
     left = np.ones(len(paid))
-    for fill in range(paid.shape[1]):
+    for fill in range(len(paid.T)):
+        capital = equity[:, fill] * left
         with np.errstate(divide="ignore", invalid="ignore"):
-            paid[:, fill] += np.where(count[:, fill] > 0, fixed * count[:, fill] / (path[:, fill] * left), 0.0)
+            fraction = costs.paid(traded[:, fill] * capital[:, None]) / capital
+        paid[:, fill] = np.where(traded[:, fill].any(axis=1), fraction, 0.0)
         left *= 1 - paid[:, fill]
     return paid

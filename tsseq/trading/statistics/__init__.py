@@ -1,3 +1,60 @@
-"""Statistics of returns, beside another series, of forecasts, and against luck."""
+"""Statistics of returns, beside a benchmark, of forecasts, and against luck."""
 
-__all__ = []
+from __future__ import annotations
+
+from tsseq.trading.statistics.deflated_sharpe import deflated_sharpe, expected_best_sharpe, probabilistic_sharpe
+from tsseq.trading.statistics.distribution import (
+    conditional_value_at_risk,
+    hit_rate,
+    kurtosis,
+    skewness,
+    tail_ratio,
+    value_at_risk,
+)
+from tsseq.trading.statistics.drawdowns import drawdown, drawdown_table, max_drawdown
+from tsseq.trading.statistics.information_coefficient import information_coefficient, information_coefficients
+from tsseq.trading.statistics.relative import alpha, beta, exposure, information_ratio, turnover
+from tsseq.trading.statistics.returns import (
+    STATISTICS,
+    annual_volatility,
+    bars_per_year,
+    cagr,
+    calmar,
+    omega,
+    sharpe,
+    sortino,
+    statistics_of,
+    total_return,
+)
+
+__all__ = [
+    "STATISTICS",
+    "alpha",
+    "annual_volatility",
+    "bars_per_year",
+    "beta",
+    "cagr",
+    "calmar",
+    "conditional_value_at_risk",
+    "deflated_sharpe",
+    "drawdown",
+    "drawdown_table",
+    "expected_best_sharpe",
+    "exposure",
+    "hit_rate",
+    "information_coefficient",
+    "information_coefficients",
+    "information_ratio",
+    "kurtosis",
+    "max_drawdown",
+    "omega",
+    "probabilistic_sharpe",
+    "sharpe",
+    "skewness",
+    "sortino",
+    "statistics_of",
+    "tail_ratio",
+    "total_return",
+    "turnover",
+    "value_at_risk",
+]

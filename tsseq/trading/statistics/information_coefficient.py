@@ -1,31 +1,38 @@
-"""Do forecasts order assets as their returns turn out? Information coefficients over panels."""
+"""Information coefficients: correlations of forecasts and realised returns across assets."""
+
+from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.errors import DataError
-
-Floats = NDArray[np.float64]
+from tsseq.typing import Array
 
 
 def information_coefficients(
     forecasts: pd.DataFrame, realised: pd.DataFrame, *, rank: bool = False
-) -> "pd.Series[float]":
+) -> pd.Series[float]:
     """Correlation of forecasts and realised returns across assets, per date: the IC, or with ``rank`` the RankIC.
 
     Parameters
     ----------
-    forecasts, realised
-        Dates x assets, compared where both have a value, as
-        :func:`~tsseq.trading.signals.expected_returns` and ``realised_returns`` give them.
-    rank
+    forecasts : DataFrame of shape (n_dates, n_assets)
+        Expected returns, as `expected_returns` gives them; NaN where there is no forecast.
+    realised : DataFrame of shape (n_dates, n_assets)
+        Returns that followed, as `realised_returns` gives them. Dates and assets that one of the two lacks are left
+        out.
+    rank : bool, default False
         Spearman's correlation (of ranks, ties shared) instead of Pearson's.
 
     Returns
     -------
     Series
         A correlation in -1..1 per common date; NaN with fewer than two assets and where all forecasts are equal.
+
+    Raises
+    ------
+    DataError
+        The two have no date and asset in common.
 
     Examples
     --------
@@ -37,9 +44,9 @@ def information_coefficients(
     """
     forecasts, realised = forecasts.align(realised, join="inner")
     if forecasts.empty:
-        raise DataError("The forecasts and the realised returns have no date and asset in common.")
-    both = forecasts.notna() & realised.notna()
-    forecasts, realised = forecasts.where(both), realised.where(both)
+        raise DataError("the forecasts and the realised returns have no date and asset in common.")
+    complete = forecasts.notna() & realised.notna()
+    forecasts, realised = forecasts.where(complete), realised.where(complete)
     if rank:
         forecasts, realised = forecasts.rank(axis=1), realised.rank(axis=1)
     x, y = _centred(forecasts.to_numpy(dtype=float)), _centred(realised.to_numpy(dtype=float))
@@ -48,11 +55,26 @@ def information_coefficients(
     return pd.Series(values, forecasts.index, name="rank_ic" if rank else "ic")
 
 
-def information_coefficient(forecasts: pd.DataFrame, realised: pd.DataFrame) -> "pd.Series[float]":
+def information_coefficient(forecasts: pd.DataFrame, realised: pd.DataFrame) -> pd.Series[float]:
     """Summarise the information coefficients of all dates, as Qlib does.
 
-    ``ic`` and ``rank_ic`` are means over the dates (0.03 to 0.05 is good for daily returns; far above 0.1 rather is a
-    leak), ``icir`` and ``rank_icir`` these over their standard deviations with ``ddof=1``, not annualised.
+    Parameters
+    ----------
+    forecasts : DataFrame of shape (n_dates, n_assets)
+        Expected returns, as `expected_returns` gives them; NaN where there is no forecast.
+    realised : DataFrame of shape (n_dates, n_assets)
+        Returns that followed, as `realised_returns` gives them.
+
+    Returns
+    -------
+    Series
+        ``ic`` and ``rank_ic``: means over the dates (0.03 to 0.05 is good for daily returns; far above 0.1 suggests a
+        leak). ``icir`` and ``rank_icir``: these over their standard deviations with ``ddof=1``, not annualised.
+
+    Raises
+    ------
+    DataError
+        The two have no date and asset in common.
 
     Examples
     --------
@@ -70,11 +92,11 @@ def information_coefficient(forecasts: pd.DataFrame, realised: pd.DataFrame) -> 
     return pd.Series(values)
 
 
-def _centred(values: Floats) -> Floats:
+def _centred(values: Array) -> Array:
     """Deviations from the mean of each row, 0 where missing; a row of equal values deviates by exactly 0."""
-    present = ~np.isnan(values)
-    count = np.maximum(present.sum(axis=1, keepdims=True), 1)
-    filled = np.where(present, values, 0.0)
-    gap = np.where(present, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
-    equal = np.where(present, values, -np.inf).max(axis=1) <= np.where(present, values, np.inf).min(axis=1)
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    filled = np.where(known, values, 0.0)
+    gap = np.where(known, filled - filled.sum(axis=1, keepdims=True) / count, 0.0)
+    equal = np.where(known, values, -np.inf).max(axis=1) <= np.where(known, values, np.inf).min(axis=1)
     return np.where(equal[:, None], 0.0, gap)

@@ -5,31 +5,83 @@ their edge cases are those of empyrical (Quantopian, https://github.com/stefan-j
 deviations have ``ddof=1``, losses are negative numbers, and a statistic that is not defined is NaN.
 """
 
+from __future__ import annotations
+
+import inspect
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from tsseq.errors import ConfigError
+from tsseq.trading.statistics.distribution import conditional_value_at_risk, present, ratio, tail_ratio, value_at_risk
+from tsseq.trading.statistics.drawdowns import max_drawdown
+from tsseq.typing import Array
+
+
+def bars_per_year(times: pd.DatetimeIndex) -> int:
+    """Bars in a year, from the usual distance between them: 252 daily, 365 with weekends, 52 weekly, 12 monthly.
+
+    Parameters
+    ----------
+    times : DatetimeIndex
+        Times of the bars, the oldest first.
+
+    Returns
+    -------
+    int
+        Bars in a year; 252 for fewer than two bars. Intraday bars are counted per day that has any.
+
+    Examples
+    --------
+    >>> [bars_per_year(pd.date_range("2024-01-01", periods=30, freq=freq)) for freq in ("B", "D", "W", "MS")]
+    [252, 365, 52, 12]
+    """
+    if len(times) < 2:
+        return 252
+    gap = float(np.median(np.diff(times.as_unit("s").asi8))) / 86_400
+    days = 365 if (times.dayofweek >= 5).any() else 252
+    if gap < 1:
+        return round(days * len(times) / len(times.normalize().unique()))
+    return days if gap < 4 else round(365.25 / gap)
 
 
 def total_return(returns: ArrayLike) -> float:
-    """Compounded return of the whole series: ``prod(1 + r) - 1``. NaN without returns.
+    """Compounded return of the whole series: ``prod(1 + r) - 1``.
+
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+
+    Returns
+    -------
+    float
+        A fraction; NaN without returns.
 
     Examples
     --------
     >>> round(total_return([0.5, -0.5]), 4)
     -0.25
     """
-    r = _present(returns)
+    r = present(returns)
     return float(np.prod(1 + r)) - 1 if len(r) else np.nan
 
 
 def cagr(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
     """Compound annual growth rate: ``prod(1 + r) ** (periods_per_year / n) - 1``.
 
-    ``n`` is the number of periods, the missing ones too, for time passes in them; not calendar days.
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period, the oldest first. Missing ones count in n, for time passes in them.
+    periods_per_year : int, default 252
+        Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
+
+    Returns
+    -------
+    float
+        A yearly rate; NaN without returns and for a loss of more than everything.
 
     Examples
     --------
@@ -42,82 +94,101 @@ def cagr(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
 
 
 def annual_volatility(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
-    """Annualised standard deviation: ``std(r, ddof=1) * sqrt(periods_per_year)``. NaN for fewer than two returns.
+    """Annualised standard deviation: ``std(r, ddof=1) * sqrt(periods_per_year)``.
+
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+    periods_per_year : int, default 252
+        Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
+
+    Returns
+    -------
+    float
+        A yearly deviation (0.2 is 20 %); NaN for fewer than two returns.
 
     Examples
     --------
     >>> round(annual_volatility([0.01, 0.03], periods_per_year=2), 4)
     0.02
     """
-    return _deviation(_present(returns)) * float(np.sqrt(periods_per_year))
+    return _deviation(present(returns)) * float(np.sqrt(periods_per_year))
 
 
 def sharpe(returns: ArrayLike, *, risk_free: float = 0.0, periods_per_year: int = 252) -> float:
     """Sharpe ratio (Sharpe 1994): ``mean(r - risk_free) / std(r - risk_free, ddof=1) * sqrt(periods_per_year)``.
 
-    ``risk_free`` is a rate per period. NaN for fewer than two returns and for a book that never moves; infinite for
-    a constant gain or loss.
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+    risk_free : float, default 0
+        Return of a riskless investment per period.
+    periods_per_year : int, default 252
+        Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
+
+    Returns
+    -------
+    float
+        Annual ratio; NaN for fewer than two returns and for constant ones of 0, infinite for other constants.
 
     Examples
     --------
     >>> round(sharpe([0.01, 0.03], periods_per_year=1), 4)
     1.4142
     """
-    excess = _present(returns) - risk_free
+    excess = present(returns) - risk_free
     if len(excess) < 2:
         return np.nan
-    return _ratio(excess.mean(), _deviation(excess)) * float(np.sqrt(periods_per_year))
+    return ratio(excess.mean(), _deviation(excess)) * float(np.sqrt(periods_per_year))
 
 
 def sortino(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year: int = 252) -> float:
     """Sortino ratio: ``mean(r - required) * A / (sqrt(mean(min(r - required, 0) ** 2)) * sqrt(A))``.
 
-    ``A`` is ``periods_per_year``, ``required_return`` a rate per period, and both means run over all returns
-    (Sortino and Price 1994). NaN for fewer than two returns or a flat book, infinite without a shortfall.
+    ``A`` is ``periods_per_year``, and both means run over all returns (Sortino and Price 1994).
+
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+    required_return : float, default 0
+        Return per period below which a return counts as a loss.
+    periods_per_year : int, default 252
+        Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
+
+    Returns
+    -------
+    float
+        Annual ratio; NaN for fewer than two returns or where all are 0, infinite without a loss.
 
     Examples
     --------
     >>> round(sortino([0.03, -0.01], periods_per_year=1), 4)
     1.4142
     """
-    excess = _present(returns) - required_return
+    excess = present(returns) - required_return
     if len(excess) < 2:
         return np.nan
     downside = np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))
-    return _ratio(excess.mean(), downside) * float(np.sqrt(periods_per_year))
-
-
-def drawdown(returns: ArrayLike) -> "pd.Series[float]":
-    """Loss since the highest equity so far, per period: ``E / cummax(E) - 1`` with ``E = [1, cumprod(1 + r)]``.
-
-    The equity of 1 before the first return is part of the maximum, so a loss in the first period counts. A missing
-    return counts as 0. The index is that of ``returns`` if it is a Series.
-
-    Examples
-    --------
-    >>> drawdown([-0.5, 0.5, 1.0, -0.1]).round(4).tolist()
-    [-0.5, -0.25, 0.0, -0.1]
-    """
-    equity = np.cumprod(1 + np.nan_to_num(np.asarray(returns, dtype=float)))
-    peak = np.maximum.accumulate(np.maximum(equity, 1.0))
-    index = returns.index if isinstance(returns, pd.Series) else None
-    return pd.Series(equity / peak - 1, index=index, name="drawdown")
-
-
-def max_drawdown(returns: ArrayLike) -> float:
-    """Deepest :func:`drawdown`, a negative number or 0. NaN without returns.
-
-    Examples
-    --------
-    >>> max_drawdown([-0.5, 0.1, 0.1])
-    -0.5
-    """
-    r = _present(returns)
-    return float(drawdown(r).min()) if len(r) else np.nan
+    return ratio(excess.mean(), downside) * float(np.sqrt(periods_per_year))
 
 
 def calmar(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
-    """Calmar ratio (Young 1991): :func:`cagr` ``/ abs(`` :func:`max_drawdown` ``)``. NaN without a drawdown.
+    """Calmar ratio (Young 1991): `cagr` over the absolute `max_drawdown`.
+
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+    periods_per_year : int, default 252
+        Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
+
+    Returns
+    -------
+    float
+        Annual ratio; NaN without a drawdown.
 
     Examples
     --------
@@ -131,8 +202,21 @@ def calmar(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
 def omega(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year: int = 252) -> float:
     """Omega ratio (Keating and Shadwick 2002): sum of the gains over the sum of the losses, around a threshold.
 
-    ``required_return`` is a rate per *year*, as in empyrical; the threshold is
-    ``(1 + required_return) ** (1 / periods_per_year) - 1``. NaN for fewer than two returns and without losses.
+    The threshold per period is ``(1 + required_return) ** (1 / periods_per_year) - 1``.
+
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+    required_return : float, default 0
+        Required return per year, as in empyrical.
+    periods_per_year : int, default 252
+        Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
+
+    Returns
+    -------
+    float
+        A ratio, 1 if gains and losses cancel; NaN for fewer than two returns and without losses.
 
     Examples
     --------
@@ -141,79 +225,9 @@ def omega(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year:
     """
     if required_return <= -1:
         return np.nan
-    excess = _present(returns) - ((1 + required_return) ** (1 / periods_per_year) - 1)
+    excess = present(returns) - ((1 + required_return) ** (1 / periods_per_year) - 1)
     losses = -float(excess[excess < 0].sum())
     return float(excess[excess > 0].sum()) / losses if len(excess) > 1 and losses > 0 else np.nan
-
-
-def value_at_risk(returns: ArrayLike, *, level: float = 0.05) -> float:
-    """Historical value at risk: the ``level`` quantile of the returns, linearly interpolated. NaN without returns.
-
-    Examples
-    --------
-    >>> value_at_risk([-0.04, -0.02, 0.0, 0.02, 0.04], level=0.25)
-    -0.02
-    """
-    r = _present(returns)
-    return float(np.quantile(r, _checked(level))) if len(r) else np.nan
-
-
-def conditional_value_at_risk(returns: ArrayLike, *, level: float = 0.05) -> float:
-    """Mean of the worst returns, the lowest ``int((n - 1) * level) + 1`` of them. NaN without returns.
-
-    Examples
-    --------
-    >>> round(conditional_value_at_risk([-0.04, -0.02, 0.0, 0.02, 0.04], level=0.25), 4)
-    -0.03
-    """
-    r = np.sort(_present(returns))
-    return float(r[: int((len(r) - 1) * _checked(level)) + 1].mean()) if len(r) else np.nan
-
-
-def tail_ratio(returns: ArrayLike) -> float:
-    """How much larger the good days are than the bad: ``abs(95th percentile) / abs(5th percentile)``.
-
-    Examples
-    --------
-    >>> round(tail_ratio([-0.01, 0.0, 0.02]), 4)
-    2.0
-    """
-    r = _present(returns)
-    return _ratio(*np.abs(np.quantile(r, [0.95, 0.05]))) if len(r) else np.nan
-
-
-def hit_rate(returns: ArrayLike) -> float:
-    """Share of gains among the returns that are not 0: periods without a position or a move are no bets.
-
-    Examples
-    --------
-    >>> round(hit_rate([0.01, 0.0, -0.01, 0.02]), 4)
-    0.6667
-    """
-    r = _present(returns)
-    return _ratio(float((r > 0).sum()), float((r != 0).sum()))
-
-
-def skewness(returns: ArrayLike) -> float:
-    """Third standardised moment, ``mean(z ** 3)`` with ``z = (r - mean(r)) / std(r, ddof=0)``. NaN if nothing moves.
-
-    Examples
-    --------
-    >>> round(skewness([0.0, 0.0, 0.03]), 4)
-    0.7071
-    """
-    return _moment(returns, 3)
-
-
-def kurtosis(returns: ArrayLike) -> float:
-    """Fourth standardised moment, ``mean(z ** 4)``: 3 for a normal distribution (Pearson's, not the excess).
-
-    Examples
-    --------
-    >>> round(kurtosis([-0.01, 0.01]), 4)
-    1.0
-    """
-    return _moment(returns, 4)
 
 
 STATISTICS: dict[str, Callable[..., float]] = {
@@ -232,33 +246,39 @@ STATISTICS: dict[str, Callable[..., float]] = {
         tail_ratio,
     )
 }
-"""The statistics by name: the keys of ``book.stats()``, in its order."""
+"""The statistics by name: keys of ``book.stats()``, in its order."""
 
 
-def _present(returns: ArrayLike) -> NDArray[np.float64]:
-    r: NDArray[np.float64] = np.asarray(returns, dtype=float)
-    return r[~np.isnan(r)]
+def statistics_of(returns: ArrayLike, *, periods_per_year: int = 252) -> dict[str, float]:
+    """All of `STATISTICS` of a return series.
+
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+    periods_per_year : int, default 252
+        Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
+
+    Returns
+    -------
+    dict of str to float
+        Value of every statistic by its name.
+
+    Examples
+    --------
+    >>> list(statistics_of([0.01, -0.01]))[:2]
+    ['total_return', 'cagr']
+    """
+    return {
+        name: function(returns, periods_per_year=periods_per_year)
+        if "periods_per_year" in inspect.signature(function).parameters
+        else function(returns)
+        for name, function in STATISTICS.items()
+    }
 
 
-def _deviation(r: NDArray[np.float64]) -> float:
+def _deviation(r: Array) -> float:
     if len(r) < 2:
         return np.nan
     # Equal values deviate by exactly 0; numpy leaves about 1e-18, which would make a Sharpe ratio of 1e16.
     return float(r.std(ddof=1)) if np.ptp(r) > 0 else 0.0
-
-
-def _moment(returns: ArrayLike, order: int) -> float:
-    r = _present(returns)
-    spread = np.sqrt(np.mean((r - r.mean()) ** 2)) if len(r) and np.ptp(r) > 0 else np.nan
-    return float(np.mean(((r - r.mean()) / spread) ** order)) if spread > 0 else np.nan
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.divide(numerator, denominator))
-
-
-def _checked(level: float) -> float:
-    if not 0 < level < 1:
-        raise ConfigError(f"level is {level}; it is the share of worst returns, between 0 and 1. Pass 0.05 for 5 %.")
-    return level

@@ -1,0 +1,75 @@
+"""A book remembers what it was made with, and everything annualises as it does."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsseq.trading import Costs, cost_sweep, simulate, statistics, sweep, to_weights
+from tsseq.trading.statistics import bars_per_year, sharpe
+
+FREQUENCIES = [("B", 252), ("D", 365), ("W-FRI", 52), ("MS", 12), ("QS", 4)]
+
+
+def walk(freq, n=120):
+    returns = np.random.default_rng(0).normal(0.002, 0.01, n)
+    return pd.Series(100 * np.exp(returns.cumsum()), pd.date_range("2015-01-01", periods=n, freq=freq), name="close")
+
+
+@pytest.mark.parametrize(("freq", "bars"), FREQUENCIES)
+def test_books_sweeps_and_costs_count_the_same_bars_to_the_year(freq, bars):
+    prices = walk(freq)
+    signal = prices.pct_change().dropna().to_frame()
+    table = sweep(signal, prices, {"rule": ["sign"]})
+    book = simulate(np.sign(signal["close"]), prices)
+    assert book.periods_per_year == bars
+    assert book.stats()["sharpe"] == sharpe(book.returns, periods_per_year=bars)
+    assert book.stats()["turnover"] == pytest.approx(book.turnover.mean() * bars)
+    assert table["sharpe"].item() == pytest.approx(book.stats()["sharpe"], rel=1e-12)
+    assert cost_sweep(book, [0])["sharpe"].item() == book.stats()["sharpe"]
+
+
+@pytest.mark.parametrize(("freq", "bars"), FREQUENCIES)
+def test_a_volatility_target_is_yearly_at_any_frequency(freq, bars):
+    prices = walk(freq)
+    cutoff = prices.index[-2]
+    forecasts = {"cutoff": [cutoff], "step": 1, "target": "close", "forecast": 1.01 * prices[cutoff]}
+    weights = to_weights(
+        pd.DataFrame(forecasts), prices, rule="volatility", target_volatility=0.1, volatility_window=30
+    )
+    deviation = prices.pct_change().iloc[-31:-1].std() * np.sqrt(bars)
+    assert weights.to_numpy().item() == pytest.approx(0.1 / deviation)
+
+
+def test_bars_of_a_year_may_still_be_named():
+    book = simulate(pd.Series([1.0], walk("D").index[:1]), walk("D"))
+    assert book.stats(252)["sharpe"] == sharpe(book.returns, periods_per_year=252)
+
+
+@pytest.mark.parametrize(
+    ("times", "bars"),
+    [
+        (pd.date_range("2024-01-01", periods=48, freq="h"), 252 * 24),
+        (pd.date_range("2024-01-01", periods=24 * 7, freq="h"), 365 * 24),
+        (pd.date_range("2024-01-01", periods=30, freq="D", tz="America/New_York"), 365),
+        (pd.date_range("2024-01-01", periods=1), 252),
+    ],
+)
+def test_bars_are_counted_from_their_times(times, bars):
+    assert bars_per_year(times) == bars
+
+
+def test_a_book_remembers_what_it_was_made_with():
+    costs = Costs(bps=3, borrow_bps=100)
+    prices = walk("B")
+    book = simulate(
+        pd.Series([1.0], prices.index[:1]), prices, costs=costs, cash_rate=0.02, leverage=1.5, engine="shares"
+    )
+    assert (book.costs, book.cash_rate, book.leverage) == (costs, 0.02, 1.5)
+    assert (book.engine, book.price, book.execution) == ("shares", "close", "next_close")
+
+
+def test_every_name_of_the_statistics_of_a_book_is_a_function():
+    book = simulate(pd.Series([1.0], walk("B").index[:1]), walk("B"))
+    for name in book.stats().index:
+        assert callable(getattr(statistics, name))
+        assert name in statistics.__all__

@@ -1,0 +1,88 @@
+"""A cost is written once: engines, sweeps and reports ask `Costs`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsseq.trading import Costs, break_even_cost, cost_sweep, simulate
+
+DAYS = pd.date_range("2024-01-01", periods=4)
+FLAT = pd.Series(1.0, DAYS)
+
+
+@dataclass(frozen=True)
+class Impact(Costs):
+    """Slippage per unit grows with the square root of what is traded."""
+
+    impact: float = 0.0
+
+    @property
+    def proportional(self):
+        return False
+
+    def slippage(self, value):
+        return super().slippage(value) + self.impact * np.abs(value) ** 1.5
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+def test_another_cost_model_is_charged_by_both_engines(engine):
+    book = simulate(pd.Series([0.25, 0.0], DAYS[:2]), FLAT, execution="close", engine=engine, costs=Impact(impact=0.01))
+    first = 0.01 * 0.25**1.5
+    sold = 0.25 if engine == "shares" else 0.25 * (1 - first)  # a number of shares, or a share of the equity
+    np.testing.assert_allclose(book.equity, [1 - first, *[1 - first - 0.01 * sold**1.5] * 3], rtol=1e-12)
+    np.testing.assert_allclose((1 + book.gross_returns) * (1 - book.costs_paid), 1 + book.returns, rtol=1e-12)
+
+
+def test_purchases_are_paid_from_cash_whatever_the_cost_model():
+    account = simulate(
+        pd.Series([1.0], DAYS[:1]),
+        FLAT,
+        execution="close",
+        engine="shares",
+        costs=Impact(bps=10, fixed=0.001, impact=0.02),
+    ).account
+    assert 0 <= account.cash.iloc[0] < 0.001
+    (trade,) = account.trades.to_dict("records")
+    assert trade["price"] == pytest.approx(1 + 0.02 * trade["shares"] ** 0.5)
+    assert trade["fee"] == pytest.approx(trade["shares"] * trade["price"] * 0.001 + 0.001)
+
+
+def test_fixed_fees_are_charged_beside_the_impact_on_the_equity_that_is_left():
+    weights = pd.Series([0.5, 0.0], DAYS[:2])
+    book = simulate(weights, FLAT, execution="close", costs=Impact(fixed=0.01, impact=0.02))
+    first = 0.01 + 0.02 * 0.5**1.5
+    second = (0.01 + 0.02 * (0.5 * (1 - first)) ** 1.5) / (1 - first)
+    np.testing.assert_allclose(book.costs_paid, [first, second, 0, 0], rtol=1e-12)
+
+
+def test_parts_of_a_cost_add_up():
+    costs, value = Costs(bps=10, slippage_bps=5, fixed=0.01), np.array([1.0, -2.0, 0.0])
+    np.testing.assert_allclose(costs.slippage(value), [0.0005, 0.001, 0.0])
+    np.testing.assert_allclose(costs.fees(value), [0.011, 0.012, 0.0])
+    assert costs.paid(value) == pytest.approx(0.0245)
+    np.testing.assert_allclose(
+        costs.outlay(value), [1.0005 * 1.001 + 0.01, -1.999 * 0.999 * 1.0 + 0.01, 0.0], rtol=1e-12
+    )
+
+
+def test_the_break_even_does_not_depend_on_the_costs_of_the_book():
+    prices = pd.Series([1.0, 1.1, 1.0, 1.2], DAYS)
+    weights = pd.Series([1.0, 0.0, 1.0], DAYS[:3])
+    free, costly = (simulate(weights, prices, execution="close", costs=costs) for costs in (None, Costs(bps=50)))
+    assert break_even_cost(costly) == break_even_cost(free)
+    assert cost_sweep(free, [break_even_cost(free)])["total_return"].item() == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("costs", "cash_rate", "words"),
+    [
+        (Costs(), 0.0, "Cash earns nothing, borrowing money or shares costs nothing,"),
+        (Costs(), 0.05, "Cash earns 5 % a year, borrowed money costs 5 % and borrowed shares nothing,"),
+        (Costs(borrow_bps=300), 0.0, "Cash earns nothing, borrowed money costs 3 % and borrowed shares 3 %,"),
+        (Costs(borrow_bps=50), 0.02, "Cash earns 2 % a year, borrowed money costs 2.5 % and borrowed shares 0.5 %,"),
+    ],
+)
+def test_assumptions_are_stated_as_they_are(costs, cash_rate, words):
+    assert costs.assumptions(cash_rate).startswith(words)
