@@ -22,6 +22,7 @@ FRAMES = DATA | {
     "forecasting/base",
     "forecasting/forecaster",
     "forecasting/forecasts",
+    "forecasting/rows",
     "forecasting/rollout",
     "forecasting/naive",
     "forecasting/conformal",

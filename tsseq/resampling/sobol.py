@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import qmc
-
 from tsseq.typing import Array
 
 PATHS = 256
@@ -30,6 +28,8 @@ def sobol_uniforms(n_steps: int) -> Array:
     >>> sobol_uniforms(2).mean(axis=0).round(3).tolist()
     [0.5, 0.5]
     """
+    from scipy.stats import qmc  # takes long to import
+
     random = np.random.default_rng(0)
     if n_steps > qmc.Sobol.MAXDIM:
         return random.random((PATHS, n_steps))
