@@ -71,7 +71,7 @@ def test_levels_beyond_the_trained_ones_are_refused(level):
 
 
 def test_the_median_is_always_trained():
-    assert Quantiles([0.9, 0.1]).trained == [0.1, 0.5, 0.9]
+    assert Quantiles([0.9, 0.1]).trained_levels == [0.1, 0.5, 0.9]
     assert Quantiles([]).quantiles(PARAMS[1], [0.5], UNIT[1]).shape == (4, 3, 2, 1)
 
 
@@ -81,7 +81,7 @@ def test_levels_outside_of_0_to_1_are_refused(levels):
         with pytest.raises(ConfigError, match="between 0 and 1"):
             head.quantiles(PARAMS[head.n_params], levels, UNIT[1])
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        Quantiles(levels).trained
+        Quantiles(levels).trained_levels
 
 
 def test_point_has_no_quantiles_and_unknown_losses_are_refused():
@@ -107,7 +107,7 @@ def test_smape_is_the_formula_in_units_of_the_data():
 
 
 def test_smape_of_logarithms_is_refused():
-    with pytest.raises(ConfigError, match="Point\\('smape'\\) is no error of logarithms"):
+    with pytest.raises(ConfigError, match="Point\\('smape'\\) is no"):
         LinearForecaster(2, 12, head=Point("smape"), log=True).fit(make_series("noise", 100).abs() + 1)
 
 

@@ -15,7 +15,7 @@ from tsseq.classification.sequences import Array
 from tsseq.data.layout import Layout
 from tsseq.errors import DataError
 from tsseq.heads import Categorical
-from tsseq.hints import KnowsOtherNames
+from tsseq.hints import RejectsForeignNames
 from tsseq.networks import Network
 from tsseq.training.loader import Rows, blocks
 from tsseq.training.settings import Training
@@ -23,7 +23,7 @@ from tsseq.training.settings import Training
 DEFAULTS: dict[str, Any] = {"max_epochs": 20, "learning_rate": 3e-3, "schedule": "cosine", "validation": 0.0}
 
 
-class BaseLabels(KnowsOtherNames, BaseEstimator):
+class BaseLabels(RejectsForeignNames, BaseEstimator):
     """A network that gives classes; abstract."""
 
     network: Network | None

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from tsseq.classification.base import BaseLabels
 from tsseq.classification.sequences import Array, Scale, as_sequences, is_table
 from tsseq.networks import GRU, Network
-from tsseq.networks.readouts import Pooled, has_states
+from tsseq.networks.readouts import MeanReadout, has_states
 from tsseq.training.settings import Training
 
 STATES = 30
@@ -103,7 +103,7 @@ class NeuralClassifier(ClassifierMixin, BaseLabels):
         network = self.network
         if network is None:
             network = GRU(64, bidirectional=True, segment_length=max(self.scale_.length // STATES, 1))
-        return Pooled(network) if has_states(network) else network
+        return MeanReadout(network) if has_states(network) else network
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -14,7 +14,7 @@ from tsseq.classification.base import BaseLabels
 from tsseq.classification.sequences import Array, Scale, as_sequences, is_table
 from tsseq.errors import ConfigError, DataError
 from tsseq.networks import GRU, Network
-from tsseq.networks.readouts import Stepwise, has_states
+from tsseq.networks.readouts import StepReadout, has_states
 from tsseq.training.settings import Training
 
 
@@ -106,7 +106,7 @@ class NeuralLabeller(BaseLabels):
     def _network(self) -> Network:
         network = GRU(64, bidirectional=True, segment_length=None) if self.network is None else self.network
         if has_states(network):
-            return Stepwise(network)
+            return StepReadout(network)
         able = [name for name in networks.__all__ if has_states(getattr(networks, name))]
         raise ConfigError(f"{type(network).__name__} has no state at every step; {', '.join(able)} have.")
 

@@ -10,6 +10,7 @@ from tsseq.errors import ConfigError
 
 NEURAL = {
     "lstm": "LSTMForecaster",
+    "peephole-lstm": "PeepholeLSTMForecaster",
     "gru": "GRUForecaster",
     "rnn": "RNNForecaster",
     "seq2seq": "Seq2SeqForecaster",

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
 from tsseq.forecasting.forecasts import Array, Levels, columns, tidy
-from tsseq.hints import KnowsOtherNames
+from tsseq.hints import RejectsForeignNames
 
 if TYPE_CHECKING:
     from tsseq.forecasting.forecaster import Forecaster
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Found: TypeAlias = tuple[Panel, NDArray[np.int64], Array]
 
 
-class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
+class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
     """Frames in, frames out; abstract.
 
     A subclass fits, and forecasts in arrays: a panel with rows to come, the rows of the origins in it (n,), and

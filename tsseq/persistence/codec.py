@@ -190,10 +190,10 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _own(value: Any) -> dict[str, Any]:
     """The arguments that make ``value``."""
-    if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    assert isinstance(value, BaseEstimator)
-    return value.get_params(deep=False)
+    if isinstance(value, BaseEstimator):
+        return value.get_params(deep=False)
+    assert is_dataclass(value)
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _alias(offset: pd.DateOffset, where: str) -> str:

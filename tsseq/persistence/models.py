@@ -32,7 +32,7 @@ from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Offsets, Sessions, Steps
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, ModelFileError
-from tsseq.forecasting import attentive, named
+from tsseq.forecasting import named
 from tsseq.forecasting.base import BaseForecaster
 from tsseq.forecasting.conformal import ConformalForecaster
 from tsseq.forecasting.ensemble import EnsembleForecaster
@@ -53,7 +53,7 @@ RECORDS = (Form, Layout, NeuralRegressor, Offsets, Schema, Sessions, Steps, Trai
 WRAPPERS = (ConformalForecaster, EnsembleForecaster)
 KINDS: Kinds = {kind.__name__: kind for kind in (*RECORDS, *NAIVE, *WRAPPERS)} | {
     name: kind
-    for module in (networks, heads, distributions, named, attentive)
+    for module in (networks, heads, distributions, named)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, (Network, heads.Head, Forecaster))
     if not (name.startswith("_") or isabstract(kind))
