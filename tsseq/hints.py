@@ -59,7 +59,15 @@ Kind = TypeVar("Kind", bound=type)
 
 
 class RejectsForeignNames:
-    """Base of estimators whose constructor answers an unknown keyword with the name used here."""
+    """Base of estimators whose constructor answers an unknown keyword with the name used here.
+
+    Examples
+    --------
+    >>> from tsseq import LinearForecaster
+    >>> LinearForecaster(h=3)
+    Traceback (most recent call last):
+    tsseq.errors.ConfigError: LinearForecaster has no parameter 'h'; here it is horizon.
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuse keywords that the constructor lacks.
@@ -111,15 +119,8 @@ def documented(kind: Kind) -> Kind:
     >>> @documented
     ... class Table(Sizes):
     ...     '''A table.'''
-    >>> print(Table.__doc__)
-    A table.
-    <BLANKLINE>
-
-    Parameters
-    ----------
-    width : int
-        Number of columns.
-    <BLANKLINE>
+    >>> Table.__doc__.splitlines()
+    ['A table.', '', 'Parameters', '----------', 'width : int', '    Number of columns.']
     """
     inherited: dict[str, str] = {}
     entries: dict[str, str] = {}

@@ -62,7 +62,7 @@ class FrameOptions:
         row.
     scaling : {"last", "standard", "mean", "none"}, default "last"
         "last" subtracts the last value and divides by one number per series, learnt in `fit`; "standard" and "mean"
-        take mean and deviation, or mean size, of each context.
+        take mean and deviation, or mean size, of each context; "none" leaves values as they are.
     log : bool, default False
         Whether to model logarithms. Prices then become log returns relative to the origin, and the point forecast is
         the median of the price where the regressor forecasts the mean of its logarithm.

@@ -81,7 +81,8 @@ class Network(RejectsForeignNames, BaseEstimator, ABC):
     ...     def mean(self, params):
     ...         return params[..., 0]
     >>> X, y = np.random.default_rng(0).normal(size=(2, 200, 6))
-    >>> model = NeuralRegressor(Small(), Expectile(0.9), Training(max_epochs=2, verbose=False)).fit(X, y[:, 0])
+    >>> training = Training(max_epochs=2, learning_rate=0.01, verbose=False)
+    >>> model = NeuralRegressor(Small(), Expectile(0.9), training).fit(X, y[:, 0])
     >>> bool((model.predict(X) > y[:, 0]).mean() > 0.6)  # most values lie below
     True
     """
