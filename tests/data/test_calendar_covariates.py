@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tsseq.data.calendar import rule_for
 from tsseq.data.calendar_covariates import calendar_columns, calendar_covariates
 from tsseq.data.panel import Panel
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Sessions
+from tsseq.data.timestamps import rule_for
 from tsseq.errors import ConfigError
 
 HOUR = ["calendar_hour_sin", "calendar_hour_cos"]

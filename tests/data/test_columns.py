@@ -120,7 +120,7 @@ class TestALaterFrame:
 
 
 def test_only_what_occurs_before_a_cutoff_is_a_category_there():
-    early = panel().before(DAYS[2]).seen()
+    early = panel().before(DAYS[2]).with_observed_categories()
     assert early.categories[0].tolist() == ["rain", "snow"]
     assert_array_equal(early.values[:, 1], [2, 1, 0])
 

@@ -34,7 +34,7 @@ def test_series_lie_one_after_another_in_the_order_of_their_ids():
     assert panel.ids.tolist() == ["a", "b", "c"]
     assert panel.indptr.tolist() == [0, 8, 11, 16]
     assert panel.lengths.tolist() == [8, 3, 5]
-    assert panel.rank.tolist() == [1, 2, 0]
+    assert panel.input_order.tolist() == [1, 2, 0]
     assert len(panel) == 3
     assert panel.series_of_row.tolist() == [0] * 8 + [1] * 3 + [2] * 5
     assert panel.values[:, 0].tolist() == [*range(8), *range(3), *range(5)]
@@ -68,7 +68,7 @@ def test_the_tail_is_the_end_of_every_series():
 
 
 def test_short_series_are_left_out_with_all_that_belongs_to_them():
-    long = panel_of().of_length(4)
+    long = panel_of().with_min_length(4)
     assert long.ids.tolist() == ["a", "c"]
     assert long.static.ravel().tolist() == [8, 5]
     assert long.indptr.tolist() == [0, 8, 13]
@@ -80,8 +80,8 @@ def test_short_series_are_left_out_with_all_that_belongs_to_them():
 def test_short_series_are_left_out_with_their_calendars():
     mixed = panel_of(calendar={"a": "D", "b": "D", "c": "D"})
     assert len(mixed.rules) == 3
-    assert len(mixed.of_length(4).rules) == 2
-    assert mixed.of_length(4).extend(1).times[-1] == DAYS[5]
+    assert len(mixed.with_min_length(4).rules) == 2
+    assert mixed.with_min_length(4).extend(1).times[-1] == DAYS[5]
 
 
 def test_extending_adds_the_next_timestamps_without_values():
@@ -96,18 +96,18 @@ def test_extending_adds_the_next_timestamps_without_values():
 
 def test_every_series_is_filled_up_in_front_with_missing_rows():
     panel = panel_of(frame_of(c=5, a=2, b=3))
-    full = panel.filled_up(4)
+    full = panel.left_padded(4)
     assert full.lengths.tolist() == [4, 4, 5]
     expected = [np.nan, np.nan, 0, 1, np.nan, 0, 1, 2, 0, 1, 2, 3, 4]
     np.testing.assert_array_equal(full.values, np.column_stack([expected, np.negative(expected)]))
     assert full.times.tolist() == [DAYS[i] for i in [0, 0, 0, 1, 0, 0, 1, 2, 0, 1, 2, 3, 4]]
     assert full.tail(2).values[:, 0].tolist() == panel.tail(2).values[:, 0].tolist()
-    assert panel.filled_up(2) is panel
+    assert panel.left_padded(2) is panel
 
 
 def test_a_repeated_panel_is_the_same_panel_several_times():
     panel = panel_of()
-    many = panel.repeated(3)
+    many = panel.tiled(3)
     assert many.lengths.tolist() == panel.lengths.tolist() * 3
     assert many.ids.tolist() == panel.ids.tolist() * 3
     assert many.times.tolist() == panel.times.tolist() * 3

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from tsseq import Forecaster, LastValue, regularize
-from tsseq.data.calendar import Sessions
+from tsseq.data.time_rules import Sessions
 from tsseq.errors import DataError, TsseqError
 
 LOST = [3, 4, 9]

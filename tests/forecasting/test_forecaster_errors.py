@@ -78,7 +78,7 @@ FRAMES = {
     "a lost timestamp": (series(index=days().where(days() != "2024-01-05")), {}, r"1 timestamps are missing \(NaT\)"),
     "a lost timestamp in a long frame": (changed(long(), 4, "ds", pd.NaT), {}, r"1 timestamps are missing \(NaT\)"),
     "a lost id": (changed(long(), 61, "unique_id", None), {}, r"1 rows have no id \(first: row 61\)"),
-    "text instead of dates": (long().assign(ds="soon"), {}, r"time column 'ds' is no date.*soon"),
+    "text instead of dates": (long().assign(ds="soon"), {}, r"time column 'ds' is not a date.*soon"),
     "an index of text": (series(index=pd.Index(list("abcdefghijklmnopqrst"))), {}, r"timestamps were needed"),
     "an index of fractions": (series(index=pd.Index(np.arange(20) / 2)), {}, r"timestamps were needed.*float64"),
     "a static covariate that changes": (table(), {"target": "y", "static": "x"}, r"'x'.*goes from -0\.99\d* to 0\.99"),

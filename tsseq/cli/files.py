@@ -26,7 +26,7 @@ def read(source: Path, time_column: str | None, id_column: str | None) -> tuple[
 
 def read_like(source: Path, model: Any) -> pd.DataFrame:
     """A table laid out as the one that ``model`` was fitted on."""
-    frame, form = _table(source), model.panel_.form
+    frame, form = _table(source), model.panel_.frame_layout
     if form.kind == "wide":
         raise DataError(f"the model reads prices by ticker side by side, which {source} cannot hold; use Python.")
     if form.kind == "long" or not isinstance(frame.index, pd.RangeIndex):
@@ -43,7 +43,7 @@ def read_like(source: Path, model: Any) -> pd.DataFrame:
 
 def write(model: Any, forecasts: pd.DataFrame, output: Path | None) -> None:
     """Forecasts of ``model`` as CSV, into a file or onto the terminal."""
-    text = forecasts.to_csv(index=model.panel_.form.kind != "long")
+    text = forecasts.to_csv(index=model.panel_.frame_layout.kind != "long")
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tsseq.data.calendar import season_length
 from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError
 
@@ -54,7 +53,7 @@ def forecaster(
 
 def _season(model: Any, frame: Frame) -> int:
     panel = model.read(frame)
-    season = season_length(panel.rules[0], panel.times)
+    season = panel.rules[0].season_length
     if season == 1:
         raise ConfigError("--model seasonal-naive: the step between these timestamps suggests no season; use naive.")
     return season

@@ -1,6 +1,6 @@
 """Frames become panels, panels become windows; NumPy and pandas only."""
 
-from tsseq.data.frames import Form
+from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.regularize import regularize
@@ -11,8 +11,8 @@ from tsseq.data.windows import Windows
 
 __all__ = [
     "Affine",
-    "Form",
     "Frame",
+    "FrameLayout",
     "Layout",
     "Panel",
     "Scaling",

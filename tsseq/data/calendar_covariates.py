@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.time_rules import Offsets, Rule, Sessions, Steps
+from tsseq.data.time_rules import DAY, TimeRule
 from tsseq.errors import ConfigError
 
 Array = NDArray[np.float64]
-DAY = pd.Timedelta(days=1)
 
 
-def calendar_covariates(times: pd.Index, rule: Rule) -> tuple[tuple[str, ...], Array]:
+def calendar_covariates(times: pd.Index, rule: TimeRule) -> tuple[tuple[str, ...], Array]:
     """What the calendar says about timestamps, as far as their step leaves it open.
 
     ========================== =========================== ======================================================
@@ -48,6 +47,7 @@ def calendar_covariates(times: pd.Index, rule: Rule) -> tuple[tuple[str, ...], A
 
     Examples
     --------
+    >>> from tsseq.data.time_rules import DAY, Steps
     >>> names, values = calendar_covariates(pd.date_range("2024-01-01", periods=3, freq="6h"), Steps(DAY / 4))
     >>> names[:2], values[:, :2].round(3).tolist()
     (('calendar_hour_sin', 'calendar_hour_cos'), [[0.0, 1.0], [1.0, 0.0], [0.0, -1.0]])
@@ -56,19 +56,19 @@ def calendar_covariates(times: pd.Index, rule: Rule) -> tuple[tuple[str, ...], A
         raise ConfigError(f"calendar covariates (known='calendar') need dates; the index holds {times.dtype}.")
     stamps = times.to_timestamp() if isinstance(times, pd.PeriodIndex) else times
     columns: dict[str, NDArray[Any]] = {}
-    for name, turn in _turns(stamps, _step(rule)).items():
+    for name, turn in _turns(stamps, rule.shortest_step).items():
         angle = 2 * np.pi * np.asarray(turn, dtype=np.float64)
         columns |= {f"calendar_{name}_sin": np.sin(angle), f"calendar_{name}_cos": np.cos(angle)}
-    if isinstance(rule, Sessions):
-        ahead, behind = rule.closures(stamps)
-        columns |= {"calendar_before_holiday": ahead * 1.0, "calendar_after_holiday": behind * 1.0}
+    closures = rule.closures(stamps)
+    if closures is not None:
+        columns |= {"calendar_before_holiday": closures[0] * 1.0, "calendar_after_holiday": closures[1] * 1.0}
     if not columns:
         raise ConfigError("calendar covariates (known='calendar') say nothing about steps of a year or more.")
     return tuple(columns), np.column_stack(list(columns.values()))
 
 
 def calendar_columns(
-    times: pd.Index, rules: tuple[Rule, ...], indptr: NDArray[np.int64]
+    times: pd.Index, rules: tuple[TimeRule, ...], indptr: NDArray[np.int64]
 ) -> tuple[tuple[str, ...], Array]:
     """`calendar_covariates` of series that share one rule or have one each; 0 is what a rule does not speak of."""
     if len(rules) == 1:
@@ -93,13 +93,3 @@ def _turns(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> dict[str, pd.Index]:
     elif step < 365 * DAY:
         found["month"] = (stamps.month - 1) / 12
     return found
-
-
-def _step(rule: Rule) -> pd.Timedelta:
-    """The shortest time from one timestamp to the next."""
-    if isinstance(rule, Sessions):
-        return DAY
-    step = rule.offset if isinstance(rule, Offsets) else rule.step if isinstance(rule, Steps) else None
-    if isinstance(step, pd.Timedelta):
-        return step
-    return pd.Timedelta(np.diff(pd.date_range("2000-01-03", periods=8, freq=step)).min())

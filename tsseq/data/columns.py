@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.frames import Table
+from tsseq.data.frames import ParsedFrame
 from tsseq.errors import DataError
 
 Array: TypeAlias = NDArray[np.float64]
@@ -22,33 +22,33 @@ Categories: TypeAlias = tuple[pd.Index | None, ...]
 
 
 def read_columns(
-    table: Table, targets: Sequence[Hashable], covariates: Sequence[Hashable], settled: Mapping[Hashable, bool]
+    parsed: ParsedFrame, targets: Sequence[Hashable], covariates: Sequence[Hashable], settled: Mapping[Hashable, bool]
 ) -> tuple[Array, Categories]:
     """Columns of a table (T, n) and the categories of the covariates; ``settled`` says which are categories anyway."""
-    found = [covariate(table, name, settled.get(name)) for name in covariates]
-    values = np.column_stack([*(numbers(table, name) for name in targets), *(column for column, _ in found)])
+    found = [covariate(parsed, name, settled.get(name)) for name in covariates]
+    values = np.column_stack([*(numbers(parsed, name) for name in targets), *(column for column, _ in found)])
     return values, tuple(categories for _, categories in found)
 
 
-def with_id(table: Table, static: Sequence[Hashable]) -> Table:
+def with_id(parsed: ParsedFrame, static: Sequence[Hashable]) -> ParsedFrame:
     """With the ids as a column of categories, if ``static`` names them."""
-    name = table.form.names[0]
-    if table.ids is None or name not in static or name in table.columns:
-        return table
-    columns = table.columns.copy()
-    columns[name] = pd.Categorical(table.ids)
-    return replace(table, columns=columns)
+    name = parsed.layout.names[0]
+    if parsed.ids is None or name not in static or name in parsed.columns:
+        return parsed
+    columns = parsed.columns.copy()
+    columns[name] = pd.Categorical(parsed.ids)
+    return replace(parsed, columns=columns)
 
 
-def covariate(table: Table, name: Hashable, categorical: bool | None) -> tuple[Array, pd.Index | None]:
+def covariate(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> tuple[Array, pd.Index | None]:
     """The numbers (T,) of a column and None; or codes, NaN where missing, and the categories that they stand for.
 
     ``categorical`` says which of the two; None leaves it to the column.
     """
-    column = table.columns[name]
+    column = parsed.columns[name]
     categories = None if categorical is False else categories_of(column, bool(categorical))
     if categories is None:
-        return numbers(table, name, " If it holds categories, use .astype('category')."), None
+        return numbers(parsed, name, " If it holds categories, use .astype('category')."), None
     found, own = pd.factorize(column)  # -1 is missing
     return np.append(categories.get_indexer(_plain(own)) + 1.0, np.nan)[found], categories
 
@@ -122,30 +122,30 @@ def _is_text(values: pd.Index) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def numbers(table: Table, name: Hashable, advice: str = "") -> Array:
+def numbers(parsed: ParsedFrame, name: Hashable, advice: str = "") -> Array:
     """A column as float64, or an error that shows the first value which is no number, and ends in ``advice``."""
-    column = table.columns[name]
+    column = parsed.columns[name]
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
-        values = _converted(table, column, name, advice)
+        values = _converted(parsed, column, name, advice)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
-        raise DataError(f"column {name!r} has {len(infinite)} infinite values (first: {_place(table, infinite[0])}).")
+        raise DataError(f"column {name!r} has {len(infinite)} infinite values (first: {_place(parsed, infinite[0])}).")
     return values
 
 
-def _converted(table: Table, column: pd.Series, name: Hashable, advice: str) -> Array:
+def _converted(parsed: ParsedFrame, column: pd.Series, name: Hashable, advice: str) -> Array:
     numbers = pd.to_numeric(column, errors="coerce") if column.dtype == object else pd.Series(np.nan, column.index)
     lost = np.flatnonzero(numbers.isna() & column.notna())
     if len(lost):
-        found = f"{len(lost)} values are no numbers (first: {column.iloc[lost[0]]!r} at {_place(table, lost[0])})"
+        found = f"{len(lost)} values are no numbers (first: {column.iloc[lost[0]]!r} at {_place(parsed, lost[0])})"
         raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {found}.{advice}")
     return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _place(table: Table, row: int) -> str:
-    return f"{table.times[row]}" if table.ids is None else f"{table.ids[row]!r} {table.times[row]}"
+def _place(parsed: ParsedFrame, row: int) -> str:
+    return f"{parsed.times[row]}" if parsed.ids is None else f"{parsed.ids[row]!r} {parsed.times[row]}"
 
 
 def constant(

@@ -1,33 +1,40 @@
-"""Five shapes of frames are taken apart here, and put together again in the same shape."""
+"""Frames of any accepted shape taken apart, ordered, and built again in the same shape."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
+from tsseq.typing import Index
 
-Kind = Literal["single", "panel", "long", "wide"]
+Kind = Literal["single", "panel", "long", "wide", "closes"]
+TICKER_NAMES = ("ticker", "tickers", "symbol", "symbols")
 
 
 @dataclass(frozen=True)
-class Form:
-    """How a frame was laid out.
+class FrameLayout:
+    """How a frame is laid out.
 
     Attributes
     ----------
-    kind : "single" (one series in the index), "panel" (MultiIndex rows of id and time), "long" (id and time are
-        columns) or "wide" (MultiIndex columns of field and ticker, as yfinance returns them).
-    names : names of the id and of the time (index levels or columns).
-    id_level : which of the two levels holds the id; for "wide" a level of the columns.
-    column_names : names of the two column levels of a wide frame.
-    freq : the frequency that a DatetimeIndex carried.
+    kind : str
+        "single" (one series in the index), "panel" (MultiIndex rows of id and time), "long" (id and time are columns),
+        "wide" (MultiIndex columns of field and ticker, as yfinance returns them) or "closes" (one column per ticker,
+        under a column axis called Ticker or Symbol).
+    names : tuple
+        Names of the id and of the time (index levels or columns).
+    id_level : int
+        Which of the two levels holds the id; a level of the columns for "wide" and "closes".
+    column_names : tuple
+        Names of the column levels of a wide frame.
+    freq : pandas.DateOffset or None
+        The frequency that a DatetimeIndex carried.
     """
 
     kind: Kind
@@ -38,27 +45,48 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Table:
+class ParsedFrame:
     """A frame taken apart: one row per (id, time), in the frame's own order.
 
     Attributes
     ----------
-    form : the layout to return to.
-    ids : ids, one per row; None for a single series.
-    times : timestamps, one per row.
-    columns : all other columns, indexed 0..n-1.
+    layout : FrameLayout
+        The layout to return to.
+    ids : Index or None
+        Ids, one per row; None for a single series.
+    times : Index
+        Timestamps, one per row.
+    columns : DataFrame
+        All other columns, indexed 0..n-1.
     """
 
-    form: Form
+    layout: FrameLayout
     ids: pd.Index | None
     times: pd.Index
     columns: pd.DataFrame
 
 
-def take_apart(frame: pd.Series | pd.DataFrame, schema: Schema, form: Form | None = None) -> Table:
-    """Recognise the shape of ``frame`` and separate ids, times and columns; nothing is sorted or checked yet.
+def parse_frame(frame: pd.Series | pd.DataFrame, schema: Schema, layout: FrameLayout | None = None) -> ParsedFrame:
+    """Recognise the shape of a frame and separate ids, times and columns; nothing is sorted or checked yet.
 
-    A known ``form`` settles what a frame without target columns leaves open (which level holds the tickers).
+    Parameters
+    ----------
+    frame : Series or DataFrame
+        One of the shapes of `FrameLayout`.
+    schema : Schema
+        Roles of the columns, of which some may be unresolved.
+    layout : FrameLayout, optional
+        Settles what a frame without target columns leaves open (which level holds the tickers).
+
+    Returns
+    -------
+    ParsedFrame
+        One row per id and time.
+
+    Raises
+    ------
+    DataError
+        It is not a frame, is empty, or has repeated columns.
     """
     if isinstance(frame, pd.Series):
         name = frame.name[0] if isinstance(frame.name, tuple) else frame.name
@@ -68,26 +96,63 @@ def take_apart(frame: pd.Series | pd.DataFrame, schema: Schema, form: Form | Non
     if len(frame) == 0:
         raise DataError("the frame has no rows.")
     if isinstance(frame.columns, pd.MultiIndex):
-        return _from_wide(frame, schema, form)
+        return _from_wide(frame, schema, layout)
     if not frame.columns.is_unique:
         raise DataError(f"column {frame.columns[frame.columns.duplicated()][0]!r} occurs more than once.")
     if isinstance(frame.index, pd.MultiIndex):
         return _from_panel(frame)
     if schema.time_column is not None or schema.id_column is not None or {"unique_id", "ds"} <= set(frame.columns):
         return _from_long(frame, schema)
-    form = Form("single", (None, frame.index.name), freq=_freq(frame.index))
-    return Table(form, None, frame.index, frame.reset_index(drop=True))
+    if holds_one_field(frame, schema):
+        return _from_closes(frame, schema, layout)
+    layout = FrameLayout("single", (None, frame.index.name), freq=_freq(frame.index))
+    return ParsedFrame(layout, None, frame.index, frame.reset_index(drop=True))
 
 
-def _from_panel(frame: pd.DataFrame) -> Table:
+def holds_one_field(frame: pd.DataFrame, schema: Schema) -> bool:
+    """Whether the columns of a frame are tickers: their axis says so, and none of them is named in the schema."""
+    named = str(frame.columns.name).lower() in TICKER_NAMES
+    return named and not any(name in frame.columns for name in (*schema.measured, *schema.static))
+
+
+def named_fields(frame: pd.DataFrame, field: str) -> tuple[pd.DataFrame, dict[str, Hashable]]:
+    """A price frame and its field names in lower case -> as they stand.
+
+    Columns that are not ``field`` and stand over dates are taken for tickers, each with its ``field``.
+    """
+    if frame.columns.nlevels == 2:
+        levels = [frame.columns.unique(level) for level in (0, 1)]
+        at = next((k for k in (0, 1) if field.lower() in (str(name).lower() for name in levels[k])), 0)
+        return frame.rename_axis(columns=("field", "ticker") if at == 0 else ("ticker", "field")), _lower(levels[at])
+    names = _lower(frame.columns)
+    if field.lower() in names or not _is_time(frame.index) or {"unique_id", "ds"} <= set(frame.columns):
+        return frame, names
+    return frame.rename_axis(columns="ticker"), {field.lower(): field}
+
+
+def _lower(names: pd.Index) -> dict[str, Hashable]:
+    return {str(name).lower(): name for name in reversed(names)}
+
+
+def key_columns(frame: pd.DataFrame) -> tuple[Hashable | None, Hashable | None]:
+    """Id and time column of a long frame: its only column of text, its only one of dates; else None."""
+    keys = frame.index.nlevels > 1 or _is_time(frame.index) or frame.columns.nlevels > 1
+    if keys or {"unique_id", "ds"} <= set(frame.columns):
+        return None, None
+    times = [name for name in frame if pd.api.types.is_datetime64_any_dtype(frame[name].dtype)]
+    texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name].dtype) and name not in times]
+    return texts[0] if len(texts) == 1 and times else None, times[0] if len(times) == 1 else None
+
+
+def _from_panel(frame: pd.DataFrame) -> ParsedFrame:
     if frame.index.nlevels != 2:
         raise DataError(f"a MultiIndex of two levels (id, time) was needed; this one has {frame.index.nlevels}.")
     id_level = 1 if _is_time(frame.index.levels[0]) and not _is_time(frame.index.levels[1]) else 0
     ids, times = frame.index.get_level_values(id_level), frame.index.get_level_values(1 - id_level)
-    return Table(Form("panel", (ids.name, times.name), id_level), ids, times, frame.reset_index(drop=True))
+    return ParsedFrame(FrameLayout("panel", (ids.name, times.name), id_level), ids, times, frame.reset_index(drop=True))
 
 
-def _from_long(frame: pd.DataFrame, schema: Schema) -> Table:
+def _from_long(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
     id_column, time_column = schema.id_column, schema.time_column
     if time_column is None:
         time_column = "ds"
@@ -99,14 +164,15 @@ def _from_long(frame: pd.DataFrame, schema: Schema) -> Table:
     if times.dtype == object or pd.api.types.is_string_dtype(times.dtype):
         times = _parsed(times)
     ids = None if id_column is None else pd.Index(frame[id_column], dtype=frame[id_column].dtype)
-    dropped = [name for name in (id_column, time_column) if name is not None]
-    return Table(Form("long", (id_column, time_column)), ids, times, frame.drop(columns=dropped).reset_index(drop=True))
+    keys = [name for name in (id_column, time_column) if name is not None]
+    columns = frame.drop(columns=keys).reset_index(drop=True)
+    return ParsedFrame(FrameLayout("long", (id_column, time_column)), ids, times, columns)
 
 
-def _from_wide(frame: pd.DataFrame, schema: Schema, form: Form | None) -> Table:
+def _from_wide(frame: pd.DataFrame, schema: Schema, layout: FrameLayout | None) -> ParsedFrame:
     if frame.columns.nlevels != 2 or not frame.columns.is_unique:
         raise DataError("columns of two levels (price and ticker), each pair once, were needed.")
-    level = _ticker_level(frame.columns, schema) if form is None else form.id_level
+    level = _ticker_level(frame.columns, schema) if layout is None else layout.id_level
     freq = _freq(frame.index)
     check_stamps(frame.index)
     if not frame.index.is_monotonic_increasing:
@@ -116,14 +182,21 @@ def _from_wide(frame: pd.DataFrame, schema: Schema, form: Form | None) -> Table:
     for ticker in tickers:
         block = frame.xs(ticker, axis=1, level=level)
         begun = np.maximum.accumulate(block.notna().to_numpy().any(axis=1))
-        if form is None and not begun.any():
+        if layout is None and not begun.any():
             raise DataError(f"{ticker!r} has no value at all; drop its columns.")
-        blocks.append(block[begun] if form is None else block)
+        blocks.append(block[begun] if layout is None else block)
     lengths = [len(block) for block in blocks]
     times = pd.Index(np.concatenate([np.flatnonzero(frame.index.isin(block.index)) for block in blocks]))
-    form = Form("wide", (tickers.name, frame.index.name), level, tuple(frame.columns.names), freq)
+    layout = FrameLayout("wide", (tickers.name, frame.index.name), level, tuple(frame.columns.names), freq)
     columns = pd.concat(blocks, ignore_index=True)
-    return Table(form, tickers.repeat(lengths), frame.index.take(times), columns)
+    return ParsedFrame(layout, tickers.repeat(lengths), frame.index.take(times), columns)
+
+
+def _from_closes(frame: pd.DataFrame, schema: Schema, layout: FrameLayout | None) -> ParsedFrame:
+    field = schema.target[0] if schema.target else "close"
+    columns = pd.MultiIndex.from_product([[field], frame.columns], names=[None, frame.columns.name])
+    parsed = _from_wide(frame.set_axis(columns, axis=1), schema, layout)
+    return replace(parsed, layout=replace(parsed.layout, kind="closes"))
 
 
 def _ticker_level(columns: pd.MultiIndex, schema: Schema) -> int:
@@ -146,7 +219,7 @@ def _parsed(times: pd.Index) -> pd.Index:
     try:
         return pd.DatetimeIndex(pd.to_datetime(times), name=times.name)
     except (ValueError, TypeError) as error:
-        raise DataError(f"the time column {times.name!r} is no date: {error}") from error
+        raise DataError(f"the time column {times.name!r} is not a date: {error}") from error
 
 
 def check_stamps(times: pd.Index) -> None:
@@ -157,33 +230,41 @@ def check_stamps(times: pd.Index) -> None:
         raise DataError(f"{int(times.isna().sum())} timestamps are missing (NaT).")
 
 
-def put_together(form: Form, ids: pd.Index, times: pd.Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
-    """Lay rows out as ``form`` says; the inverse of `take_apart`.
+def build_frame(layout: FrameLayout, ids: pd.Index, times: pd.Index, columns: Mapping[Hashable, Any]) -> pd.DataFrame:
+    """Lay rows out as ``layout`` says; the inverse of `parse_frame`.
 
     Parameters
     ----------
-    form : the layout.
-    ids, times : (n,) id and time of every row; series one after another.
-    columns : name -> (n,) values.
+    layout : FrameLayout
+        The layout. A frame of closes gets a second column level if there is more than one column.
+    ids, times : Index of shape (n,)
+        Id and time of every row; series one after another.
+    columns : mapping of name to array of shape (n,)
+        The values.
+
+    Returns
+    -------
+    DataFrame
+        With the given columns.
     """
-    id_name, time_name = form.names
-    if form.kind == "single":
-        return pd.DataFrame(dict(columns), index=_with_freq(times.rename(time_name), form.freq))
-    if form.kind == "long":
+    id_name, time_name = layout.names
+    if layout.kind == "single":
+        return pd.DataFrame(dict(columns), index=_with_freq(times.rename(time_name), layout.freq))
+    if layout.kind == "long":
         keys = {} if id_name is None else {id_name: pd.Series(ids, dtype=ids.dtype)}
         return pd.DataFrame({**keys, time_name: times.array, **columns})
     levels = [ids.rename(id_name), times.rename(time_name)]
-    if form.kind == "panel":
+    if layout.kind == "panel":
         return pd.DataFrame(
-            dict(columns), index=pd.MultiIndex.from_arrays(levels if form.id_level == 0 else levels[::-1])
+            dict(columns), index=pd.MultiIndex.from_arrays(levels if layout.id_level == 0 else levels[::-1])
         )
     rows = pd.DataFrame(dict(columns), index=levels[1])
     tickers = ids.unique()
-    blocks = {ticker: rows[ids == ticker] for ticker in tickers}
-    wide = pd.concat(blocks, axis=1, sort=True)  # columns (ticker, price)
-    order = [(name, ticker) for name in columns for ticker in tickers]
-    wide = wide if form.id_level == 0 else wide.swaplevel(axis=1)[order]
-    return wide.set_axis(_with_freq(wide.index, form.freq)).rename_axis(columns=form.column_names)
+    wide = pd.concat({ticker: rows[ids == ticker] for ticker in tickers}, axis=1, sort=True)  # columns (ticker, field)
+    if layout.id_level == 1:
+        wide = wide.swaplevel(axis=1)[[(name, ticker) for name in columns for ticker in tickers]]
+    wide = wide.set_axis(_with_freq(wide.index, layout.freq)).rename_axis(columns=layout.column_names)
+    return wide.droplevel(0, axis=1) if layout.kind == "closes" and len(columns) == 1 else wide
 
 
 def _with_freq(times: pd.Index, freq: Any) -> pd.Index:
@@ -198,3 +279,75 @@ def _with_freq(times: pd.Index, freq: Any) -> pd.Index:
 def _freq(index: pd.Index) -> Any:
     freq = getattr(index, "freq", None)
     return freq if freq is None or freq.n > 0 else None
+
+
+def row_order(parsed: ParsedFrame) -> tuple[Index | None, Index, pd.Index, Index]:
+    """Order rows by id, then by time.
+
+    Returns
+    -------
+    order : ndarray of shape (T,) or None
+        Row of the frame at each place; None when it is sorted.
+    indptr : ndarray of shape (S + 1,)
+        Bounds of the series.
+    ids : Index of shape (S,)
+        Sorted ids.
+    input_order : ndarray of shape (S,)
+        Place of each series in the frame.
+
+    Raises
+    ------
+    DataError
+        Timestamps are missing, of the wrong kind or repeated; ids are missing.
+    """
+    check_stamps(parsed.times)
+    stamps = parsed.times.asi8 if hasattr(parsed.times, "asi8") else parsed.times.to_numpy()
+    codes, ids, input_order = _codes(parsed.ids, len(stamps))
+    neighbours = codes[1:] == codes[:-1]
+    order = None
+    if (codes[1:] < codes[:-1]).any() or (neighbours & (stamps[1:] <= stamps[:-1])).any():
+        order = np.lexsort((stamps, codes))
+        codes, stamps = codes[order], stamps[order]
+        repeated = np.flatnonzero((codes[1:] == codes[:-1]) & (stamps[1:] == stamps[:-1])) + 1
+        if len(repeated):
+            raise DataError(_repeated_message(parsed, order[repeated], codes[repeated], ids))
+    return order, np.searchsorted(codes, np.arange(len(ids) + 1)), ids, input_order
+
+
+def _codes(ids: pd.Index | None, n: int) -> tuple[Index, pd.Index, Index]:
+    """Number the ids by their sorted order; only the first row of each run is looked at."""
+    if ids is None:
+        return np.zeros(n, dtype=np.int64), pd.Index([None], dtype=object), np.zeros(1, dtype=np.int64)
+    if ids.hasnans:
+        raise DataError(f"{int(ids.isna().sum())} rows have no id (first: row {int(np.argmax(ids.isna()))}).")
+    heads = np.concatenate([[0], np.flatnonzero(np.asarray(ids[1:] != ids[:-1])) + 1])
+    run_codes, unique = pd.factorize(ids.take(heads))
+    try:
+        by_name = unique.argsort()
+    except TypeError:
+        by_name = unique.map(repr).argsort()
+    sorted_code = np.empty(len(unique), dtype=np.int64)
+    sorted_code[by_name] = np.arange(len(unique))
+    codes = np.repeat(sorted_code[run_codes], np.diff(np.append(heads, n)))
+    return codes, unique.take(by_name), np.asarray(by_name, dtype=np.int64)
+
+
+def _repeated_message(parsed: ParsedFrame, rows: Index, codes: Index, ids: pd.Index) -> str:
+    named = [
+        str(parsed.times[row]) if parsed.ids is None else f"{ids[c]!r} {parsed.times[row]}"
+        for row, c in zip(rows[:5], codes)
+    ]
+    hint = "Keep one row each, for example with frame.groupby([id, time]).last()."
+    if (
+        isinstance(parsed.times, pd.DatetimeIndex)
+        and parsed.times.tz is None
+        and not (parsed.times == parsed.times.normalize()).all()
+    ):
+        hint += " If these are local hours when clocks change, localize the index with its time zone."
+    return f"{len(rows)} timestamps occur more than once (first: {', '.join(named)}). {hint}"
+
+
+def reordered(parsed: ParsedFrame, order: Index) -> ParsedFrame:
+    """The rows of a frame in another order."""
+    ids = None if parsed.ids is None else parsed.ids.take(order)
+    return ParsedFrame(parsed.layout, ids, parsed.times.take(order), parsed.columns.take(order).reset_index(drop=True))

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.columns import covariate, recoded
-from tsseq.data.frames import take_apart
+from tsseq.data.frames import parse_frame
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError, DataError
 
@@ -34,19 +34,19 @@ def read_known(future: Frame, panel: Panel, rows: NDArray[np.int64]) -> NDArray[
     Rows are matched by id and time, never by position. Categories that `fit` has not seen are 0.
     """
     names = panel.schema.known
-    table = take_apart(future, replace(panel.schema, target=()), panel.form)
-    replace(panel.schema, target=names, past=(), known=(), static=(), calendar=()).resolve(table.columns.columns)
-    given = table.times if table.ids is None else pd.MultiIndex.from_arrays([table.ids, table.times])
+    parsed = parse_frame(future, replace(panel.schema, target=()), panel.frame_layout)
+    replace(panel.schema, target=names, past=(), known=(), static=(), calendar=()).resolve(parsed.columns.columns)
+    given = parsed.times if parsed.ids is None else pd.MultiIndex.from_arrays([parsed.ids, parsed.times])
     if not given.is_unique:
         raise DataError(f"the future frame has rows that occur more than once (first: {given[given.duplicated()][0]}).")
     wanted = panel.times.take(rows)
-    if table.ids is not None:
+    if parsed.ids is not None:
         wanted = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row[rows]), wanted])
     source = given.get_indexer(wanted)
     columns = []
     for name in names:
         categories = panel.category_of.get(name)
-        columns.append(recoded(*covariate(table, name, categories is not None), categories, name))
+        columns.append(recoded(*covariate(parsed, name, categories is not None), categories, name))
     values = np.column_stack(columns)[source]
     values[source < 0] = np.nan
     return values
@@ -66,7 +66,7 @@ def check_known(panel: Panel, rows: NDArray[np.int64], where: str) -> None:
     empty = np.argwhere(np.isnan(panel.values[rows][:, _columns(panel)]))
     if len(empty):
         row, column = rows[empty[0, 0]], names[empty[0, 1]]
-        series = panel.ids[np.searchsorted(panel.indptr, row, side="right") - 1]
+        series = panel.ids[panel.series_of(row)]
         place = f"{panel.times[row]}" if series is None else f"{series!r} {panel.times[row]}"
         found = f"{len(empty)} values are missing (first: {column!r} at {place})"
         needed = f"{where} needs the known covariates of {len(rows)} coming rows"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import Calendar, check_alike, check_regular, rules_for
 from tsseq.data.calendar_covariates import calendar_columns
 from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded, with_id
-from tsseq.data.frames import Form, put_together, take_apart
-from tsseq.data.ordering import ordering, reordered
-from tsseq.data.schema import Schema
-from tsseq.data.time_rules import Rule
+from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_fields, parse_frame, reordered, row_order
+from tsseq.data.schema import Schema, listed
+from tsseq.data.time_rules import AsRecorded, TimeRule
+from tsseq.data.timestamps import Calendar, check_alike, check_regular, rules_for
 from tsseq.errors import DataError
+from tsseq.typing import Array, Index, Mask
 
 Frame: TypeAlias = pd.Series | pd.DataFrame
 
@@ -28,117 +29,202 @@ class Panel:
 
     Attributes
     ----------
-    values : (T, C) float64; the columns are ``schema.dynamic``; NaN is missing.
-    static : (S, n_static) float64.
-    indptr : (S + 1,) rows of series s are ``indptr[s]:indptr[s + 1]``.
-    times : (T,) timestamps.
-    ids : (S,) sorted ids; one None for a single series.
-    rank : (S,) positions of the series in the frame, so that output order is input order.
-    schema, form : roles of the columns, layout of the frame.
-    rules : how stamps follow one another; one rule, or one per series.
-    categories : what the codes of every covariate stand for, in the order ``schema.covariates``, ``schema.static``;
-        None where they are numbers, and () where all are. Code k is the k-th category, 0 none of them.
+    values : ndarray of shape (T, C)
+        float64; the columns are ``schema.dynamic``; NaN is missing.
+    static : ndarray of shape (S, n_static)
+        Static covariates.
+    indptr : ndarray of shape (S + 1,)
+        Rows of series s are ``indptr[s]:indptr[s + 1]``.
+    times : Index of shape (T,)
+        Timestamps.
+    ids : Index of shape (S,)
+        Sorted ids; one None for a single series.
+    input_order : ndarray of shape (S,)
+        Place of each series in the frame, so that output order is input order.
+    schema : Schema
+        Roles of the columns.
+    frame_layout : FrameLayout
+        How the frame was laid out.
+    rules : tuple of TimeRule
+        How timestamps follow one another; one rule, or one per series.
+    categories : tuple
+        What the codes of every covariate stand for, in the order ``schema.covariates``, ``schema.static``; None where
+        they are numbers, and () where all are. Code k is the k-th category, 0 none of them.
     """
 
-    values: NDArray[np.float64]
-    static: NDArray[np.float64]
-    indptr: NDArray[np.int64]
+    values: Array
+    static: Array
+    indptr: Index
     times: pd.Index
     ids: pd.Index
-    rank: NDArray[np.int64]
+    input_order: Index
     schema: Schema
-    form: Form
-    rules: tuple[Rule, ...]
+    frame_layout: FrameLayout
+    rules: tuple[TimeRule, ...]
     categories: Categories = ()
 
     @classmethod
     def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None, like: Panel | None = None) -> Panel:
-        """Order and check a frame; an unresolved target in ``schema`` is looked up in it.
+        """Order and check a frame.
 
-        Of the panel ``like``, if one is given, the frame takes over how timestamps follow one another, unless
-        ``calendar`` tells it by id, and which covariates are categories.
+        Parameters
+        ----------
+        frame : Series or DataFrame
+            Of any accepted shape; it is not changed.
+        schema : Schema
+            Roles of the columns; an unresolved target is looked up in the frame.
+        calendar : str, pandas.DateOffset, TimeRule or mapping, optional
+            How timestamps follow one another; None learns the step from the frame.
+        like : Panel, optional
+            Reuse its time rules (unless ``calendar`` maps ids to exchanges) and its categorical columns.
+
+        Returns
+        -------
+        Panel
+            The series, ordered by id and time.
 
         Raises
         ------
-        DataError : columns are missing or not numbers, timestamps are doubled, missing or off the calendar;
-            the message names the first culprits.
+        DataError
+            Columns are missing or not numbers, timestamps are repeated, missing or off the calendar; the message names
+            the first culprits.
         """
-        table = with_id(take_apart(frame, schema), schema.static)
-        schema = schema.resolve(table.columns.columns)
-        order, indptr, ids, rank = ordering(table)
-        table = table if order is None else reordered(table, order)
+        parsed = with_id(parse_frame(frame, schema), schema.static)
+        schema = schema.resolve(parsed.columns.columns)
+        order, indptr, ids, input_order = row_order(parsed)
+        parsed = parsed if order is None else reordered(parsed, order)
         if like is None or isinstance(calendar, Mapping):
-            rules = rules_for(calendar, table.times, indptr, ids)
+            rules = rules_for(calendar, parsed.times, indptr, ids)
         else:
-            check_alike(like.times, table.times)
+            check_alike(like.times, parsed.times)
             rules = like.rules
-        settled = {} if like is None else like.is_category
-        values, categories = read_columns(table, schema.target, schema.past + schema.known + schema.static, settled)
+        is_category = {} if like is None else like.is_category
+        values, categories = read_columns(
+            parsed, schema.target, schema.past + schema.known + schema.static, is_category
+        )
         n = len(schema.measured)
         static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(schema.target) :])
-        panel = cls(values[:, :n], static, indptr, table.times, ids, rank, schema, table.form, rules)
-        panel = _without_strangers(panel)
+        rest = parsed.times, ids, input_order, schema, parsed.layout, rules
+        panel = _without_strangers(cls(values[:, :n], static, indptr, *rest))
         panel.check_regular()
         return panel._coded(categories)._with_calendar()
+
+    @classmethod
+    def from_prices(cls, frame: Frame, field: str = "close") -> Panel:
+        """Order a price frame of any accepted shape, gaps allowed; field names match in any case.
+
+        A frame with one column per ticker and no column ``field`` holds that field of every ticker. Opens are read
+        beside a ``field`` of "close" only: next to an adjusted close, raw opens would invent moves at night.
+
+        Parameters
+        ----------
+        frame : Series or DataFrame
+            Of any accepted shape; a long frame may name its id and time columns as it likes.
+        field : str
+            Which price to read.
+
+        Returns
+        -------
+        Panel
+            With the channels ``field`` and, if there, the open.
+
+        Raises
+        ------
+        DataError
+            There is no such field, or the frame cannot be ordered.
+        """
+        if isinstance(frame, pd.Series):
+            frame = frame.to_frame(field if frame.name is None else frame.name)
+            names = {field.lower(): frame.columns[0]}
+        else:
+            frame, names = named_fields(frame, field)
+        if field.lower() not in names:
+            raise DataError(f"the prices have no column {field!r}; they have {listed(frame.columns)}.")
+        opens = [names["open"]] if field.lower() == "close" and "open" in names else None
+        id_column, time_column = key_columns(frame)
+        schema = Schema.of(names[field.lower()], past=opens, id_column=id_column, time_column=time_column)
+        return cls.from_frame(frame, schema, AsRecorded())
 
     def _coded(self, categories: Categories) -> Panel:
         """With the categories of its columns; 0 is the code of a missing one."""
         n = len(self.values.T) - len(self.schema.target)
         none = (None,) * len(self.schema.target)
         values, static = filled(self.values, none + categories[:n]), filled(self.static, categories[n:])
-        own = categories if any(found is not None for found in categories) else ()
-        return replace(self, values=values, static=static, categories=own)
+        coded = any(column is not None for column in categories)
+        return replace(self, values=values, static=static, categories=categories if coded else ())
 
     def _with_calendar(self) -> Panel:
         """With covariates of the calendar, if the schema has them, computed for all rows."""
         if not self.schema.calendar:
             return self
-        names, found = calendar_columns(self.times, self.rules, self.indptr)
-        n, own = len(self.schema.measured), self.categories
-        if own:
-            before, static = len(self.schema.past + self.schema.known), len(own) - len(self.schema.static)
-            own = (*own[:before], *[None] * len(names), *own[static:])
-        schema = replace(self.schema, calendar=names)
-        return replace(self, values=np.column_stack([self.values[:, :n], found]), schema=schema, categories=own)
+        names, columns = calendar_columns(self.times, self.rules, self.indptr)
+        n, categories = len(self.schema.measured), self.categories
+        if categories:
+            before, static = len(self.schema.past + self.schema.known), len(categories) - len(self.schema.static)
+            categories = (*categories[:before], *[None] * len(names), *categories[static:])
+        values, schema = np.column_stack([self.values[:, :n], columns]), replace(self.schema, calendar=names)
+        return replace(self, values=values, schema=schema, categories=categories)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def n_targets(self) -> int:
+        """Number of target columns, which come first among the values."""
+        return len(self.schema.target)
+
+    @property
+    def lengths(self) -> Index:
         """(S,) rows per series."""
         return np.diff(self.indptr)
 
     @property
-    def series_of_row(self) -> NDArray[np.int64]:
+    def series_of_row(self) -> Index:
         """(T,) the series that each row belongs to."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     @property
+    def position(self) -> Index:
+        """(T,) the place of each row in its series."""
+        return np.arange(len(self.times)) - np.repeat(self.indptr[:-1], self.lengths)
+
+    @cached_property
+    def stamps(self) -> pd.Index:
+        """All timestamps that occur, once each and in order."""
+        return self.times.unique().sort_values()
+
+    def series_of(self, rows: Index) -> Index:
+        """The series of each of ``rows`` (n,)."""
+        return np.searchsorted(self.indptr, rows, side="right") - 1
+
+    def steps_after(self, rows: Index, n: int) -> Index:
+        """(len(rows), n) the ``n`` rows after each of ``rows``."""
+        return rows[:, None] + np.arange(1, n + 1)
+
+    @property
     def n_categories(self) -> tuple[int, ...]:
         """How many categories every covariate has, 0 for numbers; () if all are numbers. See `Layout`."""
-        found = tuple(0 if own is None else len(own) for own in self.categories)
-        return found if any(found) else ()
+        sizes = tuple(0 if categories is None else len(categories) for categories in self.categories)
+        return sizes if any(sizes) else ()
 
     @property
     def category_of(self) -> dict[Hashable, pd.Index]:
         """The categories of covariates that have some, by name."""
         named = zip(self.schema.covariates + self.schema.static, self.categories)
-        return {name: own for name, own in named if own is not None}
+        return {name: categories for name, categories in named if categories is not None}
 
     @property
     def is_category(self) -> dict[Hashable, bool]:
         """Whether a covariate is categories, by name."""
-        own = self.category_of
-        return {name: name in own for name in self.schema.covariates + self.schema.static}
+        return {name: name in self.category_of for name in self.schema.covariates + self.schema.static}
 
     @property
-    def unscaled(self) -> NDArray[np.bool_]:
+    def unscaled(self) -> Mask:
         """(n,) covariates that mean the same in all data: codes, and what the calendar says."""
-        own = [coded or name in self.schema.calendar for name, coded in self.is_category.items()]
-        return np.array(own, dtype=np.bool_)
+        fixed = [coded or name in self.schema.calendar for name, coded in self.is_category.items()]
+        return np.array(fixed, dtype=np.bool_)
 
-    def seen(self) -> Panel:
+    def with_observed_categories(self) -> Panel:
         """The same panel with only those categories that occur in it."""
         blocks = self.values[:, len(self.schema.target) :], self.static
         codes = [column for block in blocks for column in block.T]
@@ -152,8 +238,8 @@ class Panel:
         columns = [*values.T[len(self.schema.target) :], *static.T]  # views
         nothing = (None,) * len(columns)
         names = self.schema.covariates + self.schema.static
-        for column, name, own, wanted in zip(columns, names, self.categories or nothing, categories or nothing):
-            column[:] = recoded(column, own, wanted, name)
+        for column, name, present, wanted in zip(columns, names, self.categories or nothing, categories or nothing):
+            column[:] = recoded(column, present, wanted, name)
         return replace(self, values=values, static=static, categories=categories)
 
     def check_regular(self) -> None:
@@ -161,11 +247,11 @@ class Panel:
         if len(self.rules) == 1:
             return check_regular(self.rules[0], self.times, self.indptr[:-1], self.ids)
         for series, rule in enumerate(self.rules):
-            own = self.times[self.indptr[series] : self.indptr[series + 1]]
-            check_regular(rule, own, np.zeros(1, dtype=np.int64), self.ids[series : series + 1])
+            times = self.times[self.indptr[series] : self.indptr[series + 1]]
+            check_regular(rule, times, np.zeros(1, dtype=np.int64), self.ids[series : series + 1])
         return None
 
-    def select(self, keep: NDArray[np.bool_]) -> Panel:
+    def select(self, keep: Mask) -> Panel:
         """Only the rows where ``keep`` (T,) is true; series stay, even when empty."""
         kept = np.concatenate([[0], np.cumsum(keep)])
         return replace(self, values=self.values[keep], times=self.times[keep], indptr=kept[self.indptr])
@@ -174,14 +260,19 @@ class Panel:
         """Only what was known at ``cutoff``: rows dated up to and including it."""
         return self.select(np.asarray(self.times <= cutoff))
 
-    def of_length(self, n: int) -> Panel:
+    def with_min_length(self, n: int) -> Panel:
         """Only the series that have at least ``n`` rows."""
         long = self.lengths >= n
         kept = self.select(long[self.series_of_row])
         rules = self.rules if len(self.rules) == 1 else tuple(rule for rule, ok in zip(self.rules, long) if ok)
         indptr = np.concatenate([[0], np.cumsum(self.lengths[long])])
         return replace(
-            kept, indptr=indptr, ids=self.ids[long], rank=self.rank[long], static=self.static[long], rules=rules
+            kept,
+            indptr=indptr,
+            ids=self.ids[long],
+            input_order=self.input_order[long],
+            static=self.static[long],
+            rules=rules,
         )
 
     def tail(self, n: int) -> Panel:
@@ -189,7 +280,7 @@ class Panel:
         from_end = np.repeat(self.indptr[1:], self.lengths) - np.arange(len(self.times))
         return self.select(from_end <= n)
 
-    def filled_up(self, n: int) -> Panel:
+    def left_padded(self, n: int) -> Panel:
         """Missing rows, with the first timestamp, in front of every series that has fewer than ``n``."""
         lacking = np.maximum(n - self.lengths, 0)
         if not lacking.any():
@@ -201,22 +292,22 @@ class Panel:
         values = np.where((source < first)[:, None], np.nan, self.values[rows])
         return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
 
-    def repeated(self, n: int) -> Panel:
+    def tiled(self, n: int) -> Panel:
         """All series ``n`` times, one whole panel after another; ids then occur more than once."""
         start = np.arange(n)[:, None] * len(self.times)
         indptr = np.append((start + self.indptr[:-1]).ravel(), n * len(self.times))
-        every = np.tile(np.arange(len(self)), n)
+        tiles = np.tile(np.arange(len(self)), n)
         rules = self.rules if len(self.rules) == 1 else self.rules * n
         times = self.times.take(np.tile(np.arange(len(self.times)), n))
         values = np.tile(self.values, (n, 1))
         return replace(
             self,
             values=values,
-            static=self.static[every],
+            static=self.static[tiles],
             indptr=indptr,
             times=times,
-            ids=self.ids.take(every),
-            rank=self.rank[every],
+            ids=self.ids.take(tiles),
+            input_order=self.input_order[tiles],
             rules=rules,
         )
 
@@ -256,20 +347,20 @@ class Panel:
         times = self.times.append(future.astype(self.times.dtype)).take(source)
         return replace(self, values=values, indptr=indptr, times=times)._with_calendar()
 
-    def to_frame(self, rows: NDArray[np.int64], columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
+    def to_frame(self, rows: Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
         """Lay out new columns over ``rows`` (n,) in the shape of the frame that this panel came from."""
-        series = np.searchsorted(self.indptr, rows, side="right") - 1
-        order = np.lexsort((rows, self.rank[series]))
+        series = self.series_of(rows)
+        order = np.lexsort((rows, self.input_order[series]))
         ordered = {name: column[order] for name, column in columns.items()}
-        return put_together(self.form, self.ids.take(series[order]), self.times.take(rows[order]), ordered)
+        return build_frame(self.frame_layout, self.ids.take(series[order]), self.times.take(rows[order]), ordered)
 
 
 def _without_strangers(panel: Panel) -> Panel:
     """Leave out rows without any value that are no sessions: a frame over several exchanges has them on holidays."""
-    if panel.form.kind != "wide" or len(panel.rules) == 1:
+    if panel.frame_layout.kind != "wide" or len(panel.rules) == 1:
         return panel
     keep = np.asarray(np.isfinite(panel.values).any(axis=1))
     for rule, start, end in zip(panel.rules, panel.indptr[:-1], panel.indptr[1:]):
-        own = panel.times[start:end]
-        keep[start:end] |= own.isin(rule.between(own[0], own[-1]))
+        times = panel.times[start:end]
+        keep[start:end] |= times.isin(rule.between(times[0], times[-1]))
     return panel.select(keep)

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import Calendar, as_rule, calendar_of, rule_for, usual_step
-from tsseq.data.frames import Form, Table, take_apart
-from tsseq.data.ordering import ordering
+from tsseq.data.frames import FrameLayout, ParsedFrame, holds_one_field, parse_frame, row_order
 from tsseq.data.panel import Frame
 from tsseq.data.schema import Schema
-from tsseq.data.time_rules import Rule
+from tsseq.data.time_rules import TimeRule
+from tsseq.data.timestamps import Calendar, as_rule, calendar_of, rule_for, usual_step
 from tsseq.errors import DataError
 
 
@@ -56,10 +55,10 @@ def regularize(
         return filled.iloc[:, 0].rename(frame.name)
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"a pandas Series or DataFrame was needed, not {type(frame).__name__}.")
-    table = _apart(frame, Schema.of(id_column=id_column, time_column=time_column))
-    order, indptr, ids, _ = ordering(table)
-    order = np.arange(len(table.times)) if order is None else order
-    times = table.times.take(order)
+    parsed = _apart(frame, Schema.of(id_column=id_column, time_column=time_column))
+    order, indptr, ids, _ = row_order(parsed)
+    order = np.arange(len(parsed.times)) if order is None else order
+    times = parsed.times.take(order)
     grids, sources = [], []
     for series, name in enumerate(ids):
         own = times[indptr[series] : indptr[series + 1]]
@@ -70,17 +69,19 @@ def regularize(
         source[positions] = order[indptr[series] : indptr[series + 1]]
         sources.append(source)
     lengths = [len(grid) for grid in grids]
-    stamps = grids[0].append(grids[1:]).rename(table.times.name)
-    return _together(frame, table, ids.repeat(lengths), stamps, np.concatenate(sources))
+    stamps = grids[0].append(grids[1:]).rename(parsed.times.name)
+    return _together(frame, parsed, ids.repeat(lengths), stamps, np.concatenate(sources))
 
 
-def _apart(frame: pd.DataFrame, schema: Schema) -> Table:
-    if isinstance(frame.columns, pd.MultiIndex):
-        return Table(Form("single"), None, frame.index, frame.reset_index(drop=True))
-    return take_apart(frame, schema)
+def _apart(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
+    if isinstance(frame.columns, pd.MultiIndex) or (
+        not isinstance(frame.index, pd.MultiIndex) and holds_one_field(frame, schema)
+    ):
+        return ParsedFrame(FrameLayout("single"), None, frame.index, frame.reset_index(drop=True))
+    return parse_frame(frame, schema)
 
 
-def _rule(calendar: Calendar, own: pd.Index) -> Rule:
+def _rule(calendar: Calendar, own: pd.Index) -> TimeRule:
     if calendar is None and isinstance(own, pd.DatetimeIndex) and len(own) > 2 and pd.infer_freq(own) is None:
         step = usual_step(own.tz_localize(None))
         days = step // pd.Timedelta(days=1)
@@ -90,7 +91,7 @@ def _rule(calendar: Calendar, own: pd.Index) -> Rule:
     return rule_for(calendar, own, own)
 
 
-def _grid(rule: Rule, own: pd.Index, name: Hashable) -> pd.Index:
+def _grid(rule: TimeRule, own: pd.Index, name: Hashable) -> pd.Index:
     grid = rule.between(own[0], own[-1])
     off = own.difference(grid)
     if len(off):
@@ -101,15 +102,15 @@ def _grid(rule: Rule, own: pd.Index, name: Hashable) -> pd.Index:
 
 
 def _together(
-    frame: pd.DataFrame, table: Table, ids: pd.Index, times: pd.Index, source: NDArray[np.int64]
+    frame: pd.DataFrame, parsed: ParsedFrame, ids: pd.Index, times: pd.Index, source: NDArray[np.int64]
 ) -> pd.DataFrame:
-    columns = table.columns.reindex(source)
-    if table.form.kind == "single":
+    columns = parsed.columns.reindex(source)
+    if parsed.layout.kind == "single":
         return columns.set_axis(times)
-    if table.form.kind == "panel":
-        levels = [ids.rename(table.form.names[0]), times]
-        return columns.set_axis(pd.MultiIndex.from_arrays(levels if table.form.id_level == 0 else levels[::-1]))
-    id_name, time_name = table.form.names
+    if parsed.layout.kind == "panel":
+        levels = [ids.rename(parsed.layout.names[0]), times]
+        return columns.set_axis(pd.MultiIndex.from_arrays(levels if parsed.layout.id_level == 0 else levels[::-1]))
+    id_name, time_name = parsed.layout.names
     keys = {time_name: times.array} if id_name is None else {id_name: ids.array, time_name: times.array}
     found = columns.reset_index(drop=True)
     for name, values in keys.items():

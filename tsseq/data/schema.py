@@ -86,7 +86,7 @@ class Schema:
         found = replace(self, target=self.target or self._only_target(columns), known=known, calendar=calendar)
         missing = [name for name in (*found.measured, *self.static) if name not in columns]
         if missing:
-            raise DataError(f"column {_listed(missing)} is not in the frame; it has {_listed(columns)}.")
+            raise DataError(f"column {listed(missing)} is not in the frame; it has {listed(columns)}.")
         return found
 
     def _only_target(self, columns: pd.Index) -> tuple[Hashable, ...]:
@@ -95,7 +95,7 @@ class Schema:
             return (free[0],)
         if "y" in free:
             return ("y",)
-        raise ConfigError(f"say which column to forecast with target=...; the frame has {_listed(columns)}.")
+        raise ConfigError(f"say which column to forecast with target=...; the frame has {listed(columns)}.")
 
 
 def _names(given: Names) -> tuple[Hashable, ...]:
@@ -111,6 +111,7 @@ def _names(given: Names) -> tuple[Hashable, ...]:
     raise ConfigError(f"a column name or a list of names was needed, not {given!r}.")
 
 
-def _listed(names: Iterable[Hashable], most: int = 8) -> str:
+def listed(names: Iterable[Hashable], most: int = 8) -> str:
+    """Names for a message, the first ``most`` of them."""
     shown = [repr(name) for name in names]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

@@ -1,54 +1,81 @@
-"""Rules of time: plain steps, pandas offsets, exchange sessions.
+"""Time rules: plain steps, pandas offsets, exchange sessions.
 
-A `Rule` answers three questions: does one stamp follow another, which stamps lie between two, and which come next.
-Nothing else in tsseq does arithmetic with time.
+A `TimeRule` says whether one timestamp follows another, which ones lie between two, which come next, how short its
+step is and how long its season. Nothing else in tsseq does arithmetic with time.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.errors import ConfigError, DataError
+from tsseq.typing import Mask
 
+DAY = pd.Timedelta(days=1)
+SEASONS = {"h": 24, "D": 7, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "M": 12, "Q": 4}
 LONGEST_CLOSURE = 90
-# exchanges whose closures outside their rules were not known long before (attacks, storms, state funerals); others list
-# in the same place holidays that follow the moon
+# Exchanges whose ad-hoc holidays were unscheduled (attacks, storms, funerals). Others list lunar holidays there, which
+# are known in advance.
 UNFORESEEN = ("XNYS",)
 
 
-class Rule(Protocol):
-    """How the timestamps of a series follow one another."""
+class TimeRule(ABC):
+    """How the timestamps of a series follow one another; abstract.
 
-    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
-        """Whether each of ``current`` is the stamp right after its ``previous``."""
+    A subclass may be given as ``calendar=`` wherever a calendar is asked for.
+    """
 
+    @abstractmethod
+    def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
+        """Whether each of ``current`` (n,) is the timestamp right after its ``previous`` (n,)."""
+
+    @abstractmethod
     def between(self, first: Any, last: Any) -> pd.Index:
-        """All stamps from ``first`` to ``last``, both included where they fit the rule."""
+        """All timestamps from ``first`` to ``last``, both included where they fit the rule."""
 
+    @abstractmethod
     def after(self, last: Any, n: int) -> pd.Index:
-        """The ``n`` stamps after ``last``."""
+        """The ``n`` timestamps after ``last``; fewer where no more are recorded."""
+
+    @property
+    @abstractmethod
+    def shortest_step(self) -> pd.Timedelta:
+        """The shortest time from one timestamp to the next; only asked for dates and periods."""
+
+    @property
+    def season_length(self) -> int:
+        """Default season in rows: 24 for hours, 7 for days, 12 for months, 4 for quarters; 1 where there is none."""
+        return 1
+
+    def closures(self, stamps: pd.DatetimeIndex) -> tuple[Mask, Mask] | None:
+        """(n,) whether a holiday lies between each timestamp and the next, and the one before; None if unknown."""
+        return None
 
 
 @dataclass(frozen=True)
-class Steps:
-    """A fixed step of integers, of a period index, or of elapsed time (a `pandas.Timedelta`)."""
+class Steps(TimeRule):
+    """A fixed step.
+
+    Attributes
+    ----------
+    step : int, pandas.Timedelta or pandas.DateOffset
+        Of integers, of elapsed time, or of a period index.
+    """
 
     step: Any
 
-    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
-        """See `Rule`."""
+    def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
         if isinstance(current, pd.PeriodIndex):
             return np.asarray(current.asi8 - previous.asi8 == self.step.n)
         return np.asarray(current - previous == self.step)
 
     def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
         if isinstance(first, pd.Period):
             return pd.period_range(first, last, freq=first.freq)
         if isinstance(first, pd.Timestamp):
@@ -56,75 +83,96 @@ class Steps:
         return pd.RangeIndex(first, last + 1, self.step)
 
     def after(self, last: Any, n: int) -> pd.Index:
-        """See `Rule`."""
         if isinstance(last, pd.Period):
             return pd.period_range(last, periods=n + 1, freq=last.freq)[1:]
         if isinstance(last, pd.Timestamp):
             return pd.DatetimeIndex(pd.date_range(last, periods=n + 1, freq=self.step, unit=last.unit)[1:], freq=None)
         return pd.RangeIndex(last + self.step, last + self.step * (n + 1), self.step)
 
+    @property
+    def shortest_step(self) -> pd.Timedelta:
+        return self.step if isinstance(self.step, pd.Timedelta) else _shortest_step(self.step)
 
-class _Grid:
-    """Rules whose stamps are looked up in a range of dates."""
+    @property
+    def season_length(self) -> int:
+        return 1 if isinstance(self.step, (int, np.integer)) else _season_length(self.step)
 
-    def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
-        raise AssertionError("abstract")
 
-    def follows(self, previous: pd.Index, current: pd.Index) -> NDArray[np.bool_]:
-        """See `Rule`."""
+class _DateGrid(TimeRule):
+    """Rules whose timestamps are looked up in a range of dates; abstract."""
+
+    def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
         grid = self.between(min(previous.min(), current.min()), current.max())
         left, right = grid.get_indexer(previous), grid.get_indexer(current)
         return np.asarray((left >= 0) & (right == left + 1))
 
 
 @dataclass(frozen=True)
-class Offsets(_Grid):
-    """Any pandas offset: calendar days, month starts, business days, `CustomBusinessDay`."""
+class Offsets(_DateGrid):
+    """Any pandas offset: calendar days, month starts, business days, `CustomBusinessDay`.
+
+    Attributes
+    ----------
+    offset : pandas.DateOffset
+        From one timestamp to the next.
+    """
 
     offset: pd.DateOffset
 
     def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
         return self._range(start=first, end=last, unit=first.unit)
 
     def after(self, last: Any, n: int) -> pd.Index:
-        """See `Rule`."""
         stamps = self._range(start=last, periods=n + 1, unit=last.unit)
         return stamps[stamps > last][:n]
 
-    def _range(self, **given: Any) -> pd.DatetimeIndex:
+    @property
+    def shortest_step(self) -> pd.Timedelta:
+        return _shortest_step(self.offset)
+
+    @property
+    def season_length(self) -> int:
+        return _season_length(self.offset)
+
+    def _range(self, **limits: Any) -> pd.DatetimeIndex:
         try:
-            return pd.date_range(freq=self.offset, **given)
+            return pd.date_range(freq=self.offset, **limits)
         except ValueError as error:
             raise DataError(
-                f"timestamps cannot go on from {given['start']} by {self.offset.freqstr}: {error}"
+                f"timestamps cannot go on from {limits['start']} by {self.offset.freqstr}: {error}"
             ) from error
 
 
 @dataclass(frozen=True)
-class Sessions(_Grid):
+class Sessions(_DateGrid):
     """Trading sessions of an exchange, by its code in the library exchange_calendars.
 
-    ``since`` is the year from which they are looked up, at the latest that of the first stamp asked for.
+    Attributes
+    ----------
+    code : str
+        Code of the exchange, such as "XNYS".
+    since : int
+        Year from which sessions are looked up; at the latest that of the first timestamp asked for.
     """
 
     code: str
     since: int = field(default=9999, compare=False)
 
     def between(self, first: Any, last: Any) -> pd.Index:
-        """See `Rule`."""
         return self._days(first, last, last.year + 1)
 
     def after(self, last: Any, n: int) -> pd.Index:
-        """See `Rule`."""
         end = last + pd.Timedelta(days=2 * n + LONGEST_CLOSURE)
-        found = self._days(last, end, max(last.year + 1, end.year))[1:]
-        if len(found) < n:
+        days = self._days(last, end, max(last.year + 1, end.year))[1:]
+        if len(days) < n:
             raise DataError(f"calendar {self.code!r} does not record the {n} sessions after {last.date()}.")
-        return found[:n]
+        return days[:n]
 
-    def closures(self, stamps: pd.DatetimeIndex) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    @property
+    def shortest_step(self) -> pd.Timedelta:
+        return DAY
+
+    def closures(self, stamps: pd.DatetimeIndex) -> tuple[Mask, Mask]:
         """(n,) whether the exchange is closed on working days between each session and the next; the one before.
 
         Days of `UNFORESEEN` closures do not count.
@@ -146,6 +194,38 @@ class Sessions(_Grid):
         """Sessions from ``first`` to ``last``, both included, in their unit and time zone."""
         days = sessions(self.code, min(self.since, first.year), until).as_unit(first.unit).tz_localize(first.tz)
         return days[days.searchsorted(first) : days.searchsorted(last, side="right")]
+
+
+@dataclass(frozen=True)
+class AsRecorded(TimeRule):
+    """Any order of time, gaps included: prices to trade at, which are never continued."""
+
+    def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
+        return np.ones(len(current), dtype=np.bool_)
+
+    def between(self, first: Any, last: Any) -> pd.Index:
+        return pd.Index([first, last]).unique()
+
+    def after(self, last: Any, n: int) -> pd.Index:
+        raise DataError(f"nothing says which timestamps follow {last}; pass calendar=...")
+
+    @property
+    def shortest_step(self) -> pd.Timedelta:
+        return pd.Timedelta(0)
+
+
+TIME_RULES = (Steps, Offsets, Sessions)  # those that a model file may hold
+
+
+def _shortest_step(offset: pd.DateOffset) -> pd.Timedelta:
+    return pd.Timedelta(np.diff(pd.date_range("2000-01-03", periods=8, freq=offset)).min())
+
+
+def _season_length(step: pd.Timedelta | pd.DateOffset) -> int:
+    if isinstance(step, (pd.Timedelta, pd.offsets.Tick)):
+        length = pd.Timedelta(step)
+        return int(DAY / length) if length < DAY else 7 if length == DAY else 1
+    return SEASONS.get(step.freqstr.split("-")[0], 1)
 
 
 def sessions(code: str, first_year: int, last_year: int) -> pd.DatetimeIndex:
@@ -172,10 +252,9 @@ def _exchange(code: str, first_year: int, last_year: int) -> Any:
     return exchange_calendars.get_calendar(code, start=start, end=end)
 
 
-def _working(exchange: Any, days: pd.DatetimeIndex) -> NDArray[np.bool_]:
+def _working(exchange: Any, days: pd.DatetimeIndex) -> Mask:
     """(n,) whether an exchange was expected to be open, holidays apart; its week may have changed over the years."""
-    found = np.array(list(exchange.weekmask)) == "1"
-    working = found[days.dayofweek]
+    working = (np.array(list(exchange.weekmask)) == "1")[days.dayofweek]
     for start, end, mask in getattr(exchange, "special_weekmasks", ()):
         within = (days >= (start or days[0])) & (days <= (end or days[-1]))
         working = np.where(within, (np.array(list(mask)) == "1")[days.dayofweek], working)

@@ -75,7 +75,7 @@ def fitted_to(model: BaseForecaster, panel: Panel, cutoff: Any) -> BaseForecaste
     """Fit on the rows up to ``cutoff``, without series that are too short by then."""
     known = panel.before(cutoff)
     needed = model.lead.context_length + model.lead.horizon
-    return model.fit(known.of_length(needed) if len(known) > 1 else known)
+    return model.fit(known.with_min_length(needed) if len(known) > 1 else known)
 
 
 def _consecutive(panel: Panel, length: int, horizon: int, n_cutoffs: int) -> pd.Index:

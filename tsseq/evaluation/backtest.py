@@ -11,8 +11,8 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from tsseq.data.calendar import stamps_like
 from tsseq.data.panel import Frame, Panel
+from tsseq.data.timestamps import stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.evaluation.naives import naive_forecasts, season_of
 from tsseq.evaluation.result import NAIVE, BacktestResult, naive_scales
@@ -162,7 +162,7 @@ def _run_fold(task: _Task, cutoffs: pd.Index) -> _Part:
         known = panel.before(cutoffs[0])
         known = known if window is None else known.tail(window)
         needed = model.lead.context_length + model.lead.horizon
-        model = clone(model).fit(known.of_length(needed) if len(known) > 1 else known)
+        model = clone(model).fit(known.with_min_length(needed) if len(known) > 1 else known)
     coming, origins, values = model.arrays_at(panel, cutoffs, levels)
     rows = origins - model.lead.horizon * (np.searchsorted(coming.indptr, origins, side="right") - 1)
     return _Part(rows, values, _fit(name, cutoffs, model.fitted_until_, "before" if usable else "here"))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.frames import check_stamps, take_apart
+from tsseq.data.frames import check_stamps, parse_frame
 from tsseq.data.layout import Index
 from tsseq.data.schema import Schema
 from tsseq.data.windows import Windows
@@ -78,7 +78,7 @@ def _keys(X: Any, id_column: Hashable | None, time_column: Hashable | None) -> t
     if isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex):
         ids, times = None, X.index
     else:
-        table = take_apart(X, Schema(id_column=id_column, time_column=time_column))
+        table = parse_frame(X, Schema(id_column=id_column, time_column=time_column))
         ids, times = table.ids, table.times
     check_stamps(times)
     return ids, times

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.calendar import season_length
 from tsseq.data.panel import Panel
 from tsseq.evaluation.tables import Made
 from tsseq.forecasting.naive import Drift, LastValue, Mean, SeasonalNaive
@@ -36,7 +35,7 @@ def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizo
 
 def season_of(panel: Panel) -> int:
     """Rows in a season, by how the timestamps follow one another."""
-    return season_length(panel.rules[0], panel.times)
+    return panel.rules[0].season_length
 
 
 def _fitted(season: int, context_length: int, horizon: int) -> dict[str, Any]:

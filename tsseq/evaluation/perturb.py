@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.frames import Form, take_apart
+from tsseq.data.frames import FrameLayout, parse_frame
 from tsseq.data.panel import Frame
 from tsseq.data.schema import Schema
 
@@ -113,10 +113,10 @@ def _numbers(column: pd.Series) -> Array:
     return column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
 
 
-def _apart(frame: Frame, schema: Schema) -> tuple[pd.Index | None, pd.Index, Form]:
+def _apart(frame: Frame, schema: Schema) -> tuple[pd.Index | None, pd.Index, FrameLayout]:
     """Id and time of every row, and the layout; the series of a wide frame are in its columns."""
-    table = take_apart(frame, schema)
-    return (None, frame.index, table.form) if table.form.kind == "wide" else (table.ids, table.times, table.form)
+    table = parse_frame(frame, schema)
+    return (None, frame.index, table.layout) if table.layout.kind == "wide" else (table.ids, table.times, table.layout)
 
 
 def _fields(frame: Frame, schema: Schema) -> list[Hashable]:

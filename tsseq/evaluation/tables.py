@@ -38,7 +38,7 @@ class Made(NamedTuple):
     def of(cls, name: str, panel: Panel, rows: Index, values: Array, levels: Sequence[float] | None) -> Made:
         """With the origins in order."""
         series = np.searchsorted(panel.indptr, rows, side="right") - 1
-        place = panel.rank[series]
+        place = panel.input_order[series]
         if (place[1:] < place[:-1]).any() or ((place[1:] == place[:-1]) & (rows[1:] < rows[:-1])).any():
             order = np.lexsort((rows, place))
             rows, values = rows[order], values[order]

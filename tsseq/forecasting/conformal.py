@@ -94,7 +94,7 @@ class ConformalForecaster(BaseForecaster):
         before = panel.before(stamps[max(len(stamps) - 1 - held_out, 0)])
         if (before.lengths < length + horizon).all():
             check_length(before, length + horizon, f"context_length + horizon before the last {held_out} rows")
-        inner.fit(before := before.of_length(length + horizon))  # without series that are too short for it
+        inner.fit(before := before.with_min_length(length + horizon))  # without series that are too short for it
         self.layout_ = Layout(length, horizon, len(panel.schema.target))
         self.scaling_ = Scaling.learn(before, "last", inner.in_logs, horizon)
         self.scores_ = np.sort(self._scores(inner, panel, stamps[-1 - held_out : -horizon])[0], axis=0)

@@ -14,11 +14,11 @@ from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from tsseq.data.calendar import Calendar, stamps_like
 from tsseq.data.future import check_known
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
+from tsseq.data.timestamps import Calendar, stamps_like
 from tsseq.data.windows import Windows, check_length, layout_for
 from tsseq.errors import ConfigError, DataError
 from tsseq.forecasting.base import BaseForecaster, Found, check_no_y, check_size
@@ -155,7 +155,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         """The training rows of ``frame``: a lazy X whose ``targets()`` is y, for use with scikit-learn directly."""
         self.check_parameters()
         panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.schema, self.calendar)
-        panel, joint = panel.seen(), self.multivariate == "joint"
+        panel, joint = panel.with_observed_categories(), self.multivariate == "joint"
         codes = getattr(self._new_regressor(), "reads_windows", False)
         layout = layout_for(panel, int(self.context_length), int(self.horizon), joint, codes)
         check_length(panel, self.context_length + self.horizon, "context_length + horizon")

@@ -139,7 +139,7 @@ def columns(forecasts: Array, targets: Sequence[Hashable], levels: Levels) -> di
 def tidy(panel: Panel, origins: NDArray[np.int64], forecasts: Array, levels: Levels) -> pd.DataFrame:
     """One row per (id, cutoff, step, target) from (n_origins, H, targets, 1 + Q); series in the order of the frame."""
     series = np.searchsorted(panel.indptr, origins, side="right") - 1
-    order = np.lexsort((origins, panel.rank[series]))
+    order = np.lexsort((origins, panel.input_order[series]))
     origins, series, forecasts = origins[order], series[order], forecasts[order]
     n, horizon, n_targets, _ = forecasts.shape
     each, step = horizon * n_targets, np.arange(1, horizon + 1)

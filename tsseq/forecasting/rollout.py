@@ -46,7 +46,7 @@ class Ahead(NamedTuple):
         panel = panel.tail(layout.context_length)
         n_blocks = -(-steps // layout.horizon)
         rows = n_blocks * layout.horizon
-        coming = with_known(panel.extend(rows), rows, future).filled_up(layout.context_length + rows)
+        coming = with_known(panel.extend(rows), rows, future).left_padded(layout.context_length + rows)
         return cls(coming, coming.indptr[1:] - rows - 1, panel.lengths, n_blocks, layout, scaling)
 
 
@@ -97,7 +97,7 @@ def sampled(regressor: Any, ahead: Ahead, n_paths: int, seed: int | None) -> Arr
     Series are drawn independently; without a ``seed``, all by the same evenly spread numbers.
     """
     rows = np.arange(n_paths)[:, None] * len(ahead.panel.times)
-    many = ahead._replace(panel=ahead.panel.repeated(n_paths), origins=(rows + ahead.origins).ravel())
+    many = ahead._replace(panel=ahead.panel.tiled(n_paths), origins=(rows + ahead.origins).ravel())
     levels = _levels(ahead, n_paths, seed)
 
     def draw(windows: Windows) -> Array:
@@ -129,7 +129,7 @@ def attention_table(regressor: Any, ahead: Ahead) -> pd.DataFrame:
     horizon, length = ahead.layout.horizon, ahead.layout.context_length
     weights = regressor.attention(windows).reshape(-1, len(ahead.origins), horizon, length)  # (channels, S, H, L)
     targets = list(ahead.panel.schema.target) if len(weights) > 1 else [None]
-    order = np.argsort(ahead.panel.rank)
+    order = np.argsort(ahead.panel.input_order)
     series, channel, step, row = (x.ravel() for x in np.indices((len(order), len(weights), horizon, length)))
     series = order[series]
     real = row >= length - ahead.lengths[series]

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from tsseq import heads, networks
-from tsseq.data.frames import Form
+from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Panel
 from tsseq.data.schema import Schema
@@ -49,7 +49,7 @@ from tsseq.training.model import Model
 from tsseq.training.settings import Training
 
 NAIVE = (LastValue, SeasonalNaive, Drift, Mean)
-RECORDS = (Form, Layout, NeuralRegressor, Offsets, Schema, Sessions, Steps, Training)
+RECORDS = (FrameLayout, Layout, NeuralRegressor, Offsets, Schema, Sessions, Steps, Training)
 WRAPPERS = (ConformalForecaster, EnsembleForecaster)
 KINDS: Kinds = {kind.__name__: kind for kind in (*RECORDS, *NAIVE, *WRAPPERS)} | {
     name: kind

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.frames import Form
+from tsseq.data.frames import FrameLayout
 from tsseq.data.panel import Panel
 from tsseq.data.scaling import Kind, Scaling
 from tsseq.data.schema import Schema
@@ -45,7 +45,7 @@ def panel_parts(panel: Panel, kinds: Kinds) -> Parts:
     """A panel taken apart; ids and timestamps that have no place in a file are a ConfigError."""
     config = {
         "schema": encoded(panel.schema, kinds),
-        "form": encoded(panel.form, kinds),
+        "form": encoded(panel.frame_layout, kinds),
         "rules": encoded(list(panel.rules), kinds),
         "times": time_dtype(panel.times),
         "times_name": encoded(panel.times.name, kinds),
@@ -53,7 +53,7 @@ def panel_parts(panel: Panel, kinds: Kinds) -> Parts:
         "categories": [None if own is None else encoded_categories(own, kinds) for own in panel.categories],
     }
     times = panel.times.asi8 if hasattr(panel.times, "asi8") else panel.times.to_numpy()
-    state = {"values": panel.values, "static": panel.static, "indptr": panel.indptr, "rank": panel.rank}
+    state = {"values": panel.values, "static": panel.static, "indptr": panel.indptr, "rank": panel.input_order}
     return Parts(config, {}, state | {"times": times.astype(np.int64)})
 
 
@@ -61,7 +61,7 @@ def panel_of(config: Any, state: State, kinds: Kinds) -> Panel:
     """The inverse of `panel_parts`; parts that do not fit together are a ValueError."""
     schema, form = decoded(config["schema"], kinds), decoded(config["form"], kinds)
     rules = tuple(decoded(config["rules"], kinds))
-    if not (isinstance(schema, Schema) and isinstance(form, Form) and len(schema.target)):
+    if not (isinstance(schema, Schema) and isinstance(form, FrameLayout) and len(schema.target)):
         raise ValueError("config.json does not say which column plays which role")
     if not all(isinstance(rule, (Steps, Offsets, Sessions)) for rule in rules):
         raise ValueError("config.json has no rule of time")
@@ -114,7 +114,7 @@ def _check_panel(state: State, panel: Panel) -> None:
     indptr = panel.indptr.tolist()
     if n == 0 or indptr[0] != 0 or indptr[-1] != rows or any(start >= end for start, end in pairwise(indptr)):
         raise ValueError("indptr in state.safetensors does not divide the rows into series")
-    if sorted(panel.rank.tolist()) != list(range(n)) or not panel.ids.is_unique:
+    if sorted(panel.input_order.tolist()) != list(range(n)) or not panel.ids.is_unique:
         raise ValueError("ids and their order do not fit together")
     columns = [*panel.values.T[len(roles.target) :], *panel.static.T]
     if len(panel.categories) not in (0, len(columns)):

@@ -8,7 +8,8 @@ from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
 from pandas.testing import assert_index_equal
 
 from tsseq import Forecaster, LastValue
-from tsseq.data.calendar import Sessions, rule_for, season_length
+from tsseq.data.time_rules import Sessions
+from tsseq.data.timestamps import rule_for
 from tsseq.errors import ConfigError, DataError
 
 FREQS = ["15min", "h", "4h", "D", "2D", "B", "W-WED", "2W", "MS", "ME", "2ME", "BME", "QS", "QE", "YS", "YE"]
@@ -257,16 +258,16 @@ def test_a_word_that_is_no_calendar_is_refused():
 )
 def test_the_season_that_comes_to_mind_is_a_day_a_week_or_a_year(freq, tz, want):
     index = pd.date_range("2020-01-01", periods=40, freq=freq, tz=tz)
-    assert season_length(rule_for(None, index, index), index) == want
+    assert rule_for(None, index, index).season_length == want
 
 
 @pytest.mark.parametrize(("freq", "want"), [("h", 24), ("D", 7), ("M", 12), ("Q-DEC", 4), ("Y-DEC", 1)])
 def test_periods_have_the_same_seasons(freq, want):
     index = pd.period_range("2020-01-01", periods=40, freq=freq)
-    assert season_length(rule_for(None, index, index), index) == want
+    assert rule_for(None, index, index).season_length == want
 
 
 def test_sessions_and_whole_numbers_have_no_season(sp500):
     days = sp500.loc["2018"].index
-    assert season_length(rule_for("XNYS", days, days), days) == 1
-    assert season_length(rule_for(None, pd.RangeIndex(9), pd.RangeIndex(9)), pd.RangeIndex(9)) == 1
+    assert rule_for("XNYS", days, days).season_length == 1
+    assert rule_for(None, pd.RangeIndex(9), pd.RangeIndex(9)).season_length == 1

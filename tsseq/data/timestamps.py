@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.time_rules import Offsets, Rule, Sessions, Steps, sessions
+from tsseq.data.time_rules import Offsets, Sessions, Steps, TimeRule, sessions
 from tsseq.errors import ConfigError, DataError
 
-Calendar: TypeAlias = str | pd.DateOffset | Mapping[Hashable, str] | None
-
+Calendar: TypeAlias = str | pd.DateOffset | TimeRule | Mapping[Hashable, Any] | None
 
 MOST_LISTED = 20
 
 
-def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> Rule:
+def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule:
     """Choose the rule by which timestamps follow one another.
 
     Parameters
@@ -34,6 +33,8 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> Rule:
     ConfigError : the calendar is unknown, or does not go with this kind of index.
     DataError : the index has no regular step; the message says what was found and what to pass.
     """
+    if isinstance(calendar, TimeRule):
+        return calendar
     if not isinstance(times, pd.DatetimeIndex):
         if calendar is not None:
             raise ConfigError(f"calendar={calendar!r} goes with dates; the index holds {times.dtype}.")
@@ -64,7 +65,7 @@ def calendar_of(name: Hashable, calendar: Calendar) -> Calendar:
     return calendar[name]
 
 
-def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: pd.Index) -> tuple[Rule, ...]:
+def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: pd.Index) -> tuple[TimeRule, ...]:
     """One rule for all series, or one each when ``calendar`` is a dict of exchange codes by id."""
     longest = int(np.argmax(np.diff(indptr)))
     if not isinstance(calendar, Mapping):
@@ -91,7 +92,7 @@ def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
     return Sessions(code, times.min().year)
 
 
-def as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> Rule:
+def as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> TimeRule:
     """Fixed lengths are compared as elapsed time; days only without a time zone, where all last 24 hours."""
     whole_days = isinstance(offset, pd.offsets.Day) or (isinstance(offset, pd.offsets.Week) and offset.weekday is None)
     if isinstance(offset, pd.offsets.Tick) or (whole_days and times.tz is None):
@@ -138,7 +139,7 @@ def _first(stamps: pd.Index, most: int = 5) -> str:
     return f"(first: {', '.join(map(str, stamps[:most]))})"
 
 
-def check_regular(rule: Rule, times: pd.Index, first_row: NDArray[np.int64], ids: pd.Index) -> None:
+def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64], ids: pd.Index) -> None:
     """Raise a DataError that names the first gap, if any series has one.
 
     Parameters
@@ -158,7 +159,7 @@ def check_regular(rule: Rule, times: pd.Index, first_row: NDArray[np.int64], ids
         raise DataError(_gap_message(rule, times, rows, ids.take(series), len(np.unique(series))))
 
 
-def _gap_message(rule: Rule, times: pd.Index, rows: NDArray[np.int64], ids: pd.Index, n_series: int) -> str:
+def _gap_message(rule: TimeRule, times: pd.Index, rows: NDArray[np.int64], ids: pd.Index, n_series: int) -> str:
     before, after = times[rows[0] - 1], times[rows[0]]
     missing = rule.after(before, 6)
     missing = missing[missing < after]
@@ -170,21 +171,6 @@ def _gap_message(rule: Rule, times: pd.Index, rows: NDArray[np.int64], ids: pd.I
     return (
         f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."
     )
-
-
-SEASONS = {"h": 24, "D": 7, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "M": 12, "Q": 4}
-
-
-def season_length(rule: Rule, times: pd.Index) -> int:
-    """Rows in the season that comes to mind first: 24 hours, 7 days, 12 months, 4 quarters; 1 where none does."""
-    if isinstance(rule, Sessions) or not isinstance(times, (pd.DatetimeIndex, pd.PeriodIndex)):
-        return 1
-    step: Any = rule.offset if isinstance(rule, Offsets) else getattr(rule, "step", None)
-    if isinstance(step, (pd.Timedelta, pd.offsets.Tick)):
-        day = pd.Timedelta(days=1)
-        return int(day / pd.Timedelta(step)) if pd.Timedelta(step) < day else 7 if pd.Timedelta(step) == day else 1
-    name = step.freqstr.split("-")[0]
-    return SEASONS.get(name, 1)
 
 
 def stamps_like(times: pd.Index, given: Any) -> pd.Index:
