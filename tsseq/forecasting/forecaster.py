@@ -54,9 +54,9 @@ class FrameOptions:
         Column of a long frame that names the series (default: ``unique_id``, if there is one).
     time_column : column name, optional
         Column of a long frame that has the timestamps (default: ``ds``, if there is one).
-    calendar : str, pandas offset or dict, optional
-        How timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), or a dict of codes
-        by id. None learns the step from the index.
+    calendar : str, pandas offset, time rule or dict, optional
+        How timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), a rule of
+        `tsseq.data.time_rules`, or a dict of codes by id. None learns the step from the index.
     multivariate : {"independent", "joint"}, default "independent"
         "independent" makes every target a series of its own that shares the model; "joint" puts all of them in one
         row.
