@@ -1,4 +1,4 @@
-"""What constructors tell their users: our names for the keywords of other libraries, and every parameter described."""
+"""Help with constructors: keywords of other libraries answered with ours, and every parameter described."""
 
 from __future__ import annotations
 
