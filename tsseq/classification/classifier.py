@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,7 +29,6 @@ DEFAULTS: dict[str, Any] = {"max_epochs": 20, "learning_rate": 3e-3, "schedule":
 STATES = 30
 
 
-@dataclass(eq=False, repr=False)
 class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
     """A network that gives classes; abstract.
 
@@ -50,8 +49,9 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         Columns ``train_loss`` and ``val_loss``, a row per epoch.
     """
 
-    network: Network | None = None
-    training: Training | None = None
+    def __init__(self, network: Network | None = None, training: Training | None = None) -> None:
+        self.network = network
+        self.training = training
 
     def _fit_rows(self, network: Network, rows: Array, codes: Array, layout: Layout) -> None:
         """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known."""

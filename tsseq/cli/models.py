@@ -9,9 +9,9 @@ from tsseq.errors import ConfigError
 
 NEURAL = {
     "lstm": "LSTMForecaster",
-    "peephole-lstm": "PeepholeLSTMForecaster",
     "gru": "GRUForecaster",
     "rnn": "RNNForecaster",
+    "peephole-lstm": "PeepholeLSTMForecaster",
     "seq2seq": "Seq2SeqForecaster",
     "linear": "LinearForecaster",
     "dlinear": "DLinearForecaster",
