@@ -129,7 +129,7 @@ def documented(kind: Kind) -> Kind:
         if "Parameters" in sections:
             inherited |= sections
             entries |= {entry.partition(" : ")[0]: entry for entry in re.split(r"\n(?=\S)", sections["Parameters"])}
-    names = list(inspect.signature(kind.__init__).parameters)[1:]
+    names = inspect.signature(kind).parameters
     inherited |= _sections(kind.__doc__) | {"Parameters": "\n".join(entries[name] for name in names)}
     titles = [title for title in SECTIONS if inherited.get(title)]
     blocks = [inherited[""], *(f"{title}\n{'-' * len(title)}\n{inherited[title]}" for title in titles)]

@@ -16,12 +16,13 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from tsseq.classification.sequences import Scale, as_sequences, is_table
 from tsseq.data.layout import Layout
+from tsseq.data.windows import Windows
 from tsseq.errors import DataError
 from tsseq.heads import Categorical
 from tsseq.hints import RejectsForeignNames, documented
 from tsseq.networks import GRU, Network
 from tsseq.networks.readouts import MeanReadout, has_states
-from tsseq.training.loader import Rows, blocks
+from tsseq.training.loader import prediction_batches
 from tsseq.training.settings import Training
 from tsseq.typing import Array, Index
 
@@ -63,16 +64,17 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         self.layout_, self.head_ = layout, Categorical(len(self.classes_))
         order = _stratified_order(codes[:, 0], training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
-        self.network_, losses = fit_network(network, self.head_, training, rows[order], y, layout)
+        self.network_, losses = fit_network(network, self.head_, training, Windows.of_rows(rows[order], y, layout))
         self.history_ = pd.DataFrame(
             {name: pd.Series(values, dtype=float) for name, values in losses.items()}
         ).rename_axis("epoch")
 
     def _predict_rows(self, rows: Array, length: int) -> Array:
         """Probabilities (n, horizon, n_classes) of rows of ``length`` steps, in blocks of one size."""
-        source = Rows(rows, None, replace(self.layout_, context_length=length), torch.device("cpu"))
+        windows = Windows.of_rows(rows, None, replace(self.layout_, context_length=length))
         with torch.inference_mode():
-            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in blocks(source)]
+            batches = prediction_batches(windows, torch.device("cpu"))
+            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in batches]
         probabilities: Array = torch.cat(parts)[: len(rows)].numpy()  # the last block was filled up
         return probabilities
 

@@ -54,7 +54,7 @@ def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")
     typer.echo(
         "Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each."
     )
-    result = tsseq.backtest(models, prices, n_cutoffs=150, step=5)
+    result = tsseq.backtest(models, prices, n_cutoffs=150, stride=5)
     weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", short=False)
     book = tsseq.simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
     _show(result)
@@ -154,7 +154,7 @@ def backtest(
     frame, names = read(source, time_column, id_column)
     roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **names}
     models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
-    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, step=step)
+    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=step)
     _show(result)
     if report is not None:
         typer.echo(f"\nReport: {tsseq.report(result, path=report)}")

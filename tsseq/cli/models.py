@@ -52,7 +52,7 @@ def forecaster(
 
 
 def _season(model: Any, frame: Frame) -> int:
-    panel = model.read(frame)
+    panel = model.to_panel(frame)
     season = panel.rules[0].season_length
     if season == 1:
         raise ConfigError("--model seasonal-naive: the step between these timestamps suggests no season; use naive.")

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+from tsseq.typing import Array, Index
 
 
 @dataclass(frozen=True)
@@ -88,12 +86,10 @@ class NumpyOps:
     """`Ops` on NumPy arrays."""
 
     def windows(self, flat: Array, start: Index, width: int) -> Array:
-        """See `Ops`."""
         taken: Array = np.lib.stride_tricks.sliding_window_view(flat, width)[start]
         return taken
 
     def join(self, blocks: list[Array]) -> Array:
-        """See `Ops`."""
         return np.concatenate(blocks, axis=-1)
 
 
@@ -102,12 +98,18 @@ class Store(NamedTuple):
 
     Attributes
     ----------
-    flat : every channel's values one after another: targets, covariates (already standardised), static.
-    target : (n, n_targets) position in ``flat`` of the first context value.
-    row : (n,) row of the first context value.
-    series : (n,) series of the window.
-    loc, scale : (n, n_targets).
-    weight : (n, n_targets) what an error counts in training.
+    flat : array
+        Every channel's values one after another: targets, covariates (already standardised), static.
+    target : array of shape (n, n_targets)
+        Position in ``flat`` of the first context value.
+    row : array of shape (n,)
+        Row of the first context value.
+    series : array of shape (n,)
+        Series of the window.
+    loc, scale : array of shape (n, n_targets)
+        Location and scale of the window.
+    weight : array of shape (n, n_targets)
+        What an error counts in training.
     """
 
     flat: Any

@@ -86,7 +86,8 @@ class LogNormal(_Distribution):
 
     def mean(self, params: Tensor) -> Tensor:
         """The mean of the distribution, (B, H, C)."""
-        return self._distribution(params).mean
+        mean: Tensor = self._distribution(params).mean
+        return mean
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """Values (..., B, H, C) at probabilities ``level``."""

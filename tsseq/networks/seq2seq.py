@@ -108,9 +108,10 @@ class _Attention(nn.Module):
     def forward(self, query: Tensor, memory: Tensor) -> Tensor:
         query, keys = self.query(query), self.key(memory)
         if self.score is None:
-            return (query @ keys.mT).softmax(dim=2)
-        hidden = (query[:, :, None] + keys[:, None]).tanh()  # (B, m, n, hidden)
-        scores: Tensor = self.score(hidden).squeeze(3)
+            scores: Tensor = query @ keys.mT
+        else:
+            hidden = (query[:, :, None] + keys[:, None]).tanh()  # (B, m, n, hidden)
+            scores = self.score(hidden).squeeze(3)
         return scores.softmax(dim=2)
 
 
