@@ -10,16 +10,16 @@ from sklearn.linear_model import Ridge
 
 from tsseq import Forecaster
 from tsseq.errors import ConfigError
-from tsseq.hints import OURS, KnowsOtherNames
+from tsseq.hints import ALIASES, RejectsForeignNames
 
 
-class Model(KnowsOtherNames, BaseEstimator):
+class Model(RejectsForeignNames, BaseEstimator):
     def __init__(self, horizon, *, hidden_size=8):
         self.horizon = horizon
         self.hidden_size = hidden_size
 
 
-@pytest.mark.parametrize(("other", "ours"), [(other, ours) for ours, others in OURS.items() for other in others])
+@pytest.mark.parametrize(("other", "ours"), [(other, ours) for ours, others in ALIASES.items() for other in others])
 def test_every_other_name_is_answered_with_ours(other, ours):
     for error in (ConfigError, TypeError, ValueError):
         with pytest.raises(error) as caught:
@@ -45,7 +45,7 @@ def test_a_name_that_nobody_has_is_answered_with_all_of_ours():
 
 
 def test_no_name_has_two_answers_and_none_is_a_parameter_of_ours():
-    names = [name for others in OURS.values() for name in others]
+    names = [name for others in ALIASES.values() for name in others]
     assert len(names) == len(set(names))
     assert not set(names) & set(inspect.signature(Forecaster.__init__).parameters)
 

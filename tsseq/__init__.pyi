@@ -32,6 +32,7 @@ from .forecasting import LSTMForecaster as LSTMForecaster
 from .forecasting import Mean as Mean
 from .forecasting import NeuralRegressor as NeuralRegressor
 from .forecasting import PatchTSTForecaster as PatchTSTForecaster
+from .forecasting import PeepholeLSTMForecaster as PeepholeLSTMForecaster
 from .forecasting import RNNForecaster as RNNForecaster
 from .forecasting import SeasonalNaive as SeasonalNaive
 from .forecasting import Seq2SeqForecaster as Seq2SeqForecaster

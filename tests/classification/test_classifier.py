@@ -213,7 +213,7 @@ def test_columns_of_a_table_are_those_of_fit():
         ([np.ones(3), np.ones((3, 2))], [0, 1], "sequence 1 has 2 channels, the first one 1"),
         ([np.ones(3), np.ones(0)], [0, 1], r"sequence 1 of X has shape \(0,\)"),
         ([np.ones(3), np.array([1.0, np.inf])], [0, 1], "sequence 1 of X holds infinity"),
-        ([np.ones(3), np.array(["a", "b"])], [0, 1], "sequence 1 of X is no array"),
+        ([np.ones(3), np.array(["a", "b"])], [0, 1], "sequence 1 of X is not an array"),
         ([np.ones(3), np.ones(2)], [0, 1, 1], "inconsistent numbers of samples"),
         ([np.ones(3), np.ones(2)], [0.5, 0.1], "Unknown label type"),
     ],

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -154,3 +155,26 @@ def test_fit_predict_and_backtest_raise_no_warning():
     model = named.LSTMForecaster(5, 40, **ROLES).fit(PRICES)  # warnings are errors in these tests
     assert len(model.predict()) == 5
     assert len(tsseq.backtest(model, PRICES, n_cutoffs=2).scores) == 4
+
+
+def test_a_missing_context_length_is_named_with_the_class():
+    with pytest.raises(TypeError, match=r"LSTMForecaster\.__init__\(\) missing .* 'context_length'"):
+        named.LSTMForecaster(5)
+    with pytest.raises(TypeError, match="positional"):
+        named.LSTMForecaster(5, 60, 128)
+
+
+@every_forecaster
+def test_help_describes_every_parameter_in_the_order_of_the_signature(kind):
+    section = kind.__doc__.partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^(\w+) : \S.*\n((?: {4}\S.*(?:\n|$))+)", section, flags=re.MULTILINE)
+    assert [name for name, _ in entries] == list(inspect.signature(kind).parameters)
+    assert all(description.rstrip().endswith(".") for _, description in entries)
+
+
+@every_forecaster
+def test_a_network_takes_by_position_what_its_forecaster_takes_by_name(kind):
+    names = list(inspect.signature(kind.network).parameters)
+    values = [getattr(kind.network(), name) for name in names]
+    assert kind.network(*values).get_params() == kind.network().get_params()
+    assert all(inspect.signature(kind).parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in names)

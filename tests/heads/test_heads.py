@@ -1,5 +1,6 @@
 """Heads against torch, the definition of a quantile and their formulas."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +11,16 @@ from sklearn.base import clone
 from torch.nn.functional import softplus
 
 from tsseq import (
+    Bernoulli,
     ConfigError,
+    DataError,
     Forecaster,
     Linear,
     LinearForecaster,
     NeuralRegressor,
     Normal,
     Point,
+    Poisson,
     Quantiles,
     StudentT,
     Training,
@@ -71,7 +75,7 @@ def test_levels_beyond_the_trained_ones_are_refused(level):
 
 
 def test_the_median_is_always_trained():
-    assert Quantiles([0.9, 0.1]).trained == [0.1, 0.5, 0.9]
+    assert Quantiles([0.9, 0.1]).trained_levels == [0.1, 0.5, 0.9]
     assert Quantiles([]).quantiles(PARAMS[1], [0.5], UNIT[1]).shape == (4, 3, 2, 1)
 
 
@@ -81,7 +85,7 @@ def test_levels_outside_of_0_to_1_are_refused(levels):
         with pytest.raises(ConfigError, match="between 0 and 1"):
             head.quantiles(PARAMS[head.n_params], levels, UNIT[1])
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        Quantiles(levels).trained
+        Quantiles(levels).trained_levels
 
 
 def test_point_has_no_quantiles_and_unknown_losses_are_refused():
@@ -107,7 +111,7 @@ def test_smape_is_the_formula_in_units_of_the_data():
 
 
 def test_smape_of_logarithms_is_refused():
-    with pytest.raises(ConfigError, match="Point\\('smape'\\) is no error of logarithms"):
+    with pytest.raises(ConfigError, match="Point\\('smape'\\) is no"):
         LinearForecaster(2, 12, head=Point("smape"), log=True).fit(make_series("noise", 100).abs() + 1)
 
 
@@ -122,3 +126,25 @@ def test_series_count_alike_where_the_loss_says_so(name, weighs):
         for rows in (windows, other)
     ]
     assert np.array_equal(*found) is not weighs
+
+
+@pytest.mark.parametrize(
+    ("head", "targets", "error", "message"),
+    [
+        (Bernoulli(), ("last", False, 0.0, 1.0), ConfigError, "head=Bernoulli needs scaling='none', not 'last'"),
+        (Poisson(), ("standard", False, 0.0, 9.0), ConfigError, "needs scaling='mean' or 'none', not 'standard'"),
+        (Poisson(), ("mean", False, -2.0, 9.0), DataError, "head=Poisson needs targets of at least 0; there is -2"),
+        (Bernoulli(), ("none", False, 0.0, 3.0), DataError, "needs targets of at most 1; there is 3"),
+        (Point("smape"), ("last", True, 0.0, 1.0), ConfigError, "is not an error of logarithms"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_head_refuses_targets_that_it_has_no_meaning_for(head, targets, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        head.check(*targets)
+
+
+@pytest.mark.parametrize("head", [Point("mae"), Point("mse"), Quantiles(), Normal(), StudentT()], ids=repr)
+def test_the_last_value_is_the_scaling_that_suits_common_heads_first(head):
+    assert head.scalings[0] == "last"
+    head.check("last", True, -50.0, 1e9)

@@ -8,7 +8,7 @@ import torch
 from tsseq import Normal, networks
 from tsseq.data.layout import Layout
 from tsseq.networks.batch import unflatten
-from tsseq.networks.readouts import Pooled, Stepwise, has_states
+from tsseq.networks.readouts import MeanReadout, StepReadout, has_states
 from tsseq.training.model import Model
 
 ABLE = [getattr(networks, name) for name in networks.__all__ if has_states(getattr(networks, name))]
@@ -34,9 +34,9 @@ def test_there_is_one_state_per_segment(kind, length, both):
     assert encoder.length == (length or 1)
 
 
-@pytest.mark.parametrize("readout", [Pooled, Stepwise])
+@pytest.mark.parametrize("readout", [MeanReadout, StepReadout])
 def test_gradient_reaches_every_parameter(readout):
-    layout = Layout(12, 12 if readout is Stepwise else 1, n_targets=2)
+    layout = Layout(12, 12 if readout is StepReadout else 1, n_targets=2)
     module = readout(networks.GRU(hidden_size=8, bidirectional=True, segment_length=5)).build(layout, 3)
     found = module(batch_of(torch.randn(4, layout.width), layout))
     assert found.shape == (4, layout.horizon, 1, 3)
@@ -46,7 +46,7 @@ def test_gradient_reaches_every_parameter(readout):
 
 def test_the_mean_leaves_out_segments_before_the_first_value():
     layout = Layout(6, 1, missing=True)
-    model = Model(Pooled(networks.RNN(hidden_size=4, segment_length=2)), layout, Normal()).eval()
+    model = Model(MeanReadout(networks.RNN(hidden_size=4, segment_length=2)), layout, Normal()).eval()
     rows = torch.randn(3, 6)
     rows[0, :4], rows[1, :3], rows[2, :5] = torch.nan, torch.nan, torch.nan
     found = model(batch_of(rows, layout))
@@ -57,7 +57,7 @@ def test_the_mean_leaves_out_segments_before_the_first_value():
 
 def test_steps_are_read_from_contexts_of_any_length():
     layout = Layout(6, 6)
-    module = Stepwise(networks.GRU(hidden_size=4, segment_length=None)).build(layout, 2).eval()
+    module = StepReadout(networks.GRU(hidden_size=4, segment_length=None)).build(layout, 2).eval()
     rows = torch.randn(3, 9)
     longer = module(batch_of(rows, Layout(9, 6)))
     assert longer.shape == (3, 9, 1, 2)

@@ -93,7 +93,7 @@ def by_first_step(module, batch, future):
     other[:, 0] += 5.0
     found = [module(batch._replace(future=truth)) for truth in (future, other)]
     same = (found[0] == found[1]).all(dim=3).all(dim=2).all(dim=0)  # (H,)
-    return [not part.all() for part in same.split(module.ahead)]
+    return [not part.all() for part in same.split(module.horizon_segment)]
 
 
 @pytest.mark.parametrize(("length", "later"), [(4, [True]), (None, [True] * 6)])

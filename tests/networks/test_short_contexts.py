@@ -7,7 +7,7 @@ from test_contract import VARIANTS, batch_of, rows
 
 from tsseq import Normal
 from tsseq.data.layout import Layout
-from tsseq.networks.batch import Batch, absent, shortened
+from tsseq.networks.batch import Batch, drop_leading, n_leading_missing
 from tsseq.training.model import Model
 
 LACKING = [0, 3, 10, 4, 3, 1, 0, 11]
@@ -45,8 +45,8 @@ def model_of(network, layout, train=False):
 
 def bare(model, batch):
     """The core on every series alone, without the rows that it lacks."""
-    assert absent(batch).tolist() == LACKING
-    short = [shortened(batch, torch.tensor([i]), n) for i, n in enumerate(LACKING)]
+    assert n_leading_missing(batch).tolist() == LACKING
+    short = [drop_leading(batch, torch.tensor([i]), n) for i, n in enumerate(LACKING)]
     assert [part.values.target.shape[1] for part in short] == [model.layout.context_length - n for n in LACKING]
     return torch.cat([model.core(part) for part in short])
 
@@ -74,7 +74,7 @@ def test_a_row_in_front_counts_where_anything_is_observed(network):
     batch.observed.target[:, :6] = 0.0
     batch.values.target[:, :6] = 0.0
     batch.observed.past[:, 0] = 1.0
-    assert absent(batch).tolist() == [0] * 6
+    assert n_leading_missing(batch).tolist() == [0] * 6
     torch.testing.assert_close(model(batch), model.core(batch))
 
 
@@ -87,5 +87,5 @@ def test_attention_to_rows_that_are_there_is_that_of_the_shorter_context(network
     torch.testing.assert_close(found.sum(dim=2), torch.ones(found.shape[:2]))
     for i, n in enumerate(LACKING):
         assert not found[i, :, :n].any()
-        own = model.attention(shortened(batch, torch.tensor([i]), n))[0, :, n:]
+        own = model.attention(drop_leading(batch, torch.tensor([i]), n))[0, :, n:]
         torch.testing.assert_close(found[i, :, n:], own, rtol=1e-5, atol=1e-6)

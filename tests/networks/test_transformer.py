@@ -9,8 +9,8 @@ from tsseq import DLinear, PatchTST, Transformer
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.networks.batch import unflatten
-from tsseq.networks.dlinear import moving_average
 from tsseq.networks.layers import positions
+from tsseq.networks.linear import moving_average
 from tsseq.networks.patchtst import patches
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from torch import nn
 
 from tsseq import GRU, Linear, Network, NeuralRegressor, Normal, Poisson, Quantiles, Seq2Seq, StudentT, Training
 from tsseq.data.layout import Layout
-from tsseq.networks.batch import Batch, shortened, unflatten
+from tsseq.networks.batch import Batch, drop_leading, unflatten
 from tsseq.training.model import Model
 
 LAYOUT = Layout(12, 6, n_targets=2, missing=True)
@@ -38,7 +38,7 @@ def levels(*shape: int) -> torch.Tensor:
 def test_series_keep_their_places(network):
     model, batch = model_of(network, Normal()), batch_of()
     together = model(batch)
-    alone = [model(shortened(batch, torch.tensor([i]), 0)) for i in range(8)]
+    alone = [model(drop_leading(batch, torch.tensor([i]), 0)) for i in range(8)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-5, atol=1e-6)
     assert len(together[:, 0, 0, 0].unique()) == 8
 
@@ -49,7 +49,7 @@ def test_paths_of_a_series_do_not_depend_on_the_others(network, head):
     model, batch, level = model_of(network, head), batch_of(), levels(5, 8, 6, 2)
     together = model.sample(batch, level)
     assert together.shape == (5, 8, 6, 2)
-    alone = [model.sample(shortened(batch, torch.tensor([i]), 0), level[:, i : i + 1]) for i in range(8)]
+    alone = [model.sample(drop_leading(batch, torch.tensor([i]), 0), level[:, i : i + 1]) for i in range(8)]
     torch.testing.assert_close(together, torch.cat(alone, dim=1), rtol=1e-4, atol=1e-4)
 
 

@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from tsseq import networks
-from tsseq.classification.base import BaseLabels
-from tsseq.classification.sequences import Array, Scale, as_sequences, is_table
+from tsseq.classification.classifier import BaseSequenceClassifier
+from tsseq.classification.sequences import Scale, as_sequences, is_table
 from tsseq.errors import ConfigError, DataError
+from tsseq.hints import documented
 from tsseq.networks import GRU, Network
-from tsseq.networks.readouts import Stepwise, has_states
-from tsseq.training.settings import Training
+from tsseq.networks.readouts import StepReadout, has_states
+from tsseq.typing import Array
 
 
-class NeuralLabeller(BaseLabels):
-    """Label every step of sequences, with what comes before it and, unless told otherwise, after it in view.
+@documented
+class NeuralLabeller(BaseSequenceClassifier):
+    """Label every step of sequences, with what comes before it and, by default, after it in view.
 
     Sequences come as an array (n, time) of one channel, as an array (n, time, channels), or as a list of arrays
     (time,) or (time, channels) of unequal length. NaN is a missing value. Every channel is standardised by its mean
@@ -27,15 +29,9 @@ class NeuralLabeller(BaseLabels):
 
     Parameters
     ----------
-    network : a recurrent network, whose state at every step is read; None is a bidirectional `GRU` over single steps.
-        With ``bidirectional=False`` and ``segment_length=None`` a label depends on nothing that comes after it.
-    training : how it is trained; None is 20 epochs at rates falling from 3e-3 to 0, no sequence held out.
-
-    Attributes
-    ----------
-    classes_ : the sorted labels.
-    network_ : the trained torch module.
-    history_ : DataFrame with ``train_loss`` and ``val_loss`` per epoch.
+    network : Network, optional
+        A recurrent network, whose state at every step is read; None is a bidirectional `GRU` over single steps. With
+        ``bidirectional=False`` and ``segment_length=None`` a label depends on nothing that comes after it.
 
     Examples
     --------
@@ -50,90 +46,140 @@ class NeuralLabeller(BaseLabels):
     array([[False, False,  True,  True,  True]])
     """
 
-    def __init__(self, network: Network | None = None, training: Training | None = None) -> None:
-        self.network = network
-        self.training = training
-
     def fit(self, X: Any, y: Any) -> Self:
         """Train from scratch.
 
         Parameters
         ----------
-        X : sequences; see the class.
-        y : an array (n, time) or a list of arrays (time,), the label of every step: numbers, booleans or strings.
-            None or NaN is a step whose label is not known; it does not count.
+        X : array of shape (n, time) or (n, time, channels), or list of arrays
+            Sequences; the arrays of a list are (time,) or (time, channels), of unequal length. NaN is missing.
+        y : array of shape (n, time) or list of arrays of shape (time,)
+            The label of every step: numbers, booleans or strings. None or NaN is a step whose label is not known; it
+            does not count.
+
+        Returns
+        -------
+        NeuralLabeller
+            The labeller itself, fitted.
 
         Raises
         ------
-        ConfigError : the network has no states to read.
-        DataError : X holds no sequences of numbers, or the labels do not fit them or are of a single class.
+        ConfigError
+            The network has no states to read.
+        DataError
+            X does not hold sequences of numbers, or the labels do not fit them or are of a single class.
         """
         network = self._network()
-        sequences, labels = _read(X), _labels(X, y)
+        sequences, labels = _read_sequences(X), _read_labels(X, y)
         self.scale_ = Scale.of(sequences)
-        self.classes_, codes = _numbered(labels, self.scale_.length)
-        table = self.scale_.table(sequences)
-        layout = self.scale_.layout(self.scale_.length, missing=bool(np.isnan(table).any()))
-        self._train(network, table, codes, layout)
+        self.classes_, codes = _encode_labels(labels, self.scale_.length)
+        rows = self.scale_.table(sequences)
+        layout = self.scale_.layout(self.scale_.length, missing=bool(np.isnan(rows).any()))
+        self._fit_rows(network, rows, codes, layout)
         return self
 
     def predict_proba(self, X: Any) -> Any:
-        """Probabilities (n, time, n_classes), in the order of ``classes_``; a list of (time, n_classes) if X is one."""
+        """Probabilities of all labels at every step.
+
+        Parameters
+        ----------
+        X : array of shape (n, time) or (n, time, channels), or list of arrays
+            Sequences, with the channels of those in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, time, n_classes), or list of ndarray of shape (time, n_classes)
+            Probabilities in the order of ``classes_``; a list if X is one.
+
+        Raises
+        ------
+        DataError
+            X does not hold sequences of numbers, or has other channels than in `fit`.
+        """
         check_is_fitted(self, "network_")
-        sequences = _read(X)
+        sequences = _read_sequences(X)
         # A longer sequence is a row of its own length, so that it changes nothing for the others.
         lengths = np.array([max(len(sequence), self.scale_.length) for sequence in sequences])
-        found: list[Array] = [np.empty(0)] * len(sequences)
+        probabilities: list[Array] = [np.empty(0)] * len(sequences)
         for length in np.unique(lengths):
-            chosen = np.flatnonzero(lengths == length)
-            table = self.scale_._replace(length=length).table([sequences[i] for i in chosen])
-            for i, steps in zip(chosen, self._probabilities(table, int(length))):
-                found[i] = steps[-len(sequences[i]) :]
-        return np.stack(found) if _is_array(X) else found
+            positions = np.flatnonzero(lengths == length)
+            rows = self.scale_._replace(length=length).table([sequences[i] for i in positions])
+            for i, steps in zip(positions, self._predict_rows(rows, int(length))):
+                probabilities[i] = steps[-len(sequences[i]) :]
+        return np.stack(probabilities) if _is_array(X) else probabilities
 
     def predict(self, X: Any) -> Any:
-        """The most probable label of every step: an array (n, time), or a list of arrays (time,) if X is a list."""
-        found = [self.classes_[steps.argmax(1)] for steps in self.predict_proba(X)]
-        return np.stack(found) if _is_array(X) else found
+        """The most probable label of every step.
+
+        Parameters
+        ----------
+        X : array of shape (n, time) or (n, time, channels), or list of arrays
+            Sequences, with the channels of those in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, time), or list of ndarray of shape (time,)
+            Labels; a list if X is one.
+        """
+        labels = [self.classes_[steps.argmax(1)] for steps in self.predict_proba(X)]
+        return np.stack(labels) if _is_array(X) else labels
 
     def score(self, X: Any, y: Any) -> float:
-        """Share of the steps with a known label that are labelled right."""
-        found = np.concatenate(list(self.predict(X)))
-        wanted = np.concatenate(_labels(X, y))
-        known = ~pd.isna(wanted)
-        return float((found[known] == wanted[known]).mean())
+        """Share of the steps with a known label that are labelled right.
+
+        Parameters
+        ----------
+        X : array of shape (n, time) or (n, time, channels), or list of arrays
+            Sequences, with the channels of those in `fit`.
+        y : array of shape (n, time) or list of arrays of shape (time,)
+            The true label of every step; None or NaN where it is not known.
+
+        Returns
+        -------
+        float
+            Accuracy in 0..1.
+
+        Raises
+        ------
+        DataError
+            The labels do not fit the sequences.
+        """
+        predicted = np.concatenate(list(self.predict(X)))
+        actual = np.concatenate(_read_labels(X, y))
+        known = ~pd.isna(actual)
+        return float((predicted[known] == actual[known]).mean())
 
     def _network(self) -> Network:
         network = GRU(64, bidirectional=True, segment_length=None) if self.network is None else self.network
         if has_states(network):
-            return Stepwise(network)
-        able = [name for name in networks.__all__ if has_states(getattr(networks, name))]
-        raise ConfigError(f"{type(network).__name__} has no state at every step; {', '.join(able)} have.")
+            return StepReadout(network)
+        names = [name for name in networks.__all__ if has_states(getattr(networks, name))]
+        raise ConfigError(f"{type(network).__name__} has no state at every step; {', '.join(names)} have.")
 
 
 def _is_array(X: Any) -> bool:
     return is_table(X) or getattr(X, "ndim", 0) == 3
 
 
-def _read(X: Any) -> list[Array]:
+def _read_sequences(X: Any) -> list[Array]:
     return as_sequences(np.asarray(X) if is_table(X) else X)
 
 
-def _labels(X: Any, y: Any) -> list[NDArray[Any]]:
+def _read_labels(X: Any, y: Any) -> list[NDArray[Any]]:
     """Labels of every sequence as arrays of objects, as many as it has steps."""
     y = np.asarray(y) if isinstance(y, pd.DataFrame) else y
     check_consistent_length(X, y)
     labels = [np.asarray(sequence, dtype=object) for sequence in y]
-    for i, (sequence, own) in enumerate(zip(_read(X), labels)):
-        if own.shape != (len(sequence),):
-            raise DataError(f"sequence {i} has {len(sequence)} steps, but its labels have shape {own.shape}.")
+    for i, (sequence, names) in enumerate(zip(_read_sequences(X), labels)):
+        if names.shape != (len(sequence),):
+            raise DataError(f"sequence {i} has {len(sequence)} steps, but its labels have shape {names.shape}.")
     return labels
 
 
-def _numbered(labels: list[NDArray[Any]], length: int) -> tuple[NDArray[Any], Array]:
-    """-> the sorted classes, and the number of each label (n, length): NaN where it is missing, and at the front.
+def _encode_labels(labels: list[NDArray[Any]], length: int) -> tuple[NDArray[Any], Array]:
+    """The sorted classes, and the number of each label (n, length): NaN where it is missing, and at the front.
 
-    >>> _numbered([np.array(["b", None], dtype=object), np.array(["a", "b", "b"], dtype=object)], 3)
+    >>> _encode_labels([np.array(["b", None], dtype=object), np.array(["a", "b", "b"], dtype=object)], 3)
     (array(['a', 'b'], dtype='<U1'), array([[nan,  1., nan], [ 0.,  1.,  1.]]))
     """
     flat = np.concatenate(labels)
@@ -144,6 +190,6 @@ def _numbered(labels: list[NDArray[Any]], length: int) -> tuple[NDArray[Any], Ar
     classes, numbers[known] = np.unique(np.array(flat[known].tolist()), return_inverse=True)
     codes = np.full((len(labels), length), np.nan)
     ends = np.cumsum([len(sequence) for sequence in labels])
-    for row, own in zip(codes, np.split(numbers, ends[:-1])):
-        row[length - len(own) :] = own
+    for row, steps in zip(codes, np.split(numbers, ends[:-1])):
+        row[length - len(steps) :] = steps
     return classes, codes

@@ -6,17 +6,27 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tsseq.data.layout import Layout
 from tsseq.errors import DataError
-
-Array = NDArray[np.float64]
+from tsseq.typing import Array
 
 
 def is_table(X: Any) -> bool:
     """Whether X is to be read as a table, (n, time), and not as a 3-D array or a list of sequences.
 
+    Parameters
+    ----------
+    X : array or list
+        Sequences.
+
+    Returns
+    -------
+    bool
+        True for arrays and frames but those with three axes, and for lists of equally long lists.
+
+    Examples
+    --------
     >>> is_table(np.zeros((5, 3))), is_table(np.zeros((5, 3, 2))), is_table([[1, 2], [3, 4]]), is_table([[1, 2], [3]])
     (True, False, True, False)
     """
@@ -29,24 +39,40 @@ def is_table(X: Any) -> bool:
 def as_sequences(X: Any) -> list[Array]:
     """Each sequence as an array (time, channels), NaN where a value is missing.
 
+    Parameters
+    ----------
+    X : array of shape (n, time) or (n, time, channels), or list of arrays
+        Sequences; the arrays of a list are (time,) or (time, channels), of unequal length.
+
+    Returns
+    -------
+    list of ndarray of shape (time, channels)
+        The sequences, in float64.
+
     Raises
     ------
-    DataError : there is none, one is empty or no sequence of finite numbers, or they differ in channels.
+    DataError
+        There is no sequence, one is empty or does not hold finite numbers, or they differ in channels.
+
+    Examples
+    --------
+    >>> as_sequences([[1, 2, 3], [4]])[1]
+    array([[4.]])
     """
-    found = [_as_sequence(member, i) for i, member in enumerate(X)]
-    if not found:
+    sequences = [_as_sequence(member, i) for i, member in enumerate(X)]
+    if not sequences:
         raise DataError("X has no sequences; at least one was needed.")
-    for i, sequence in enumerate(found):
-        if sequence.shape[1] != found[0].shape[1]:
-            raise DataError(f"sequence {i} has {sequence.shape[1]} channels, the first one {found[0].shape[1]}.")
-    return found
+    for i, sequence in enumerate(sequences):
+        if sequence.shape[1] != sequences[0].shape[1]:
+            raise DataError(f"sequence {i} has {sequence.shape[1]} channels, the first one {sequences[0].shape[1]}.")
+    return sequences
 
 
 def _as_sequence(member: Any, i: int) -> Array:
     try:
         values = np.asarray(member, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"sequence {i} of X is no array (time,) or (time, channels) of numbers: {error}") from error
+        raise DataError(f"sequence {i} of X is not an array (time,) or (time, channels) of numbers: {error}") from error
     if values.ndim not in (1, 2) or not values.size:
         raise DataError(f"sequence {i} of X has shape {values.shape}; it should be (time,) or (time, channels).")
     if np.isinf(values).any():
@@ -55,12 +81,21 @@ def _as_sequence(member: Any, i: int) -> Array:
 
 
 class Scale(NamedTuple):
-    """What `fit` learnt about the sequences.
+    """Length, mean and deviation of the training sequences, by which all are padded and standardised.
 
     Attributes
     ----------
-    length : steps of the longest one.
-    mean, deviation : (channels,) over all steps of all sequences; a deviation of 0 is 1.
+    length : int
+        Steps of the longest one.
+    mean : ndarray of shape (channels,)
+        Mean over all steps of all sequences.
+    deviation : ndarray of shape (channels,)
+        Standard deviation over all steps of all sequences; 1 where it is 0.
+
+    Examples
+    --------
+    >>> Scale.of([np.array([[1.0], [3.0]])])
+    Scale(length=2, mean=array([2.]), deviation=array([1.]))
     """
 
     length: int
@@ -69,18 +104,46 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, sequences: Sequence[Array]) -> Self:
-        """Learn from the training sequences."""
+        """Learn from the training sequences.
+
+        Parameters
+        ----------
+        sequences : sequence of ndarray of shape (time, channels)
+            The training sequences; NaN is missing.
+
+        Returns
+        -------
+        Scale
+            Their length, mean and deviation.
+        """
         steps = np.concatenate(sequences)  # (all steps, channels)
-        seen = np.isfinite(steps)
-        counts = seen.sum(0).clip(min=1)
-        mean = np.where(seen, steps, 0.0).sum(0) / counts
-        deviation = np.sqrt((np.where(seen, steps - mean, 0.0) ** 2).sum(0) / counts)
-        moves = deviation > 1e-12 * np.abs(mean)  # up to rounding
-        return cls(max(map(len, sequences)), mean, np.where(moves, deviation, 1.0))
+        observed = np.isfinite(steps)
+        counts = observed.sum(0).clip(min=1)
+        mean = np.where(observed, steps, 0.0).sum(0) / counts
+        deviation = np.sqrt((np.where(observed, steps - mean, 0.0) ** 2).sum(0) / counts)
+        varies = deviation > 1e-12 * np.abs(mean)  # up to rounding
+        return cls(max(map(len, sequences)), mean, np.where(varies, deviation, 1.0))
 
     def table(self, sequences: Sequence[Array]) -> Array:
-        """Standardised rows (n, channels * length), NaN before shorter sequences; of longer ones, the last rows.
+        """Standardised rows, NaN before shorter sequences; of longer ones, the last steps.
 
+        Parameters
+        ----------
+        sequences : sequence of ndarray of shape (time, channels)
+            Sequences; NaN is missing.
+
+        Returns
+        -------
+        ndarray of shape (n, channels * length)
+            One row per sequence, channel by channel.
+
+        Raises
+        ------
+        DataError
+            The sequences have other channels than those of `of`.
+
+        Examples
+        --------
         >>> Scale(3, np.zeros(1), np.ones(1)).table([np.ones((2, 1)), np.arange(4.0)[:, None]])
         array([[nan,  1.,  1.],
                [ 1.,  2.,  3.]])
@@ -94,5 +157,18 @@ class Scale(NamedTuple):
         return rows.transpose(0, 2, 1).reshape(len(rows), -1)
 
     def layout(self, horizon: int, missing: bool) -> Layout:
-        """Layout of `table`."""
+        """Layout of the rows of `table`.
+
+        Parameters
+        ----------
+        horizon : int
+            Outputs per row.
+        missing : bool
+            Whether rows may have missing values.
+
+        Returns
+        -------
+        Layout
+            One target per channel.
+        """
         return Layout(self.length, horizon, n_targets=len(self.mean), missing=missing)

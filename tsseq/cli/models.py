@@ -11,6 +11,7 @@ NEURAL = {
     "lstm": "LSTMForecaster",
     "gru": "GRUForecaster",
     "rnn": "RNNForecaster",
+    "peephole-lstm": "PeepholeLSTMForecaster",
     "seq2seq": "Seq2SeqForecaster",
     "linear": "LinearForecaster",
     "dlinear": "DLinearForecaster",

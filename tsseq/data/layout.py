@@ -18,22 +18,37 @@ from tsseq.typing import Array, Index
 class Layout:
     """Sizes of a row, channel by channel: targets and past over the context, known over context and horizon, static.
 
-    Attributes
+    Parameters
     ----------
-    context_length, horizon : int
-        Rows of history and rows to forecast.
-    n_targets, n_past, n_known, n_static : int
-        Number of channels in each role.
-    missing : bool
+    context_length : int
+        Rows of history, L.
+    horizon : int
+        Rows to forecast, H.
+    n_targets : int, default 1
+        Channels to forecast.
+    n_past : int, default 0
+        Covariates known up to the origin.
+    n_known : int, default 0
+        Covariates known through the horizon.
+    n_static : int, default 0
+        Covariates with one value per series.
+    missing : bool, default False
         Whether rows may have missing values, so that networks read what was observed as well.
-    categories : tuple of int
+    categories : tuple of int, default ()
         A number for every covariate, past, known and static: K if it holds codes 0 to K of categories, 0 if it holds
         numbers; () if all do.
 
+    Notes
+    -----
+    A network is built for a layout (`Network.build`): ``horizon``, ``n_targets`` and the number of parameters are the
+    shape of its output, ``n_targets``, ``n_past``, ``n_known`` and ``n_static`` the channels of the `Batch` that it
+    reads. The layout that it is given has no categories any more: they are channels of numbers by then.
+
     Examples
     --------
-    >>> Layout(context_length=3, horizon=2, n_known=1).width
-    8
+    >>> layout = Layout(context_length=3, horizon=2, n_known=1)
+    >>> layout.width, layout.n_outputs  # columns of X and of y
+    (8, 2)
     """
 
     context_length: int

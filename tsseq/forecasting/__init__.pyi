@@ -1,6 +1,3 @@
-from .attentive import PatchTSTForecaster as PatchTSTForecaster
-from .attentive import Seq2SeqForecaster as Seq2SeqForecaster
-from .attentive import TransformerForecaster as TransformerForecaster
 from .base import BaseForecaster as BaseForecaster
 from .conformal import ConformalForecaster as ConformalForecaster
 from .ensemble import EnsembleForecaster as EnsembleForecaster
@@ -13,5 +10,9 @@ from .named import DLinearForecaster as DLinearForecaster
 from .named import GRUForecaster as GRUForecaster
 from .named import LinearForecaster as LinearForecaster
 from .named import LSTMForecaster as LSTMForecaster
+from .named import PatchTSTForecaster as PatchTSTForecaster
+from .named import PeepholeLSTMForecaster as PeepholeLSTMForecaster
 from .named import RNNForecaster as RNNForecaster
+from .named import Seq2SeqForecaster as Seq2SeqForecaster
+from .named import TransformerForecaster as TransformerForecaster
 from .regressor import NeuralRegressor as NeuralRegressor

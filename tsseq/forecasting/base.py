@@ -19,7 +19,7 @@ from tsseq.data.timestamps import Calendar
 from tsseq.errors import ConfigError
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
-from tsseq.hints import KnowsOtherNames
+from tsseq.hints import RejectsForeignNames
 from tsseq.persistence.state import State, save_model
 
 
@@ -47,7 +47,7 @@ class Task(NamedTuple):
         return self.context_length + self.horizon
 
 
-class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
+class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
     """Frames in, frames out; abstract.
 
     A subclass has `task`, `fit`, `forecast` and `forecast_at`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from tsseq.forecasting.base import BaseForecaster, Task, check_fit_call, check_s
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rollout import Rollout, check_steps
 from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
+from tsseq.hints import documented
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
@@ -33,7 +34,57 @@ def _has(method: str) -> Callable[[Forecaster], bool]:
     return lambda forecaster: hasattr(forecaster._current_regressor(), method)
 
 
-class Forecaster(BaseForecaster):
+@dataclass(eq=False, repr=False, kw_only=True)
+class FrameOptions:
+    """How a forecaster reads frames.
+
+    Parameters
+    ----------
+    target : column name or list of column names, optional
+        What to forecast; may be left out when there is only one column, or one named "y".
+    past : column name or list of column names, optional
+        Covariates known up to the origin: numbers, or categories (text, or dtype category). A category that `fit` has
+        not seen counts as unknown, like a missing one, and adds nothing to a forecast.
+    known : column name or list of column names, optional
+        Covariates known through the horizon, numbers or categories. "calendar", alone or among other names, stands for
+        hour, weekday, season and holidays, computed from the timestamps, unless the frame has a column of that name.
+    static : column name or list of column names, optional
+        Covariates with one value per series, numbers or categories. May name the id: networks then learn a vector for
+        every series.
+    id_column : column name, optional
+        Column of a long frame that names the series (default: ``unique_id``, if there is one).
+    time_column : column name, optional
+        Column of a long frame that has the timestamps (default: ``ds``, if there is one).
+    calendar : str, pandas offset, time rule or dict, optional
+        How timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), a rule of
+        `tsseq.data.time_rules`, or a dict of codes by id. None learns the step from the index.
+    multivariate : {"independent", "joint"}, default "independent"
+        "independent" makes every target a series of its own that shares the model; "joint" puts all of them in one
+        row.
+    scaling : {"last", "standard", "mean", "none"} or None, default None
+        "last" subtracts the last value and divides by one number per series, learnt in `fit`; "standard" and "mean"
+        take mean and deviation, or mean size, of each context; "none" leaves values as they are. None is "last", or
+        the scaling that suits a head which does not go with it.
+    log : bool, default False
+        Whether to model logarithms. Prices then become log returns relative to the origin, and the point forecast is
+        the median of the price where the regressor forecasts the mean of its logarithm.
+    """
+
+    target: Names = None
+    past: Names = None
+    known: Names = None
+    static: Names = None
+    id_column: Hashable | None = None
+    time_column: Hashable | None = None
+    calendar: Calendar = None
+    multivariate: str = "independent"
+    scaling: str | None = None
+    log: bool = False
+
+
+@documented
+@dataclass(eq=False, repr=False)
+class Forecaster(FrameOptions, BaseForecaster):
     """Forecast the columns of a frame with any scikit-learn regressor, or with a `NeuralRegressor`.
 
     A row of the regressor's X is a window: the last ``context_length`` values (and covariates), its y the next
@@ -41,31 +92,21 @@ class Forecaster(BaseForecaster):
 
     Parameters
     ----------
-    regressor : any regressor; with ``horizon > 1`` one that takes a y of several columns.
-    horizon : rows to forecast.
-    context_length : rows of history that a forecast reads.
-    target : column or columns to forecast; may be left out when there is only one, or one named "y".
-    past, known, static : covariates known up to the origin, through the horizon, or with one value per series: numbers,
-        or categories (text, or dtype category). A category that `fit` has not seen counts as unknown, like a missing
-        one, and adds nothing to a forecast. ``static`` may name the id: networks then learn a vector for every series.
-        ``known="calendar"``, alone or among other names, stands for hour, weekday,
-        season and holidays, computed from the timestamps, unless the frame has a column of that name.
-    id_column, time_column : names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
-    calendar : how timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), or a dict
-        of codes by id. None learns the step from the index.
-    multivariate : "independent" makes every target a series of its own that shares the model; "joint" puts all of
-        them in one row.
-    scaling : None is "last", or what suits a head that does not go with it; "last" subtracts the last value and
-        divides by one number per series, learnt in `fit`; "standard" and
-        "mean" take mean and deviation, or mean size, of each context; "none".
-    log : model logarithms. Prices then become log returns relative to the origin, and the point forecast is the
-        median of the price where the regressor forecasts the mean of its logarithm.
+    regressor : regressor
+        Any scikit-learn regressor; with ``horizon > 1`` one that takes a y of several columns.
+    horizon : int
+        Rows to forecast.
+    context_length : int
+        Rows of history that a forecast reads.
 
     Attributes
     ----------
-    regressor_ : the fitted regressor.
-    scaling_ : what was learnt for scaling, on the rows given to `fit`.
-    fitted_until_ : the last timestamp seen in `fit`.
+    regressor_ : regressor
+        The fitted regressor.
+    scaling_ : Scaling
+        Location and scale of the targets and covariates, learnt on the rows given to `fit`.
+    fitted_until_ : Timestamp, Period or int
+        The last timestamp seen in `fit`.
 
     Examples
     --------
@@ -80,36 +121,9 @@ class Forecaster(BaseForecaster):
     1961-03-01       473.0
     """
 
-    def __init__(
-        self,
-        regressor: Any,
-        horizon: int,
-        context_length: int,
-        *,
-        target: Names = None,
-        past: Names = None,
-        known: Names = None,
-        static: Names = None,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-        calendar: Calendar = None,
-        multivariate: str = "independent",
-        scaling: str | None = None,
-        log: bool = False,
-    ) -> None:
-        self.regressor = regressor
-        self.horizon = horizon
-        self.context_length = context_length
-        self.target = target
-        self.past = past
-        self.known = known
-        self.static = static
-        self.id_column = id_column
-        self.time_column = time_column
-        self.calendar = calendar
-        self.multivariate = multivariate
-        self.scaling = scaling
-        self.log = log
+    regressor: Any
+    horizon: int
+    context_length: int
 
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Learn from every window of ``frame``.

@@ -1,54 +1,86 @@
 """Forecasters named after their network, with its hyper-parameters in their own constructor.
 
-They hold no logic: each says which network it is, and `_new_regressor` builds a `NeuralRegressor` around it.
+They hold no logic: each names its network, and `_NeuralForecaster` builds a `NeuralRegressor` around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, get_type_hints
 
 from sklearn.base import clone
 
-from tsseq.data.schema import Names
-from tsseq.data.timestamps import Calendar
 from tsseq.forecasting.forecaster import Forecaster
 from tsseq.forecasting.regressor import NeuralRegressor
 from tsseq.heads import Head
-from tsseq.hints import with_parameters
-from tsseq.networks import GRU, LSTM, RNN, DLinear, Linear, Network
+from tsseq.hints import documented
+from tsseq.networks import GRU, LSTM, RNN, DLinear, Linear, Network, PatchTST, PeepholeLSTM, Seq2Seq, Transformer
+from tsseq.networks.linear import DLinearOptions
+from tsseq.networks.patchtst import PatchTSTOptions
+from tsseq.networks.recurrent import RecurrentOptions
+from tsseq.networks.seq2seq import Seq2SeqOptions
+from tsseq.networks.transformer import TransformerOptions
 from tsseq.training.settings import Training
 
 
-class _Named(Forecaster):
-    """A forecaster whose regressor is a network of one kind; abstract."""
-
-    network: ClassVar[type[Network]]
-
-    def __init__(
-        self, horizon: int, context_length: int, *, head: Head | None, training: Training | None, **frame: Any
-    ) -> None:
-        super().__init__(None, horizon, context_length, **frame)
-        del self.regressor
-        self.head = head
-        self.training = training
-
-    def _new_regressor(self) -> NeuralRegressor:
-        own = {name: getattr(self, name) for name in self.network._get_param_names()}
-        parts = [None if part is None else clone(part) for part in (self.head, self.training)]
-        return NeuralRegressor(self.network(**own), *parts)
-
-
-class _Recurrent(_Named):
-    """The parameters of all recurrent forecasters.
+@dataclass(eq=False, repr=False, kw_only=True)
+class NeuralOptions:
+    """What stands around a network.
 
     Parameters
     ----------
-    horizon, context_length : rows to forecast, and rows of history that a forecast reads.
-    target, past, known, static, id_column, time_column, calendar, multivariate, scaling, log : see `Forecaster`.
-    hidden_size, n_layers, dropout, bidirectional, segment_length : see `tsseq.networks.LSTM`.
-    head : what is forecast: `Point` (the default), `Quantiles`, `Normal` or `StudentT`.
-    training : how the network is trained, a `Training`.
+    head : Head, optional
+        What is forecast: `Point` (the default, a median), `Quantiles`, or a distribution such as `Normal`, `StudentT`
+        or, for counts, `NegativeBinomial`.
+    training : Training, optional
+        How the network is trained; None is ``Training()``.
+    """
+
+    head: Head | None = None
+    training: Training | None = None
+
+
+@dataclass(eq=False, repr=False)
+class _NeuralForecaster(Forecaster):
+    """A forecaster whose regressor is a network of one kind; abstract."""
+
+    network: ClassVar[type[Network]]
+    regressor: Any = field(init=False, default=None)
+
+    def __init_subclass__(cls) -> None:
+        # A network takes its hyper-parameters by position too, a forecaster all options by name only: they become
+        # fields of its own.
+        options = [base for base in cls.__mro__ if is_dataclass(base) and not issubclass(base, Forecaster | Network)]
+        hints = get_type_hints(cls)
+        cls.__annotations__ = {option.name: hints[option.name] for base in options for option in fields(base)}
+
+    def _new_regressor(self) -> NeuralRegressor:
+        options = {name: getattr(self, name) for name in self.network._get_param_names()}
+        head, training = (None if part is None else clone(part) for part in (self.head, self.training))
+        return NeuralRegressor(self.network(**options), head, training)
+
+
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class RNNForecaster(NeuralOptions, RecurrentOptions, _NeuralForecaster):
+    """Forecast with a simple recurrent network.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample, RNNForecaster, Training
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = RNNForecaster(3, 24, hidden_size=16, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
+    """
+
+    network = RNN
+
+
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class LSTMForecaster(NeuralOptions, RecurrentOptions, _NeuralForecaster):
+    """Forecast with a long short-term memory network.
 
     Examples
     --------
@@ -58,130 +90,123 @@ class _Recurrent(_Named):
     ['passengers']
     """
 
-    def __init_subclass__(cls) -> None:
-        cls.__doc__ = with_parameters(cls, _Recurrent)
-
-    def __init__(
-        self,
-        horizon: int,
-        context_length: int,
-        *,
-        target: Names = None,
-        past: Names = None,
-        known: Names = None,
-        static: Names = None,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-        calendar: Calendar = None,
-        multivariate: str = "independent",
-        scaling: str | None = None,
-        log: bool = False,
-        hidden_size: int = 128,
-        n_layers: int = 1,
-        dropout: float = 0.3,
-        bidirectional: bool = False,
-        segment_length: int | None = 24,
-        head: Head | None = None,
-        training: Training | None = None,
-    ) -> None:
-        frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
-        frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
-        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
-        self.hidden_size = hidden_size
-        self.n_layers = n_layers
-        self.dropout = dropout
-        self.bidirectional = bidirectional
-        self.segment_length = segment_length
-
-
-class RNNForecaster(_Recurrent):
-    """Forecast with a simple recurrent network."""
-
-    network = RNN
-
-
-class LSTMForecaster(_Recurrent):
-    """Forecast with a long short-term memory network."""
-
     network = LSTM
 
 
-class GRUForecaster(_Recurrent):
-    """Forecast with a network of gated recurrent units."""
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class PeepholeLSTMForecaster(NeuralOptions, RecurrentOptions, _NeuralForecaster):
+    """Forecast with a long short-term memory network whose gates see the cell state.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample, PeepholeLSTMForecaster, Training
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = PeepholeLSTMForecaster(3, 24, hidden_size=16, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
+    """
+
+    network = PeepholeLSTM
+
+
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class GRUForecaster(NeuralOptions, RecurrentOptions, _NeuralForecaster):
+    """Forecast with a network of gated recurrent units.
+
+    Examples
+    --------
+    >>> from tsseq import GRUForecaster, load_sample, Training
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = GRUForecaster(3, 24, hidden_size=16, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
+    """
 
     network = GRU
 
 
-class LinearForecaster(_Named):
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class LinearForecaster(NeuralOptions, _NeuralForecaster):
     """Forecast with one linear map from the context to the horizon, trained by gradient descent.
 
-    Parameters
-    ----------
-    horizon, context_length : rows to forecast, and rows of history that a forecast reads.
-    target, past, known, static, id_column, time_column, calendar, multivariate, scaling, log : see `Forecaster`.
-    head : what is forecast: `Point` (the default), `Quantiles`, `Normal` or `StudentT`.
-    training : how the network is trained, a `Training`.
+    Examples
+    --------
+    >>> from tsseq import LinearForecaster, load_sample, Training
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = LinearForecaster(3, 24, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
     """
 
     network = Linear
 
-    def __init__(
-        self,
-        horizon: int,
-        context_length: int,
-        *,
-        target: Names = None,
-        past: Names = None,
-        known: Names = None,
-        static: Names = None,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-        calendar: Calendar = None,
-        multivariate: str = "independent",
-        scaling: str | None = None,
-        log: bool = False,
-        head: Head | None = None,
-        training: Training | None = None,
-    ) -> None:
-        frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
-        frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
-        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
 
-
-class DLinearForecaster(_Named):
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class DLinearForecaster(NeuralOptions, DLinearOptions, _NeuralForecaster):
     """Forecast with linear maps of the trend of the context and of what remains.
 
-    Parameters
-    ----------
-    horizon, context_length : rows to forecast, and rows of history that a forecast reads.
-    target, past, known, static, id_column, time_column, calendar, multivariate, scaling, log : see `Forecaster`.
-    kernel_size : see `tsseq.networks.DLinear`.
-    head : what is forecast: `Point` (the default), `Quantiles`, `Normal` or `StudentT`.
-    training : how the network is trained, a `Training`.
+    Examples
+    --------
+    >>> from tsseq import DLinearForecaster, load_sample, Training
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = DLinearForecaster(3, 24, kernel_size=13, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
     """
 
     network = DLinear
 
-    def __init__(
-        self,
-        horizon: int,
-        context_length: int,
-        *,
-        target: Names = None,
-        past: Names = None,
-        known: Names = None,
-        static: Names = None,
-        id_column: Hashable | None = None,
-        time_column: Hashable | None = None,
-        calendar: Calendar = None,
-        multivariate: str = "independent",
-        scaling: str | None = None,
-        log: bool = False,
-        kernel_size: int = 25,
-        head: Head | None = None,
-        training: Training | None = None,
-    ) -> None:
-        frame: dict[str, Any] = {"target": target, "past": past, "known": known, "static": static, "calendar": calendar}
-        frame |= {"id_column": id_column, "time_column": time_column, "multivariate": multivariate}
-        super().__init__(horizon, context_length, scaling=scaling, log=log, head=head, training=training, **frame)
-        self.kernel_size = kernel_size
+
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class Seq2SeqForecaster(NeuralOptions, Seq2SeqOptions, _NeuralForecaster):
+    """Forecast with an encoder and a decoder of recurrent cells that reads its own forecasts.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample, Seq2SeqForecaster, Training
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = Seq2SeqForecaster(3, 24, hidden_size=16, segment_length=6, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
+    """
+
+    network = Seq2Seq
+
+
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class TransformerForecaster(NeuralOptions, TransformerOptions, _NeuralForecaster):
+    """Forecast with an encoder and a decoder of multi-head attention.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample, Training, TransformerForecaster
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = TransformerForecaster(3, 24, segment_length=6, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
+    """
+
+    network = Transformer
+
+
+@documented
+@dataclass(eq=False, repr=False, kw_only=True)
+class PatchTSTForecaster(NeuralOptions, PatchTSTOptions, _NeuralForecaster):
+    """Forecast with a Transformer encoder over overlapping patches of each target.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample, PatchTSTForecaster, Training
+    >>> training = Training(max_steps=5, verbose=False)
+    >>> model = PatchTSTForecaster(3, 24, patch_length=6, stride=3, training=training)
+    >>> model.fit(load_sample("airline")).predict().shape
+    (3, 1)
+    """
+
+    network = PatchTST

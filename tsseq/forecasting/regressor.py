@@ -19,7 +19,7 @@ from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError, DataError
 from tsseq.heads import Head, Point
-from tsseq.hints import KnowsOtherNames
+from tsseq.hints import RejectsForeignNames
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
 from tsseq.networks.batch import Batch
@@ -41,7 +41,7 @@ def _has_attention(regressor: NeuralRegressor) -> bool:
     return regressor.network is not None and regressor.network.has_attention
 
 
-class NeuralRegressor(KnowsOtherNames, RegressorMixin, BaseEstimator):
+class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     """Train a sequence model on rows: windows of time series, or any table of numbers.
 
     Parameters

@@ -1,14 +1,11 @@
-"""Heads: what the numbers of the last layer mean.
-
-A head turns parameters ``params`` (B, H, C, n_params) into a loss, a point forecast, quantiles and samples, all in
-the units in which the network works: scaled targets. Distributions are in `tsseq.heads.distributions`.
-"""
+"""Head: the meaning of a network's last layer."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -16,17 +13,54 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from tsseq.errors import ConfigError
-from tsseq.hints import KnowsOtherNames
+from tsseq.errors import ConfigError, DataError
+from tsseq.hints import RejectsForeignNames
 
 
-class Head(KnowsOtherNames, BaseEstimator, ABC):
-    """Meaning of the last layer; abstract.
+@dataclass(eq=False, repr=False)
+class Head(RejectsForeignNames, BaseEstimator, ABC):
+    """Meaning of the last layer of a network: its loss, point forecast, quantiles and samples; abstract.
 
-    A subclass gives a loss and a point forecast; with `icdf` it has quantiles and samples too.
+    Attributes
+    ----------
+    scalings : tuple of str
+        Scalings of the targets that the head can be used with, the one that suits it best first; a class attribute.
+    lowest : float
+        Smallest target that it allows, in units of the data (default: no bound); a class attribute.
+    highest : float
+        Largest target that it allows, in units of the data (default: no bound); a class attribute.
 
-    ``scalings`` are the scalings of targets that it can be used with, ``lowest`` and ``highest`` bound the targets that
-    it allows. ``weighted`` says whether errors of all series count in their standard deviations.
+    Notes
+    -----
+    To write a head of your own, derive a class whose constructor only stores hyper-parameters, as a dataclass does,
+    and give it
+
+    - ``n_params``, a class attribute or a property: how many numbers the network gives for every value forecast;
+    - ``loss(params, target, loc, scale)``: what training makes small, for every value;
+    - ``mean(params)``: the point forecast;
+    - ``icdf(params, level, scale)``, if it is a distribution: quantiles, samples and paths follow from it.
+
+    ``params`` is (B, H, C, n_params), real numbers without bounds: windows, steps of the horizon, targets. Targets and
+    forecasts (B, H, C) are scaled: ``target * scale + loc`` is in units of the data, with ``loc`` and ``scale`` (B, C).
+    A missing target is 0 there, and its loss does not count.
+
+    Examples
+    --------
+    The logistic distribution, whose quantiles are known in closed form (`Network` has an example of both):
+
+    >>> from tsseq import Head, LinearForecaster, Training, load_sample
+    >>> class Logistic(Head):
+    ...     n_params = 2
+    ...     def loss(self, params, target, loc, scale):
+    ...         z = (target - params[..., 0]) / params[..., 1].exp()
+    ...         return z + 2 * (-z).exp().log1p() + params[..., 1]
+    ...     def mean(self, params):
+    ...         return params[..., 0]
+    ...     def icdf(self, params, level, scale):
+    ...         return params[..., 0] + params[..., 1].exp() * level.logit()
+    >>> model = LinearForecaster(2, 24, head=Logistic(), training=Training(max_steps=5, verbose=False))
+    >>> model.fit(load_sample("airline")).predict(levels=[0.1, 0.9]).columns.tolist()
+    ['passengers', 'passengers_q0.1', 'passengers_q0.9']
     """
 
     load_argument: ClassVar[str] = "heads"  # of `tsseq.load`, for classes of your own
@@ -41,32 +75,141 @@ class Head(KnowsOtherNames, BaseEstimator, ABC):
 
     @property
     def weighted(self) -> bool:
-        """See `Head`."""
+        """Whether an error counts in standard deviations of its series, not in those of the scaled targets."""
         return True
 
     @abstractmethod
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """Loss (B, H, C) of every value; ``target`` (B, H, C) is scaled by ``loc, scale`` (B, C)."""
+        """Loss of every value, which training makes small.
+
+        Parameters
+        ----------
+        params : Tensor
+            (B, H, C, n_params) from the last layer.
+        target : Tensor
+            (B, H, C) scaled targets.
+        loc : Tensor
+            (B, C) location of the targets, in units of the data.
+        scale : Tensor
+            (B, C) scale of the targets, in units of the data.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C).
+        """
 
     @abstractmethod
     def mean(self, params: Tensor) -> Tensor:
-        """Point forecast (B, H, C)."""
+        """Point forecast.
+
+        Parameters
+        ----------
+        params : Tensor
+            (B, H, C, n_params) from the last layer.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C), scaled.
+        """
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
-        """Values (..., B, H, C) that are not exceeded with probability ``level`` (..., B, H, C), which is in 0..1.
+        """Values that are not exceeded with a given probability, the inverse of the distribution function.
 
-        ``scale`` (B, C) is that of the windows.
+        Parameters
+        ----------
+        params : Tensor
+            (B, H, C, n_params) from the last layer.
+        level : Tensor
+            (..., B, H, C) probabilities in 0..1.
+        scale : Tensor
+            (B, C) scale of the targets, in units of the data.
+
+        Returns
+        -------
+        Tensor
+            (..., B, H, C), scaled.
+
+        Raises
+        ------
+        ConfigError
+            The head is not a distribution.
         """
         raise ConfigError(f"{type(self).__name__} has no quantiles; use head=Quantiles([...]), Normal() or StudentT().")
 
     def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
-        """Quantiles (B, H, C, len(levels)), never crossing; ``scale`` (B, C) is that of the windows."""
-        asked = np.asarray(levels, dtype=float)
-        if not ((asked > 0) & (asked < 1)).all():
+        """Quantiles, which never cross.
+
+        Parameters
+        ----------
+        params : Tensor
+            (B, H, C, n_params) from the last layer.
+        levels : sequence of float
+            Q levels between 0 and 1.
+        scale : Tensor
+            (B, C) scale of the targets, in units of the data.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C, Q), scaled.
+
+        Raises
+        ------
+        ConfigError
+            A level is not between 0 and 1, or the head has no quantiles.
+        """
+        numbers = np.asarray(levels, dtype=float)
+        if not ((numbers > 0) & (numbers < 1)).all():
             raise ConfigError(f"levels={list(levels)} must lie between 0 and 1.")
-        level = params.new_tensor(asked).reshape(-1, 1, 1, 1).expand(-1, *params.shape[:-1])  # (Q, B, H, C)
+        level = params.new_tensor(numbers).reshape(-1, 1, 1, 1).expand(-1, *params.shape[:-1])  # (Q, B, H, C)
         return self.icdf(params, level, scale).movedim(0, -1)
 
     def sample(self, params: Tensor, n: int, scale: Tensor) -> Tensor:
-        """Draws (n, B, H, C), independent of one another."""
+        """Draws, independent of one another.
+
+        Parameters
+        ----------
+        params : Tensor
+            (B, H, C, n_params) from the last layer.
+        n : int
+            Number of draws.
+        scale : Tensor
+            (B, C) scale of the targets, in units of the data.
+
+        Returns
+        -------
+        Tensor
+            (n, B, H, C), scaled.
+        """
         return self.icdf(params, torch.rand(n, *params.shape[:-1], device=params.device).clamp(1e-6, 1 - 1e-6), scale)
+
+    def check(self, kind: str, log: bool, lowest: float, highest: float) -> None:
+        """Refuse targets that the head has no meaning for.
+
+        Parameters
+        ----------
+        kind : str
+            How the targets are scaled: "last", "standard", "mean" or "none".
+        log : bool
+            Whether they are logarithms.
+        lowest : float
+            Smallest target.
+        highest : float
+            Largest target.
+
+        Raises
+        ------
+        ConfigError
+            The head cannot be used with this scaling, or with logarithms.
+        DataError
+            A target lies outside of the bounds of the head.
+        """
+        name = type(self).__name__
+        if kind not in self.scalings:
+            raise ConfigError(f"head={name} needs scaling={' or '.join(map(repr, self.scalings))}, not {kind!r}.")
+        if lowest < self.lowest:
+            raise DataError(f"head={name} needs targets of at least {self.lowest:g}; there is {lowest:g}.")
+        if highest > self.highest:
+            raise DataError(f"head={name} needs targets of at most {self.highest:g}; there is {highest:g}.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn import functional
@@ -10,41 +11,60 @@ from torch.nn import functional
 from tsseq.errors import ConfigError
 from tsseq.heads.base import Head
 
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "mae": functional.l1_loss,
+    "mse": functional.mse_loss,
+    "huber": functional.huber_loss,
+    "mase": functional.l1_loss,
+}
 
+
+@dataclass(eq=False, repr=False)
 class Point(Head):
-    """A point forecast.
+    """A point forecast, without quantiles.
 
     Parameters
     ----------
-    loss_name : "mae" (the forecast is a median), "mse" (a mean) or "huber", in standard deviations of each series;
-        "mase", the absolute error in each series' own typical change over the horizon, so that all series count alike;
-        or "smape", ``|y - f| / (|y| + |f|)`` in units of the data.
+    loss_name : {"mae", "mse", "huber", "mase", "smape"}, default "mae"
+        "mae" makes the forecast a median, "mse" a mean, "huber" something between; all three count in standard
+        deviations of each series. "mase" is the absolute error in each series' own typical change over the horizon,
+        so that all series count alike; "smape" is ``|y - f| / (|y| + |f|)`` in units of the data.
+
+    Examples
+    --------
+    >>> from tsseq import LinearForecaster, Point, Training, load_sample
+    >>> model = LinearForecaster(2, 24, head=Point("mse"), training=Training(max_steps=5, verbose=False))
+    >>> model.fit(load_sample("airline")).predict().shape
+    (2, 1)
     """
+
+    loss_name: str = "mae"
 
     n_params = 1
 
-    def __init__(self, loss_name: str = "mae") -> None:
-        self.loss_name = loss_name
-
     @property
     def weighted(self) -> bool:
-        """See `Head`."""
+        """Whether an error counts in standard deviations of its series."""
         return self.loss_name not in ("mase", "smape")
 
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """See `Head`."""
-        losses: dict[str, Any] = {"mae": functional.l1_loss, "mse": functional.mse_loss, "huber": functional.huber_loss}
-        losses["mase"] = functional.l1_loss
-        found = self.mean(params)
+        """The loss that is named, (B, H, C); a ConfigError if there is none of that name."""
+        forecast = self.mean(params)
         if self.loss_name == "smape":
             unit, zero = scale[:, None], loc[:, None]  # (B, 1, C)
-            size = (target * unit + zero).abs() + (found * unit + zero).abs()
-            return ((target - found) * unit).abs() / size.clamp(min=1e-12)
-        if self.loss_name not in losses:
-            known = ", ".join(map(repr, [*losses, "smape"]))
-            raise ConfigError(f"Point({self.loss_name!r}) is unknown; it is one of {known}.")
-        return losses[self.loss_name](found, target, reduction="none")
+            size = (target * unit + zero).abs() + (forecast * unit + zero).abs()
+            return ((target - forecast) * unit).abs() / size.clamp(min=1e-12)
+        if self.loss_name not in LOSSES:
+            names = ", ".join(map(repr, [*LOSSES, "smape"]))
+            raise ConfigError(f"Point({self.loss_name!r}) is unknown; it is one of {names}.")
+        return LOSSES[self.loss_name](forecast, target, reduction="none")
 
     def mean(self, params: Tensor) -> Tensor:
-        """See `Head`."""
+        """The only parameter, (B, H, C)."""
         return params[..., 0]
+
+    def check(self, kind: str, log: bool, lowest: float, highest: float) -> None:
+        """As for every head; "smape" is refused for logarithms too."""
+        super().check(kind, log, lowest, highest)
+        if self.loss_name == "smape" and log:
+            raise ConfigError("Point('smape') is not an error of logarithms; with log=True, 'mae' is relative already.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from tsseq.errors import ConfigError
 from tsseq.heads.base import Head
 
 
+@dataclass(eq=False, repr=False)
 class Quantiles(Head):
     """Quantiles that cannot cross: the median and, outwards from it, positive steps.
 
@@ -20,15 +22,22 @@ class Quantiles(Head):
 
     Parameters
     ----------
-    levels : quantile levels in 0..1 to train; 0.5 is always added.
+    levels : sequence of float, default (0.1, 0.5, 0.9)
+        Quantile levels between 0 and 1 to train; 0.5 is always added.
+
+    Examples
+    --------
+    >>> from tsseq import LinearForecaster, Quantiles, Training, load_sample
+    >>> model = LinearForecaster(2, 24, head=Quantiles([0.1, 0.9]), training=Training(max_steps=5, verbose=False))
+    >>> model.fit(load_sample("airline")).predict(levels=[0.2, 0.8]).columns.tolist()
+    ['passengers', 'passengers_q0.2', 'passengers_q0.8']
     """
 
-    def __init__(self, levels: Sequence[float] = (0.1, 0.5, 0.9)) -> None:
-        self.levels = levels
+    levels: Sequence[float] = (0.1, 0.5, 0.9)
 
     @property
-    def trained(self) -> list[float]:
-        """The sorted levels, with the median."""
+    def trained_levels(self) -> list[float]:
+        """The sorted levels, with the median; a ConfigError if one is not between 0 and 1."""
         levels = sorted({0.5, *map(float, self.levels)})
         if not 0 < levels[0] <= levels[-1] < 1:
             raise ConfigError(f"levels={self.levels} must lie between 0 and 1.")
@@ -36,30 +45,30 @@ class Quantiles(Head):
 
     @property
     def n_params(self) -> int:
-        """See `Head`."""
-        return len(self.trained)
+        """One number per trained level."""
+        return len(self.trained_levels)
 
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        """See `Head`."""
+        """Pinball loss (B, H, C), mean over the levels."""
         error = target[..., None] - self._values(params)  # (B, H, C, Q)
-        levels = torch.tensor(self.trained, dtype=error.dtype, device=error.device)
+        levels = torch.tensor(self.trained_levels, dtype=error.dtype, device=error.device)
         return torch.maximum(levels * error, (levels - 1) * error).mean(-1)
 
     def mean(self, params: Tensor) -> Tensor:
-        """See `Head`."""
-        return self._values(params)[..., self.trained.index(0.5)]
+        """The median, (B, H, C)."""
+        return self._values(params)[..., self.trained_levels.index(0.5)]
 
     def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
-        """See `Head`; a level outside the trained range is a ConfigError."""
-        trained, asked = self.trained, np.asarray(levels, dtype=float)
-        if (asked < trained[0]).any() or (asked > trained[-1]).any():
-            found = f"levels={list(levels)} go beyond the trained ones, {trained}"
-            raise ConfigError(f"{found}; train them with head=Quantiles(...).")
+        """Quantiles (B, H, C, Q); a level outside of the trained range is a ConfigError."""
+        trained, numbers = self.trained_levels, np.asarray(levels, dtype=float)
+        if (numbers < trained[0]).any() or (numbers > trained[-1]).any():
+            problem = f"levels={list(levels)} go beyond the trained ones, {trained}"
+            raise ConfigError(f"{problem}; train them with head=Quantiles(...).")
         return super().quantiles(params, levels, scale)
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
-        """See `Head`; straight lines between the trained levels, and on from the outermost two."""
-        values, trained = self._values(params), params.new_tensor(self.trained)
+        """Values (..., B, H, C) on straight lines between the trained levels, and on from the outermost two."""
+        values, trained = self._values(params), params.new_tensor(self.trained_levels)
         if len(trained) == 1:
             return values[..., 0].expand_as(level)
         values = values.expand(*level.shape, len(trained))  # (..., B, H, C, Q)
@@ -69,7 +78,7 @@ class Quantiles(Head):
         return torch.lerp(low, high, share)
 
     def _values(self, params: Tensor) -> Tensor:
-        middle = self.trained.index(0.5)
+        middle = self.trained_levels.index(0.5)
         steps = functional.softplus(params)
         below = -steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
         median = params[..., middle : middle + 1]

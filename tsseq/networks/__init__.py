@@ -1,9 +1,8 @@
-"""Sequence models: each is one file, named in ``__all__``."""
+"""Sequence models: hyper-parameters, and the torch modules that they build."""
 
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch, Channels
-from tsseq.networks.dlinear import DLinear
-from tsseq.networks.linear import Linear
+from tsseq.networks.linear import DLinear, Linear
 from tsseq.networks.patchtst import PatchTST
 from tsseq.networks.recurrent import GRU, LSTM, RNN, ChoGRU, PeepholeLSTM
 from tsseq.networks.seq2seq import Seq2Seq

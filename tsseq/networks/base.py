@@ -4,25 +4,87 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from tsseq.data.layout import Layout
-from tsseq.hints import KnowsOtherNames
+from tsseq.hints import RejectsForeignNames
 from tsseq.networks.batch import Batch
 
 
-class Network(KnowsOtherNames, BaseEstimator, ABC):
-    """Small estimator of hyper-parameters; its constructor only stores them.
+@dataclass(eq=False, repr=False)
+class Network(RejectsForeignNames, BaseEstimator, ABC):
+    """Hyper-parameters of an architecture, as a small estimator that builds a torch module; abstract.
 
-    A network is one file: a final subclass whose `build` returns a module with
-    ``forward(batch: Batch) -> (B, H, C_target, n_params)``. ``learning_rate`` is what suits it unless told otherwise.
-    A module works with a batch whose context is shorter than that of its layout; if it has ``unit``, rows of such a
-    context count in units of so many. One that has ``attention(batch) -> (B, H, L)`` says how much every step of the
-    horizon looks at every row of the context, or ``attention(batch, draw)`` if it is `Autoregressive`;
-    ``has_attention`` tells of it in advance.
+    Attributes
+    ----------
+    learning_rate : float
+        Rate that suits the network, used where `Training` has none (default: 1e-3); a class attribute.
+
+    Notes
+    -----
+    To write a network of your own, derive a class whose constructor only stores hyper-parameters, as a dataclass
+    does, and whose `build` returns a torch module. The module's ``forward(batch)`` is given a `Batch` and returns
+    either
+
+    - ``params``, a tensor (B, H, C, n_params): H is ``layout.horizon``, C ``layout.n_targets``; the head says what
+      the ``n_params`` numbers of each value mean; or
+    - ``(params, penalty)``: in training, ``penalty``, a scalar or a tensor (B,), is added to the loss (a
+      regulariser, a reconstruction error). It is ignored elsewhere.
+
+    What the module must keep to:
+
+    - The context of a batch may be shorter than ``layout.context_length``, never longer: series that begin late come
+      without the rows before they begin. A module with an attribute ``unit`` is given contexts whose length is a
+      multiple of it, wherever the series is long enough.
+    - Values are scaled already, and 0 where missing; ``batch.observed`` says where.
+    - Nothing is stored during ``forward``, and no row of a batch reads another.
+    - Categories are channels of numbers by then, and need nothing.
+
+    If the module also has ``attention(batch)``, which returns how much every step of the horizon looks at every row of
+    the context, (B, H, L), the network says so by ``has_attention``. A module that reads its own forecasts is an
+    `Autoregressive`. `tsseq.networks.layers` has blocks to build on.
+
+    Examples
+    --------
+    A network and a head of one's own (`Head` says what a head needs): a GRU over single rows, and the expectile, which
+    is the mean if errors above and below count alike.
+
+    >>> import numpy as np
+    >>> from dataclasses import dataclass
+    >>> from torch import nn
+    >>> from tsseq import Head, Network, NeuralRegressor, Training
+    >>> class Module(nn.Module):
+    ...     def __init__(self, hidden_size, layout, n_params):
+    ...         super().__init__()
+    ...         self.shape = (layout.horizon, layout.n_targets, n_params)
+    ...         self.cell = nn.GRU(layout.n_targets, hidden_size, batch_first=True)
+    ...         self.read = nn.Linear(hidden_size, layout.n_outputs * n_params)
+    ...     def forward(self, batch):
+    ...         _, state = self.cell(batch.values.target)  # (1, B, hidden)
+    ...         return self.read(state[0]).unflatten(1, self.shape)
+    >>> @dataclass(eq=False, repr=False)
+    ... class Small(Network):
+    ...     hidden_size: int = 8
+    ...     def build(self, layout, n_params):
+    ...         return Module(self.hidden_size, layout, n_params)
+    >>> @dataclass(eq=False, repr=False)
+    ... class Expectile(Head):
+    ...     level: float = 0.5
+    ...     n_params = 1
+    ...     def loss(self, params, target, loc, scale):
+    ...         error = target - params[..., 0]
+    ...         return (self.level - (error < 0).float()).abs() * error.square()
+    ...     def mean(self, params):
+    ...         return params[..., 0]
+    >>> X, y = np.random.default_rng(0).normal(size=(2, 200, 6))
+    >>> training = Training(max_epochs=2, learning_rate=0.01, verbose=False)
+    >>> model = NeuralRegressor(Small(), Expectile(0.9), training).fit(X, y[:, 0])
+    >>> bool((model.predict(X) > y[:, 0]).mean() > 0.6)  # most values lie below
+    True
     """
 
     load_argument: ClassVar[str] = "networks"  # of `tsseq.load`, for classes of your own
@@ -35,7 +97,20 @@ class Network(KnowsOtherNames, BaseEstimator, ABC):
 
     @abstractmethod
     def build(self, layout: Layout, n_params: int) -> nn.Module:
-        """Make a new module for rows of ``layout``; its last layer has ``n_params`` outputs per value forecast."""
+        """Make a new module.
+
+        Parameters
+        ----------
+        layout : Layout
+            Sizes of the rows: rows of context and horizon, channels of targets and covariates.
+        n_params : int
+            Outputs per value that is forecast, as many as the head asks for.
+
+        Returns
+        -------
+        torch.nn.Module
+            A module whose ``forward(batch)`` gives (B, horizon, n_targets, n_params).
+        """
 
 
 class Autoregressive(nn.Module, ABC):
@@ -43,9 +118,20 @@ class Autoregressive(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch, draw: Callable[[Tensor, int], Tensor] | None = None, copies: int = 1) -> Tensor:
-        """-> parameters (B * copies, H, C, n_params), ``copies`` of every series one after another.
+        """Decode the horizon step by step, or segment by segment.
 
-        ``draw(params, first)`` says which values (B * copies, h, C) go with params (B * copies, h, C, n_params), those
-        of the steps from ``first`` on; None takes the first parameter. With ``batch.future`` in training, the true
-        values may be read instead.
+        Parameters
+        ----------
+        batch : Batch
+            With ``batch.future`` in training, its true values may be read instead of the forecasts.
+        draw : callable, optional
+            ``draw(params, first)`` gives the values (B * copies, h, C) to read next for params
+            (B * copies, h, C, n_params), those of the steps from ``first`` on. None takes the first parameter.
+        copies : int, default 1
+            Paths to decode for every series.
+
+        Returns
+        -------
+        Tensor
+            Parameters (B * copies, H, C, n_params), all copies of a series one after another.
         """

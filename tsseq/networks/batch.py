@@ -1,4 +1,4 @@
-"""Rows become named tensors here, and nowhere else."""
+"""Batch: the named tensors that networks read, and how rows become one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,24 @@ from tsseq.data.layout import Layout
 
 
 class Channels(NamedTuple):
-    """The parts of a row, axes (batch, time, channel).
+    """The channels of a batch by their role; axes are (batch, time, channel).
 
     Attributes
     ----------
-    target : (B, L, C_target).
-    past : (B, L, C_past).
-    known : (B, L + H, C_known).
-    static : (B, C_static).
+    target : Tensor
+        (B, L, C_target) targets over the context.
+    past : Tensor
+        (B, L, C_past) covariates known up to the origin.
+    known : Tensor
+        (B, L + H, C_known) covariates known through the horizon.
+    static : Tensor
+        (B, C_static) covariates with one value per series.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Channels(torch.ones(1, 3, 1), *(torch.empty(1, 3, 0),) * 2, torch.empty(1, 0)).target.shape
+    torch.Size([1, 3, 1])
     """
 
     target: Tensor
@@ -28,15 +38,37 @@ class Channels(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a network reads.
+    """The input of a network: B windows, with a context of L rows and a horizon of H.
 
     Attributes
     ----------
-    values : scaled values, 0 where missing.
-    observed : 1 where a value was observed, 0 where it is missing; shapes as in ``values``.
-    codes : (B,) number of the series among those seen in training; 0 is unknown.
-    loc, scale : (B, C_target) of the window.
-    future : (B, H, C_target) the targets to come, for teacher forcing; None except in training.
+    values : Channels
+        Scaled values, 0 where missing.
+    observed : Channels
+        1 where a value was observed, 0 where it is missing; shapes as in ``values``.
+    codes : Tensor
+        (B,) number of the series among those seen in training; 0 is unknown.
+    loc : Tensor
+        (B, C_target) location that was subtracted from the targets, in units of the data.
+    scale : Tensor
+        (B, C_target) scale that the targets were divided by, in units of the data.
+    future : Tensor or None
+        (B, H, C_target) scaled targets of the horizon, for teacher forcing; None except in training.
+
+    Notes
+    -----
+    A network of one's own reads ``values.target`` for the history, ``values.known[:, -H:]`` for what is known about
+    the horizon, and ``observed`` where it should tell a missing value from 0. L may be shorter than
+    ``layout.context_length``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tsseq import Layout
+    >>> row = torch.tensor([[1.0, float("nan"), 3.0]])
+    >>> batch = unflatten(row, Layout(3, 1), torch.zeros(1), torch.zeros(1, 1), torch.ones(1, 1))
+    >>> batch.values.target[0, :, 0], batch.observed.target[0, :, 0]
+    (tensor([1., 0., 3.]), tensor([1., 0., 1.]))
     """
 
     values: Channels
@@ -50,37 +82,60 @@ class Batch(NamedTuple):
 def unflatten(
     row: Tensor, layout: Layout, codes: Tensor, loc: Tensor, scale: Tensor, future: Tensor | None = None
 ) -> Batch:
-    """Read rows (B, width) laid out as `Layout` says; NaN becomes 0 and is marked as not observed."""
-    seen = row.isfinite()
-    values = torch.where(seen, row, 0.0)
-    return Batch(_channels(values, layout), _channels(seen.to(row.dtype), layout), codes, loc, scale, future)
+    """Read flat rows as a batch; NaN becomes 0 and is marked as not observed.
+
+    Parameters
+    ----------
+    row : Tensor
+        (B, width) rows, channel by channel: targets, past, known, static.
+    layout : Layout
+        Sizes of a row.
+    codes : Tensor
+        (B,) number of each series.
+    loc : Tensor
+        (B, C_target) location of the targets.
+    scale : Tensor
+        (B, C_target) scale of the targets.
+    future : Tensor, optional
+        (B, H, C_target) scaled targets of the horizon.
+
+    Returns
+    -------
+    Batch
+        The rows, with axes (batch, time, channel).
+    """
+    observed = row.isfinite()
+    values = torch.where(observed, row, 0.0)
+    return Batch(_channels(values, layout), _channels(observed.to(row.dtype), layout), codes, loc, scale, future)
 
 
 def _channels(row: Tensor, layout: Layout) -> Channels:
-    length, both = layout.context_length, layout.context_length + layout.horizon
-    widths = [length * layout.n_targets, length * layout.n_past, both * layout.n_known, layout.n_static]
-    target, past, known, static = row.split(widths, dim=1)
+    context, both = layout.context_length, layout.context_length + layout.horizon
+    widths = [context * layout.n_targets, context * layout.n_past, both * layout.n_known, layout.n_static]
+    target, past, known, static = torch.split(row, widths, dim=1)
     return Channels(
-        target.unflatten(1, (layout.n_targets, length)).mT,  # (B, L, C)
-        past.reshape(len(row), layout.n_past, length).mT,
+        torch.unflatten(target, 1, (layout.n_targets, context)).mT,  # (B, L, C)
+        past.reshape(len(row), layout.n_past, context).mT,
         known.reshape(len(row), layout.n_known, both).mT,
         static,
     )
 
 
-def absent(batch: Batch) -> Tensor:
+def n_leading_missing(batch: Batch) -> Tensor:
     """(B,) leading rows of the context at which nothing at all is observed: they lie before the series begins."""
-    seen, length = batch.observed, batch.observed.target.shape[1]
-    rows = torch.cat([seen.target, seen.past, seen.known[:, :length]], dim=2).any(dim=2)  # (B, L)
+    observed, length = batch.observed, batch.observed.target.shape[1]
+    rows = torch.cat([observed.target, observed.past, observed.known[:, :length]], dim=2).any(dim=2)  # (B, L)
     return (rows.cumsum(dim=1) == 0).sum(dim=1)
 
 
-def shortened(batch: Batch, rows: Tensor, n: int) -> Batch:
+def drop_leading(batch: Batch, rows: Tensor, n: int) -> Batch:
     """The series ``rows`` (b,) of a batch without the first ``n`` rows of their context."""
 
-    def cut(part: Channels) -> Channels:
-        return Channels(part.target[rows, n:], part.past[rows, n:], part.known[rows, n:], part.static[rows])
+    def shorter(channels: Channels) -> Channels:
+        return Channels(
+            channels.target[rows, n:], channels.past[rows, n:], channels.known[rows, n:], channels.static[rows]
+        )
 
     future = None if batch.future is None else batch.future[rows]
-    rest = (batch.codes[rows], batch.loc[rows], batch.scale[rows], future)
-    return Batch(cut(batch.values), cut(batch.observed), *rest)
+    units = (batch.codes[rows], batch.loc[rows], batch.scale[rows])
+    return Batch(shorter(batch.values), shorter(batch.observed), *units, future)

@@ -11,16 +11,28 @@ from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.networks.batch import Batch, Channels
 
-WIDEST = 50
+MAX_WIDTH = 50
 
 
 def width_of(n_categories: int) -> int:
     """Channels of an embedding, a rule of thumb: ``1.6 * n ** 0.56``, rounded up, at most 50.
 
+    Parameters
+    ----------
+    n_categories : int
+        Categories to embed, at least 1.
+
+    Returns
+    -------
+    int
+        Width of the vector of each category.
+
+    Examples
+    --------
     >>> [width_of(n) for n in (1, 2, 10, 100, 10_000)]
     [2, 3, 6, 22, 50]
     """
-    return min(WIDEST, int(-(-1.6 * n_categories**0.56 // 1)))
+    return min(MAX_WIDTH, int(-(-1.6 * n_categories**0.56 // 1)))
 
 
 class Embedding(nn.Module):
@@ -31,39 +43,53 @@ class Embedding(nn.Module):
 
     Parameters
     ----------
-    layout : layout of the rows, with categories.
-    n_series : above 0, the static channels end in a vector for each series, by ``batch.codes`` in 0..n_series.
+    layout : Layout
+        Layout of the rows, with categories.
+    n_series : int, default 0
+        Above 0, the static channels end in a vector for each series, by ``batch.codes`` in 0..n_series.
 
     Attributes
     ----------
-    layout : layout of what `forward` returns, wider and without categories.
+    layout : Layout
+        Layout of the batches that `forward` returns, wider and without categories.
+
+    Raises
+    ------
+    ConfigError
+        The layout does not give a number of categories for every covariate.
+
+    Examples
+    --------
+    >>> from tsseq import Layout
+    >>> Embedding(Layout(12, 3, n_known=2, categories=(7, 0))).layout.n_known  # 5 for the categories, 1 number
+    6
     """
 
     def __init__(self, layout: Layout, n_series: int = 0) -> None:
         super().__init__()
         first, last = layout.n_past, layout.n_past + layout.n_known
-        numbers = layout.categories or (0,) * (last + layout.n_static)
-        if len(numbers) != last + layout.n_static:
+        sizes = layout.categories or (0,) * (last + layout.n_static)
+        if len(sizes) != last + layout.n_static:
             raise ConfigError(f"{layout} needs a number of categories for each of {last + layout.n_static} covariates.")
-        parts = numbers[:first], numbers[first:last], numbers[last:]
-        self.past, self.known, self.static = tables = [nn.ModuleList(map(_table, part)) for part in parts]
+        roles = sizes[:first], sizes[first:last], sizes[last:]
+        self.past, self.known, self.static = tables = [nn.ModuleList(map(_table, role)) for role in roles]
         self.series = _table(n_series)
-        n_past, n_known, n_static = (sum(map(_width, part)) for part in tables)
+        n_past, n_known, n_static = (sum(map(_width, role)) for role in tables)
         n_static += _width(self.series) if n_series else 0
         self.layout = replace(layout, n_past=n_past, n_known=n_known, n_static=n_static, categories=())
 
     def forward(self, batch: Batch) -> Batch:
         """The batch with wider channels; the same shapes otherwise."""
-        values, seen = batch.values, batch.observed
-        past = _widened(values.past, seen.past, self.past)
-        known = _widened(values.known, seen.known, self.known)
-        static = _widened(values.static, seen.static, self.static)
+        values, observed = batch.values, batch.observed
+        past = _look_up(values.past, observed.past, self.past)
+        known = _look_up(values.known, observed.known, self.known)
+        static = _look_up(values.static, observed.static, self.static)
         if isinstance(self.series, nn.Embedding):
-            found = self.series(batch.codes)  # (B, width)
-            familiar = (batch.codes > 0)[:, None].expand_as(found)
-            static = torch.cat([static[0], found], dim=1), torch.cat([static[1], familiar.to(static[1].dtype)], dim=1)
-        parts = (values.target, seen.target), past, known, static
-        return batch._replace(values=Channels(*(v for v, _ in parts)), observed=Channels(*(s for _, s in parts)))
+            vectors = self.series(batch.codes)  # (B, width)
+            familiar = (batch.codes > 0)[:, None].expand_as(vectors).to(static[1].dtype)
+            static = torch.cat([static[0], vectors], dim=1), torch.cat([static[1], familiar], dim=1)
+        roles = (values.target, observed.target), past, known, static
+        return batch._replace(values=Channels(*(v for v, _ in roles)), observed=Channels(*(o for _, o in roles)))
 
 
 def _table(n_categories: int) -> nn.Module:
@@ -74,13 +100,13 @@ def _width(table: nn.Module) -> int:
     return table.embedding_dim if isinstance(table, nn.Embedding) else 1
 
 
-def _widened(values: Tensor, seen: Tensor, tables: nn.ModuleList) -> tuple[Tensor, Tensor]:
-    """(..., C) -> (..., more): the channels of codes are looked up in their tables; so for what was observed."""
+def _look_up(values: Tensor, observed: Tensor, tables: nn.ModuleList) -> tuple[Tensor, Tensor]:
+    """Values (..., C), and what was observed of them, with every channel of codes replaced by its vectors."""
     if not any(isinstance(table, nn.Embedding) for table in tables):
-        return values, seen
-    found, observed = [], []
+        return values, observed
+    vectors, masks = [], []
     for channel, table in enumerate(tables):
-        one, own = values[..., channel : channel + 1], seen[..., channel : channel + 1]
-        found.append(table(one.squeeze(-1).long()) if isinstance(table, nn.Embedding) else one)
-        observed.append(own.expand_as(found[-1]))
-    return torch.cat(found, dim=-1), torch.cat(observed, dim=-1)
+        column, mask = values[..., channel : channel + 1], observed[..., channel : channel + 1]
+        vectors.append(table(column.squeeze(-1).long()) if isinstance(table, nn.Embedding) else column)
+        masks.append(mask.expand_as(vectors[-1]))
+    return torch.cat(vectors, dim=-1), torch.cat(masks, dim=-1)

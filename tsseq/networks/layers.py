@@ -1,4 +1,4 @@
-"""Blocks that networks share."""
+"""Blocks that networks share: inputs cut into segments, positions, attention, a linear map of covariates."""
 
 from __future__ import annotations
 
@@ -10,74 +10,216 @@ from torch.nn.functional import pad
 
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
-from tsseq.networks.batch import Batch, absent
+from tsseq.networks.batch import Batch, n_leading_missing
 
 
 def n_history(layout: Layout) -> int:
-    """Channels of `history`."""
+    """Number of channels of `history`.
+
+    Parameters
+    ----------
+    layout : Layout
+        Sizes of a row.
+
+    Returns
+    -------
+    int
+        Channels that change over time; twice as many if rows may have missing values.
+
+    Examples
+    --------
+    >>> n_history(Layout(12, 3, n_targets=2, n_known=1, missing=True))
+    6
+    """
     channels = layout.n_targets + layout.n_past + layout.n_known
     return channels * (2 if layout.missing else 1)
 
 
 def history(batch: Batch, layout: Layout) -> Tensor:
-    """(B, L, C) everything about the context that changes over time; with missing values, also what was observed."""
-    parts = [batch.values, batch.observed] if layout.missing else [batch.values]
+    """Everything about the context that changes over time; with missing values, also what was observed.
+
+    Parameters
+    ----------
+    batch : Batch
+        Windows.
+    layout : Layout
+        Sizes of a row.
+
+    Returns
+    -------
+    Tensor
+        (B, L, n_history(layout)).
+    """
+    sources = [batch.values, batch.observed] if layout.missing else [batch.values]
     length = batch.values.target.shape[1]  # unlike the layout's where a context is longer or shorter than in training
-    blocks = [block for part in parts for block in (part.target, part.past, part.known[:, :length])]
+    blocks = [block for source in sources for block in (source.target, source.past, source.known[:, :length])]
     return torch.cat(blocks, dim=2)  # (B, L, C)
 
 
-def coming(batch: Batch, layout: Layout) -> Tensor:
-    """(B, H, C_known) covariates known over the horizon."""
+def future_known(batch: Batch, layout: Layout) -> Tensor:
+    """Covariates known over the horizon.
+
+    Parameters
+    ----------
+    batch : Batch
+        Windows.
+    layout : Layout
+        Sizes of a row.
+
+    Returns
+    -------
+    Tensor
+        (B, H, C_known).
+    """
     return batch.values.known[:, -layout.horizon :]
 
 
 def segments(values: Tensor, length: int, front: bool) -> Tensor:
-    """Cut (B, T, C) into segments of ``length`` rows, (B, n, length * C); zeros fill the front or the back."""
+    """Cut a stretch of time into segments.
+
+    Parameters
+    ----------
+    values : Tensor
+        (B, T, C).
+    length : int
+        Rows per segment.
+    front : bool
+        Whether zeros fill up the first segment in front; otherwise they fill up the last one at its end.
+
+    Returns
+    -------
+    Tensor
+        (B, n, length * C), n segments.
+
+    Examples
+    --------
+    >>> import torch
+    >>> segments(torch.tensor([[[1], [2], [3]]]), 2, front=True)
+    tensor([[[0, 1],
+             [2, 3]]])
+    """
     lacking = -values.shape[1] % length
-    filled = pad(values, (0, 0, lacking, 0) if front else (0, 0, 0, lacking))
-    return filled.unflatten(1, (-1, length)).flatten(2)  # (B, n, length * C)
+    whole = pad(values, (0, 0, lacking, 0) if front else (0, 0, 0, lacking))
+    return torch.unflatten(whole, 1, (-1, length)).flatten(2)  # (B, n, length * C)
 
 
 def positions(n: int, size: int) -> Tensor:
-    """(n, size) sines in even and cosines in odd columns, ever slower (Vaswani et al. 2017, section 3.5)."""
+    """Sines in even and cosines in odd columns, ever slower (Vaswani et al. 2017, section 3.5).
+
+    Parameters
+    ----------
+    n : int
+        Positions.
+    size : int
+        Columns.
+
+    Returns
+    -------
+    Tensor
+        (n, size).
+
+    Examples
+    --------
+    >>> positions(2, 2)
+    tensor([[0.0000, 1.0000],
+            [0.8415, 0.5403]])
+    """
     angles = torch.arange(n)[:, None] / 10000 ** (torch.arange(0, size, 2) / size)  # (n, size / 2)
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :size]
 
 
 def attention_options(hidden_size: int, n_heads: int, feedforward_size: int, dropout: float) -> dict[str, Any]:
-    """What torch's Transformer layers are called with; heads that do not divide the width are a ConfigError."""
+    """Arguments of torch's Transformer layers.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Width of a token.
+    n_heads : int
+        Attention heads.
+    feedforward_size : int
+        Hidden units of the network that a layer applies to every token.
+    dropout : float
+        Share of attention and hidden units dropped in training.
+
+    Returns
+    -------
+    dict
+        Keyword arguments.
+
+    Raises
+    ------
+    ConfigError
+        The heads do not divide the width.
+    """
     if n_heads < 1 or hidden_size % n_heads:
         raise ConfigError(f"hidden_size={hidden_size} must be a multiple of n_heads={n_heads}.")
     sizes = {"d_model": hidden_size, "nhead": n_heads, "dim_feedforward": feedforward_size}
     return {**sizes, "dropout": dropout, "batch_first": True}
 
 
-def whole_row(batch: Batch, layout: Layout) -> list[Tensor]:
-    """The row again, flat: values of target, past, known and static; with missing values, also what was observed.
+def flatten_row(batch: Batch, layout: Layout) -> list[Tensor]:
+    """Flat blocks of a row: target, past, known and static; with missing values, also what was observed.
 
-    Rows that a shorter context lacks are 0.
+    Parameters
+    ----------
+    batch : Batch
+        Windows; rows that a shorter context lacks are 0.
+    layout : Layout
+        Sizes of a row.
+
+    Returns
+    -------
+    list of Tensor
+        (B, ...), as wide together as a row, or twice as wide with missing values.
     """
     lacking = layout.context_length - batch.values.target.shape[1]
     blocks = [*batch.values, *batch.observed] if layout.missing else [*batch.values]
-    return [(pad(x, (0, 0, lacking, 0)) if x.dim() == 3 else x).flatten(1) for x in blocks]
+    return [(pad(block, (0, 0, lacking, 0)) if block.dim() == 3 else block).flatten(1) for block in blocks]
 
 
-def spread(weights: Tensor, batch: Batch, length: int, ahead: int, horizon: int) -> Tensor:
-    """Attention between segments (B, m, n) as attention of steps to rows, (B, H, L).
+def expand_attention(weights: Tensor, batch: Batch, length: int, horizon_segment: int, horizon: int) -> Tensor:
+    """Attention between segments as attention of steps to rows.
 
-    ``length`` rows make a segment of the context, whose front is filled, ``ahead`` steps one of the horizon. Rows of a
-    segment share alike, but for those before the series begins, which get nothing.
+    Rows of a segment share its weight equally, without those before the series begins.
+
+    Parameters
+    ----------
+    weights : Tensor
+        (B, m, n) attention of m segments of the horizon to n of the context.
+    batch : Batch
+        Windows.
+    length : int
+        Rows per segment of the context, the first of which is filled up in front.
+    horizon_segment : int
+        Steps per segment of the horizon, the last of which is filled up at its end.
+    horizon : int
+        Steps of the horizon, H.
+
+    Returns
+    -------
+    Tensor
+        (B, H, L).
     """
-    rows = batch.values.target.shape[1]
-    there = (torch.arange(rows, device=weights.device) >= absent(batch)[:, None]).to(weights.dtype)  # (B, L)
-    counts = segments(there[..., None], length, front=True).sum(dim=2)  # (B, n)
-    each = (weights / counts.clamp(min=1)[:, None]).repeat_interleave(length, dim=2)[:, :, -rows:]  # (B, m, L)
-    return (each * there[:, None]).repeat_interleave(ahead, dim=1)[:, :horizon]
+    n_rows = batch.values.target.shape[1]
+    exists = torch.arange(n_rows, device=weights.device) >= n_leading_missing(batch)[:, None]  # (B, L)
+    mask = exists.to(weights.dtype)
+    counts = segments(mask[..., None], length, front=True).sum(dim=2)  # (B, n)
+    shares = weights / counts.clamp(min=1)[:, None]  # (B, m, n)
+    by_row = shares.repeat_interleave(length, dim=2)[:, :, -n_rows:] * mask[:, None]  # (B, m, L)
+    return by_row.repeat_interleave(horizon_segment, dim=1)[:, :horizon]
 
 
-class Others(nn.Module):
-    """One linear map to the horizon, (B, H, C, n_params), from everything in a row but the values of the targets."""
+class CovariateLinear(nn.Module):
+    """One linear map to the horizon, (B, H, C, n_params), from everything in a row but the values of the targets.
+
+    Parameters
+    ----------
+    layout : Layout
+        Sizes of a row.
+    n_params : int
+        Outputs per value that is forecast.
+    """
 
     def __init__(self, layout: Layout, n_params: int) -> None:
         super().__init__()
@@ -87,8 +229,8 @@ class Others(nn.Module):
         self.map = nn.Linear(width, layout.n_outputs * n_params, bias=False) if width else None
 
     def forward(self, batch: Batch) -> Tensor:
-        """See the class; zeros if there is nothing else."""
+        """Map covariates and what was observed; zeros if a row has only targets."""
         if self.map is None:
             return batch.loc.new_zeros(len(batch.loc), *self.shape)
-        row = torch.cat(whole_row(batch, self.layout)[1:], dim=1)  # (B, width)
-        return self.map(row).unflatten(1, self.shape)
+        row = torch.cat(flatten_row(batch, self.layout)[1:], dim=1)  # (B, width)
+        return torch.unflatten(self.map(row), 1, self.shape)

@@ -1,18 +1,53 @@
-"""A Transformer encoder over overlapping patches of one series."""
+"""A Transformer encoder over overlapping patches of each series."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from tsseq.data.layout import Layout
+from tsseq.hints import documented
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
-from tsseq.networks.layers import Others, attention_options
+from tsseq.networks.layers import CovariateLinear, attention_options
 
 
-class PatchTST(Network):
+@dataclass(eq=False, repr=False)
+class PatchTSTOptions:
+    """Hyper-parameters of `PatchTST`.
+
+    Parameters
+    ----------
+    patch_length : int, default 16
+        Rows per patch, at most the context.
+    stride : int, default 8
+        Rows between the starts of two patches, at most the context.
+    hidden_size : int, default 64
+        Width of an embedded patch.
+    n_heads : int, default 4
+        Attention heads, which must divide ``hidden_size``.
+    n_layers : int, default 2
+        Layers of the encoder.
+    feedforward_size : int, default 128
+        Hidden units of the network that each layer applies to every patch.
+    dropout : float, default 0.3
+        Share of embeddings, attention and hidden units dropped in training.
+    """
+
+    patch_length: int = 16
+    stride: int = 8
+    hidden_size: int = 64
+    n_heads: int = 4
+    n_layers: int = 2
+    feedforward_size: int = 128
+    dropout: float = 0.3
+
+
+@documented
+class PatchTST(PatchTSTOptions, Network):
     """Patched, channel-independent Transformer encoder (Nie et al. 2023, A Time Series is Worth 64 Words).
 
     Every target is cut into overlapping patches, which are embedded, placed by learnt positions and attend to each
@@ -20,34 +55,16 @@ class PatchTST(Network):
     Covariates, those known over the horizon too, are added through one linear map. The paper normalises over the
     batch; here every patch is normalised by itself, so that no forecast depends on what else is forecast with it.
 
-    Parameters
-    ----------
-    patch_length, stride : rows per patch and between the starts of two, at most the context.
-    hidden_size, n_heads : width of a patch's embedding; attention heads, which must divide it.
-    n_layers, feedforward_size : encoder layers; hidden units of the network that each applies to every patch.
-    dropout : share of embeddings, attention and hidden units dropped in training.
+    Examples
+    --------
+    >>> from tsseq import Layout, PatchTST
+    >>> module = PatchTST(patch_length=12, stride=6).build(Layout(context_length=48, horizon=6), n_params=1)
+    >>> module.positions.shape  # patches, hidden_size
+    torch.Size([8, 64])
     """
 
-    def __init__(
-        self,
-        patch_length: int = 16,
-        stride: int = 8,
-        hidden_size: int = 64,
-        n_heads: int = 4,
-        n_layers: int = 2,
-        feedforward_size: int = 128,
-        dropout: float = 0.3,
-    ) -> None:
-        self.patch_length = patch_length
-        self.stride = stride
-        self.hidden_size = hidden_size
-        self.n_heads = n_heads
-        self.n_layers = n_layers
-        self.feedforward_size = feedforward_size
-        self.dropout = dropout
-
     def build(self, layout: Layout, n_params: int) -> nn.Module:
-        """See `Network`."""
+        """Make a new module."""
         return _PatchTSTNet(self, layout, n_params)
 
 
@@ -58,33 +75,34 @@ def patches(values: Tensor, length: int, stride: int) -> Tensor:
 
 
 class _PatchTSTNet(nn.Module):
-    def __init__(self, given: PatchTST, layout: Layout, n_params: int) -> None:
+    def __init__(self, spec: PatchTST, layout: Layout, n_params: int) -> None:
         super().__init__()
-        size, rows = given.hidden_size, layout.context_length
-        self.length, self.stride = min(given.patch_length, rows), min(given.stride, rows)
+        size, rows = spec.hidden_size, layout.context_length
+        self.length, self.stride = min(spec.patch_length, rows), min(spec.stride, rows)
         self.unit, self.rows = self.stride, rows
         self.missing = layout.missing
-        self.out = (layout.horizon, n_params)
+        self.shape = (layout.horizon, n_params)
         n_patches = (rows - self.length) // self.stride + 2
         self.embed = nn.Linear(self.length * (1 + layout.missing), size)
         self.positions = nn.Parameter(0.02 * torch.randn(n_patches, size))
-        options = attention_options(size, given.n_heads, given.feedforward_size, given.dropout)
+        options = attention_options(size, spec.n_heads, spec.feedforward_size, spec.dropout)
         options |= {"activation": "gelu", "norm_first": True}
-        layers = [nn.TransformerEncoderLayer(**options) for _ in range(given.n_layers)]
-        self.encoder = nn.Sequential(nn.Dropout(given.dropout), *layers, nn.LayerNorm(size))
+        layers = [nn.TransformerEncoderLayer(**options) for _ in range(spec.n_layers)]
+        self.encoder = nn.Sequential(nn.Dropout(spec.dropout), *layers, nn.LayerNorm(size))
         self.read = nn.Linear(n_patches * size, layout.horizon * n_params)
-        self.others = Others(layout, n_params)
+        self.others = CovariateLinear(layout, n_params)
 
     def forward(self, batch: Batch) -> Tensor:
         target, observed = batch.values.target, batch.observed.target
         values = torch.stack([target, observed] if self.missing else [target], dim=3)  # (B, L, C, 1 or 2)
-        cut = patches(self._filled(values.transpose(1, 2).flatten(0, 1)), self.length, self.stride)
-        encoded = self.encoder(self.embed(cut) + self.positions[-cut.shape[1] :])  # (B * C, n, hidden)
-        encoded = pad(encoded, (0, 0, len(self.positions) - cut.shape[1], 0))  # (B * C, n_patches, hidden)
-        found = self.read(encoded.flatten(1)).unflatten(1, self.out)  # (B * C, H, n_params)
-        return found.unflatten(0, (len(target), -1)).transpose(1, 2) + self.others(batch)  # (B, H, C, n_params)
+        inputs = patches(self._fill_front(values.transpose(1, 2).flatten(0, 1)), self.length, self.stride)
+        encoded = self.encoder(self.embed(inputs) + self.positions[-inputs.shape[1] :])  # (B * C, n, hidden)
+        encoded = pad(encoded, (0, 0, len(self.positions) - inputs.shape[1], 0))  # (B * C, n_patches, hidden)
+        params = self.read(encoded.flatten(1)).unflatten(1, self.shape)  # (B * C, H, n_params)
+        covariates: Tensor = self.others(batch)  # (B, H, C, n_params)
+        return torch.unflatten(params, 0, (len(target), -1)).transpose(1, 2) + covariates
 
-    def _filled(self, values: Tensor) -> Tensor:
+    def _fill_front(self, values: Tensor) -> Tensor:
         """Zeros in front of a shorter context (B, L, C), so that its patches start where those of a whole one do."""
         rows = values.shape[1]
         whole = min(-(-rows // self.stride) * self.stride, self.rows)  # as contexts count in units

@@ -1,4 +1,4 @@
-"""Read-outs of the states that a network passes through: of all of them together, or of each by itself.
+"""Readouts of a network's states: of their mean over time, or of each by itself.
 
 A network that has states offers ``build_encoder(layout) -> Encoder`` beside `Network.build`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeGuard
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -20,9 +21,12 @@ class Encoder(nn.Module):
 
     Attributes
     ----------
-    length : rows per segment.
-    size : width of a state.
-    dropout : share of a state to drop before it is read.
+    length : int
+        Rows per segment.
+    size : int
+        Width of a state.
+    dropout : float
+        Share of a state to drop before it is read.
     """
 
     length: int
@@ -44,53 +48,51 @@ def has_states(network: Any) -> TypeGuard[HasStates]:
     return hasattr(network, "build_encoder")
 
 
-class Pooled(Network):
-    """One output (B, 1, 1, n_params) per row, a linear map of the mean of the states over time."""
-
+class _Readout(Network):
     def __init__(self, network: HasStates) -> None:
         self.network = network
         self.learning_rate = network.learning_rate  # type: ignore[misc]
 
+
+class MeanReadout(_Readout):
+    """One output (B, 1, 1, n_params) per row, a linear map of the mean of the states over time."""
+
     def build(self, layout: Layout, n_params: int) -> nn.Module:
-        """See `Network`."""
-        return _PooledNet(self.network.build_encoder(layout), n_params)
+        """Make a new module."""
+        return _MeanReadoutNet(self.network.build_encoder(layout), n_params)
 
 
-class Stepwise(Network):
+class StepReadout(_Readout):
     """An output (B, L, 1, n_params) for every step of the context, a linear map of its state.
 
     The layout's ``horizon`` is its ``context_length``; contexts longer than that have longer outputs.
     """
 
-    def __init__(self, network: HasStates) -> None:
-        self.network = network
-        self.learning_rate = network.learning_rate  # type: ignore[misc]
-
     def build(self, layout: Layout, n_params: int) -> nn.Module:
-        """See `Network`."""
-        return _StepwiseNet(self.network.build_encoder(layout), layout, n_params)
+        """Make a new module."""
+        return _StepReadoutNet(self.network.build_encoder(layout), layout, n_params)
 
 
-class _PooledNet(nn.Module):
+class _MeanReadoutNet(nn.Module):
     def __init__(self, encoder: Encoder, n_params: int) -> None:
         super().__init__()
         self.encoder, self.unit = encoder, encoder.length
         self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, n_params))
 
     def forward(self, batch: Batch) -> Tensor:
-        values: Tensor = self.read(self.encoder(batch).mean(1))
-        return values[:, None, None]  # (B, 1, 1, n_params)
+        params: Tensor = self.read(self.encoder(batch).mean(1))
+        return params[:, None, None]  # (B, 1, 1, n_params)
 
 
-class _StepwiseNet(nn.Module):
+class _StepReadoutNet(nn.Module):
     def __init__(self, encoder: Encoder, layout: Layout, n_params: int) -> None:
         super().__init__()
         self.encoder, self.horizon, self.unit = encoder, layout.horizon, encoder.length
-        self.out = (encoder.length, 1, n_params)
+        self.shape = (encoder.length, 1, n_params)
         self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, encoder.length * n_params))
 
     def forward(self, batch: Batch) -> Tensor:
-        values = self.read(self.encoder(batch)).unflatten(2, self.out).flatten(1, 2)  # (B, n * length, 1, n_params)
-        values = values[:, -batch.values.target.shape[1] :]  # (B, L, 1, n_params)
+        params = torch.unflatten(self.read(self.encoder(batch)), 2, self.shape)  # (B, n, length, 1, n_params)
+        params = params.flatten(1, 2)[:, -batch.values.target.shape[1] :]  # (B, L, 1, n_params)
         # A context may come without its empty front, whose outputs nothing reads.
-        return pad(values, (0, 0, 0, 0, max(self.horizon - values.shape[1], 0), 0))
+        return pad(params, (0, 0, 0, 0, max(self.horizon - params.shape[1], 0), 0))

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from tsseq.data.layout import Layout
 from tsseq.heads import Head
 from tsseq.networks.base import Autoregressive, Network
-from tsseq.networks.batch import Batch, absent, shortened
+from tsseq.networks.batch import Batch, drop_leading, n_leading_missing
 from tsseq.networks.embedding import Embedding
 
 
@@ -101,11 +101,11 @@ class Model(nn.Module):
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
         """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""
         batch = batch if self.embed is None else self.embed(batch)
-        n_missing = absent(batch) if self.layout.missing or not self.training else None
+        n_missing = n_leading_missing(batch) if self.layout.missing or not self.training else None
         if n_missing is None or not n_missing.any():
             return run(batch, *more)
         length = batch.values.target.shape[1]
         lengths = (-(-(length - n_missing) // self.unit) * self.unit).clamp(1, length)  # (B,) rows, in whole units
         groups = [(n, (lengths == n).nonzero()[:, 0]) for n in lengths.unique().tolist()]
-        parts = [run(shortened(batch, rows, length - n), *(x[rows] for x in more)) for n, rows in groups]
+        parts = [run(drop_leading(batch, rows, length - n), *(x[rows] for x in more)) for n, rows in groups]
         return torch.cat(parts)[torch.cat([rows for _, rows in groups]).argsort()]

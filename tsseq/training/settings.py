@@ -2,83 +2,99 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from tsseq.errors import ConfigError
-from tsseq.hints import KnowsOtherNames
+from tsseq.hints import RejectsForeignNames
 
 SCHEDULES = ("exponential", "cosine", "constant")
 
 
-class Training(KnowsOtherNames, BaseEstimator):
+@dataclass(eq=False, repr=False, kw_only=True)
+class Training(RejectsForeignNames, BaseEstimator):
     """How a network is trained. The defaults reach published accuracy on the benchmarks.
 
     Parameters
     ----------
-    max_epochs : passes over the training windows; an epoch has at least 50 optimiser steps, for which few windows are
-        drawn again, in smaller batches.
-    max_steps : optimiser steps at most; None sets no limit.
-    batch_size : windows per step, over all devices.
-    learning_rate, weight_decay : of AdamW (Loshchilov and Hutter 2019); a rate of None is the network's own.
-    schedule : "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end, "constant" leaves it.
-    gradient_clip : norm at which gradients are clipped; None leaves them alone.
-    validation : share of the last origin times that is held out. Their loss chooses the epoch whose weights are kept;
-        with fewer than 10 such windows, or 0, none are held out.
-    patience : epochs without a better validation loss before training stops; None never stops early.
-    seed : makes a fit repeatable; None draws a new one. The global random state is never touched.
-    verbose : whether to show a progress bar.
-    accelerator, devices, num_nodes, strategy, precision : handed to Lightning's Trainer. Several devices train as
-        several processes; only one is used unless told.
-    compile : whether to run the network through `torch.compile`.
-    keep_memory : whether the C library keeps freed memory for the next step (Linux with glibc; for the whole process):
-        long recurrent networks train up to 1.7 times as fast on CPUs.
+    max_epochs : int, default 10
+        Passes over the training windows; an epoch has at least 50 optimiser steps, for which few windows are drawn
+        again, in smaller batches.
+    max_steps : int or None, default None
+        Optimiser steps at most; None sets no limit.
+    batch_size : int, default 256
+        Windows per step, over all devices.
+    learning_rate : float or None, default None
+        Rate of AdamW (Loshchilov and Hutter 2019) at the start; None is the network's own.
+    weight_decay : float, default 0.01
+        Weight decay of AdamW.
+    schedule : {"exponential", "cosine", "constant"}, default "exponential"
+        "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end; "constant" leaves it.
+    gradient_clip : float or None, default 1.0
+        Norm at which gradients are clipped; None leaves them alone.
+    validation : float, default 0.1
+        Share of the last origin times that is held out, from 0 to below 1. Their loss chooses the epoch whose weights
+        are kept; with fewer than 10 such windows, or 0, none are held out.
+    patience : int or None, default 3
+        Epochs without a better validation loss before training stops; None never stops early.
+    seed : int or None, default 0
+        Makes a fit repeatable; None draws a new one. The global random state is never touched.
+    verbose : bool, default True
+        Whether to show a progress bar.
+    accelerator : str, default "auto"
+        Kind of device, as Lightning's Trainer takes it: "cpu", "gpu", "auto".
+    devices : int or list of int, default 1
+        How many devices, or which ones, as Lightning's Trainer takes it. Several train as several processes.
+    num_nodes : int, default 1
+        Machines that train together, as Lightning's Trainer takes it.
+    strategy : str or Strategy, default "auto"
+        How several processes start and share gradients, as Lightning's Trainer takes it.
+    precision : str or int, default "32-true"
+        Numbers of the network, as Lightning's Trainer takes it: "32-true", "bf16-mixed", "16-mixed".
+    compile : bool, default False
+        Whether to run the network through `torch.compile`.
+    keep_memory : bool, default True
+        Whether the C library keeps freed memory for the next step (Linux with glibc; for the whole process): long
+        recurrent networks train up to 1.7 times as fast on CPUs.
+
+    Examples
+    --------
+    >>> from tsseq import LinearForecaster, Training, load_sample
+    >>> training = Training(max_epochs=5, schedule="cosine", seed=1, verbose=False)
+    >>> model = LinearForecaster(3, 24, training=training).fit(load_sample("airline"))
+    >>> len(model.history_)
+    5
     """
 
-    def __init__(
-        self,
-        *,
-        max_epochs: int = 10,
-        max_steps: int | None = None,
-        batch_size: int = 256,
-        learning_rate: float | None = None,
-        weight_decay: float = 1e-2,
-        schedule: str = "exponential",
-        gradient_clip: float | None = 1.0,
-        validation: float = 0.1,
-        patience: int | None = 3,
-        seed: int | None = 0,
-        verbose: bool = True,
-        accelerator: str = "auto",
-        devices: int | list[int] = 1,
-        num_nodes: int = 1,
-        strategy: Any = "auto",
-        precision: str | int = "32-true",
-        compile: bool = False,
-        keep_memory: bool = True,
-    ) -> None:
-        self.max_epochs = max_epochs
-        self.max_steps = max_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.gradient_clip = gradient_clip
-        self.validation = validation
-        self.patience = patience
-        self.seed = seed
-        self.verbose = verbose
-        self.accelerator = accelerator
-        self.devices = devices
-        self.num_nodes = num_nodes
-        self.strategy = strategy
-        self.precision = precision
-        self.compile = compile
-        self.keep_memory = keep_memory
+    max_epochs: int = 10
+    max_steps: int | None = None
+    batch_size: int = 256
+    learning_rate: float | None = None
+    weight_decay: float = 1e-2
+    schedule: str = "exponential"
+    gradient_clip: float | None = 1.0
+    validation: float = 0.1
+    patience: int | None = 3
+    seed: int | None = 0
+    verbose: bool = True
+    accelerator: str = "auto"
+    devices: int | list[int] = 1
+    num_nodes: int = 1
+    strategy: Any = "auto"
+    precision: str | int = "32-true"
+    compile: bool = False
+    keep_memory: bool = True
 
     def check(self) -> None:
-        """Raise a ConfigError for values that make no sense."""
+        """Refuse values that make no sense.
+
+        Raises
+        ------
+        ConfigError
+            A number is out of its range, or the schedule is unknown.
+        """
         for name in ("max_epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Training({name}={getattr(self, name)}) must be at least 1.")
