@@ -1,4 +1,6 @@
-"""Small frames that many tests share; Hypothesis repeats the same examples on every run."""
+"""Small frames that many tests share, the profiles of Hypothesis, and which tests are slow."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,8 +9,19 @@ from hypothesis import settings
 
 from tsseq import load_sample
 
-settings.register_profile("tsseq", deadline=None, derandomize=True, database=None)
+# The same examples on every run; `make proof` draws many more, and others each time.
+settings.register_profile("tsseq", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.register_profile("proof", deadline=None, database=None, max_examples=1000)
 settings.load_profile("tsseq")
+
+SLOW = (Path(__file__).parent / "slow.txt").read_text().splitlines()
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what slow.txt lists as slow: a line names a file, a test, or one of a test's parameters."""
+    for item in items:
+        if any(item.nodeid == line or item.nodeid.startswith((f"{line}::", f"{line}[")) for line in SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
