@@ -10,7 +10,7 @@ import tsseq
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-SLOW = [line for line in (ROOT / "tests" / "slow.txt").read_text().splitlines() if line and not line.startswith("#")]
+SLOW = (ROOT / "tests" / "slow.txt").read_text().splitlines()
 
 
 def imported_packages() -> set[str]:
@@ -47,9 +47,8 @@ def test_the_version_is_written_once():
     assert text.count(f'"{tsseq.__version__}"') == 1
 
 
-def test_every_line_of_the_slow_list_names_a_file_or_a_test():
+def test_every_line_of_the_slow_list_names_a_test():
     for line in SLOW:
         path, _, test = line.partition("::")
         name = test.split("[")[0].split(".")[-1]
-        assert not test or re.search(rf"(def|class) {name}\b", (ROOT / path).read_text()), line
-        assert (ROOT / path).exists(), line
+        assert re.search(rf"(def|class) {name}\b", (ROOT / path).read_text()), line
