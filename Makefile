@@ -1,12 +1,13 @@
-# make demo | test | check | lint | type | notebooks | bench
+# make demo | check | quick | test | lint | type | cover | proof | matrix | notebooks | bench | api | slow | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready-$(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
 # One thread per process: small networks gain nothing from more, and busy machines lose a lot.
 RUN := env -u PYTHONPATH OMP_NUM_THREADS=1 PYTHONHASHSEED=0
+PYTEST := $(RUN) $(BIN)/python -m pytest -q
 
-.PHONY: demo test check lint type notebooks bench clean
+.PHONY: demo check quick test lint type cover proof matrix notebooks bench api slow clean
 
 $(READY):
 	@echo "Making $(VENV) and installing the tested versions (constraints.txt); this takes some minutes once."
@@ -19,22 +20,46 @@ $(READY):
 demo: $(READY)
 	@$(RUN) $(BIN)/tsseq demo
 
+# What must pass before a change lands.
+check: lint type test
+
+# At least three quarters of the tests in a minute or so, while you work.
+quick: $(READY)
+	@$(PYTEST) -n auto --maxprocesses 2 -m "not slow and not proof"
+
 test: $(READY)
-	@$(RUN) $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=90 -q --durations=10
+	@$(PYTEST) -n auto --durations=10
+
+cover: $(READY)
+	@$(PYTEST) -n auto --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 type: $(READY)
-	@$(BIN)/mypy
+	@$(BIN)/mypy && $(BIN)/basedpyright --pythonpath $(BIN)/python
 
-check: lint type test
+# What takes long: random tests with many more examples, and other versions of what tsseq stands on.
+proof: $(READY)
+	@$(PYTEST) -n auto -m "hypothesis or proof" --hypothesis-profile=proof
+	@$(MAKE) --no-print-directory matrix
+
+matrix:
+	@$(PYTHON) tests/matrix.py lowest && $(PYTHON) tests/matrix.py newest
 
 notebooks: $(READY)
-	@$(BIN)/jupytext --sync notebooks/*.py && $(RUN) $(BIN)/python -m pytest -q tests/test_notebooks.py
+	@$(BIN)/jupytext --sync notebooks/*.py && $(PYTEST) tests/test_notebooks.py
 
 bench: $(READY)
 	@$(RUN) $(BIN)/python benchmarks/accuracy.py --quick
 
+# Accept a change of the public names and signatures.
+api: $(READY)
+	@$(RUN) $(BIN)/python tests/public_api.py
+
+# Write tests/slow.txt anew, from the time that each test takes here.
+slow: $(READY)
+	@$(PYTEST) -n auto --list-slow 0.25
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-lowest .venv-newest

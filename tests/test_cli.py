@@ -45,19 +45,13 @@ AIR = ("air.csv", "--target", "passengers")
 QUICK = tsseq.Training(max_epochs=1, max_steps=3, verbose=False)
 
 
-def test_forecast_writes_csv_to_the_terminal(air):
-    done = run("forecast", *AIR, "--horizon", 3, "--model", "ridge", "--context-length", 24, "--log", cwd=air)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "month,passengers"
-    assert [line.split(",")[0] for line in done.stdout.splitlines()[1:]] == ["1961-01-01", "1961-02-01", "1961-03-01"]
-
-
-def test_forecast_with_quantiles_into_a_file(air, call):
-    arguments = ["--model", "gru", "--max-epochs", 1, "--level", 0.1, "--level", 0.9, "--output", "out.csv"]
-    done = call("forecast", *AIR, "--horizon", 2, "--context-length", 12, *arguments)
+def test_fit_and_predict_write_csv_into_a_file(air, call):
+    fit = ["--model", "gru", "--max-epochs", 1, "--level", 0.1, "--level", 0.9]
+    assert call("fit", *AIR, "--horizon", 2, "--context-length", 12, *fit).returncode == 0
+    done = call("predict", "model.tsseq", "--level", 0.1, "--level", 0.9, "--output", "out.csv")
     assert done.returncode == 0, done.stderr
     assert list(pd.read_csv(air / "out.csv")) == ["month", "passengers", "passengers_q0.1", "passengers_q0.9"]
-    assert sorted(os.listdir(air)) == ["air.csv", "out.csv"]
+    assert sorted(os.listdir(air)) == ["air.csv", "model.tsseq", "out.csv"]
 
 
 def table(done, **more) -> pd.DataFrame:
@@ -129,6 +123,16 @@ def test_a_model_of_indexed_series_made_in_python_predicts_from_a_file(air, call
     assert found["y"].tolist() == [30.0, 31.0, 31.0, 32.0]
 
 
+def test_a_model_of_closes_side_by_side_predicts_from_a_file(tmp_path, call):
+    day = pd.date_range("2024", periods=30, name="day")
+    closes = pd.DataFrame({"MSFT": np.arange(30.0), "AAPL": np.arange(30.0) + 100}, day).rename_axis(columns="Ticker")
+    tsseq.Forecaster(tsseq.Drift(), 2, 5, target="close").fit(closes[:-2]).save(tmp_path / "drift.tsseq")
+    closes.to_csv(tmp_path / "closes.csv")
+    forecasts = table(call("predict", "drift.tsseq", "closes.csv"))
+    assert forecasts["MSFT"].tolist() == [30.0, 31.0]
+    assert forecasts["AAPL"].tolist() == [130.0, 131.0]
+
+
 @pytest.mark.parametrize(("name", "first"), [("naive", 432.0), ("seasonal-naive", 417.0)])
 def test_naive_models_are_saved_with_quantiles_from_their_errors(call, air, name, first):
     fit = ["--horizon", 2, "--context-length", 12, "--model", name, "--level", 0.1, "--level", 0.9]
@@ -155,7 +159,7 @@ def test_help_loads_no_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("demo", "fit", "predict", "forecast", "backtest", "info"):
+    for command in ("demo", "download", "fit", "predict", "backtest", "info"):
         assert command in done.stdout
 
 
@@ -192,9 +196,9 @@ def test_info_names_versions(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["forecast", "none.csv", "--target", "y", "--horizon", 3], "none.csv is no file"),
+        (["fit", "none.csv", "--target", "y", "--horizon", 3], "none.csv is not a file"),
         (
-            ["forecast", "air.csv", "--target", "sales", "--horizon", 3, "--model", "ridge"],
+            ["fit", "air.csv", "--target", "sales", "--horizon", 3, "--model", "ridge"],
             "'sales' is not in the frame",
         ),
         (
@@ -210,7 +214,7 @@ def test_info_names_versions(tmp_path):
         (["predict", "none.tsseq"], "No such file or directory: 'none.tsseq'"),
         (["predict", "damaged.tsseq"], "damaged.tsseq: Bad CRC-32 for file 'config.json'"),
         (["predict", "air.csv"], "air.csv: File is not a zip file"),
-        (["predict", "last.tsseq", "none.csv"], "none.csv is no file"),
+        (["predict", "last.tsseq", "none.csv"], "none.csv is not a file"),
         (["predict", "last.tsseq", "daily.csv"], "column 'month' is not in daily.csv"),
         (["predict", "last.tsseq", "--level", 0.1], "LastValue has no quantiles"),
         (["predict", "last.tsseq", "--steps", 0], "steps=0 must be a whole number"),

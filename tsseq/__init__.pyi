@@ -61,7 +61,7 @@ from .networks import Transformer as Transformer
 from .persistence import load as load
 from .plotting import plot_forecast as plot_forecast
 from .prices import download_prices as download_prices
-from .reporting import report as report
+from .reporting.report import report as report
 from .trading import Book as Book
 from .trading import Costs as Costs
 from .trading import simulate as simulate

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 
@@ -43,7 +43,6 @@ def test_series_lie_one_after_another_in_the_order_of_their_ids():
     assert panel.times.tolist() == [*DAYS[:8], *DAYS[:3], *DAYS[:5]]
 
 
-@settings(max_examples=30)
 @given(order=st.permutations(range(16)))
 def test_rows_in_any_order_give_the_same_panel(order):
     panel, other = panel_of(), panel_of(frame_of(c=5, a=8, b=3).iloc[order])

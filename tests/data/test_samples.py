@@ -135,7 +135,7 @@ def test_an_installed_package_reads_the_datasets_inside_it(tmp_path):
     (package / "data").mkdir()
     for module in ("__init__.py", "data/__init__.py"):
         (package / module).touch()
-    for module in ("errors.py", "data/samples.py"):
+    for module in ("errors.py", "typing.py", "data/samples.py"):
         shutil.copy(ROOT / "tsseq" / module, package / module)
     script = "from tsseq.data import samples; print(samples.__file__, len(samples.load_sample('airline')))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)

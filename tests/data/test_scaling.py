@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
@@ -115,14 +115,12 @@ def test_a_level_of_a_hundred_million_costs_no_accuracy(kind, series):
 
 
 @pytest.mark.parametrize("kind", ["last", "standard"])
-@settings(max_examples=40)
 @given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3))
 def test_forecasts_shift_and_stretch_as_the_series_does(kind, a, b):
     out, other = (model(scaling=kind).fit(values).predict()["y"] for values in (walk(60), a * walk(60) + b))
     np.testing.assert_allclose(other, a * out + b, rtol=1e-7, atol=1e-6 * a)
 
 
-@settings(max_examples=40)
 @given(a=st.floats(1e-3, 1e3))
 def test_forecasts_stretch_as_the_series_does_when_divided_by_their_mean_size(a):
     out, other = (model(scaling="mean").fit(values).predict()["y"] for values in (walk(60), a * walk(60)))

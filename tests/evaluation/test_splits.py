@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
@@ -61,7 +61,6 @@ def splits_of(cv, X):
 optional = st.none() | st.integers(1, 12)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.integers(4, 60), st.integers(2, 7), optional, optional, st.integers(0, 4))
 def test_walk_forward_splits_as_scikit_learn_does(n, n_splits, test_size, window, gap):
     theirs = TimeSeriesSplit(n_splits, max_train_size=window, test_size=test_size, gap=gap)

@@ -1,4 +1,4 @@
-"""The commands: demo, download, fit, predict, forecast, backtest, info."""
+"""The commands demo, download, fit, predict, backtest and info."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import platform
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 import typer
 
-from tsseq.cli.download import download
 from tsseq.cli.files import read, read_like, write
 from tsseq.cli.models import forecaster
 from tsseq.cli.options import (
@@ -25,13 +24,17 @@ from tsseq.cli.options import (
     Log,
     Model,
     Models,
-    Output,
-    Report,
     Source,
     Target,
     TimeColumn,
 )
-from tsseq.errors import TsseqError
+from tsseq.errors import ConfigError, TsseqError
+
+if TYPE_CHECKING:
+    from tsseq.evaluation import BacktestResult
+
+METRICS = ("MAE", "RMSE", "MASE", "sMAPE", "skill", "pinball", "coverage")
+PACKAGES = ("torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy", "exchange-calendars")
 
 app = typer.Typer(
     help="Time-series forecasting with sequence models.",
@@ -42,33 +45,56 @@ app = typer.Typer(
 
 
 @app.command()
-def demo(report: Annotated[Path, typer.Option(help="Where to write the report.")] = Path("report.html")) -> None:
+def demo(report: Annotated[Path, typer.Option(help="HTML file to write the report to.")] = Path("report.html")) -> None:
     """Forecast the S&P 500 five days ahead and find out whether it was worth anything."""
     import tsseq
-    from tsseq import Costs
+    from tsseq.trading.statistics import statistics_of
 
     prices = tsseq.load_sample("sp500")
     typer.echo(f"S&P 500, {len(prices)} daily bars from {prices.index[0].date()} to {prices.index[-1].date()}.")
-    shared: dict[str, Any] = {"target": "close", "log": True, "calendar": "XNYS"}
-    models = {name: forecaster(name, prices, 5, 60, 10, **shared) for name in ("lstm", "gru", "ridge")}
+    roles: dict[str, Any] = {"target": "close", "log": True, "calendar": "XNYS"}
+    models = {name: forecaster(name, prices, 5, 60, 10, **roles) for name in ("lstm", "gru", "ridge")}
     typer.echo(
         "Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each."
     )
     result = tsseq.backtest(models, prices, n_cutoffs=150, stride=5)
     weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", allow_short=False)
-    book = tsseq.simulate(weights, prices, costs=Costs(bps=5, slippage_bps=2))
+    book = tsseq.simulate(weights, prices, costs=tsseq.Costs(bps=5, slippage_bps=2))
     _show(result)
-    stats = pd.DataFrame({"long/flat by lstm, net": book.stats(), "buy and hold": _held(book)})
+    held = pd.Series(statistics_of(book.benchmark, periods_per_year=book.periods_per_year))
+    stats = pd.DataFrame({"long/flat by lstm, net": book.stats(), "buy and hold": held})
     typer.echo("\nTrading the LSTM's sign, long or flat, filled at the next open, 7 bp per unit traded:")
     typer.echo(stats.round(3).to_string(na_rep=""))
     typer.echo(f"\nReport: {tsseq.report(result, book, report)}")
 
 
-app.command()(download)
+@app.command()
+def download(
+    tickers: Annotated[list[str], typer.Argument(help="Yahoo's symbols, such as AAPL or ^GSPC.")],
+    output: Annotated[Path, typer.Option(help="File to write; its name ends in .parquet or .csv.")],
+    start: Annotated[str | None, typer.Option(help="First date, such as 2015-01-31. Default: all history.")] = None,
+    end: Annotated[str | None, typer.Option(help="The date after the last one. Default: until now.")] = None,
+    adjust: Annotated[bool, typer.Option(help="Adjust prices for dividends.")] = True,
+    cache_dir: Annotated[Path | None, typer.Option(help="Folder of the cache. Default: the user's cache.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if a ticker lacks bars.")] = False,
+) -> None:
+    """Download daily prices from Yahoo into a file with the columns id, time and prices."""
+    import tsseq
+
+    if output.suffix not in (".parquet", ".csv"):
+        raise ConfigError(f"--output {output} must end in .parquet or .csv.")
+    prices = tsseq.download_prices(tickers, start, end, adjust=adjust, cache_dir=cache_dir, strict=strict)
+    table = prices.panel.reset_index()
+    if output.suffix == ".csv":
+        table.to_csv(output, index=False)
+    else:
+        table.to_parquet(output, index=False)
+    typer.echo(prices.report.to_string(na_rep=""), err=True)
+    typer.echo(f"Prices: {output}, {len(table)} rows; read it with --id-column id --time-column time", err=True)
 
 
 @app.command()
-def fit(
+def fit(  # noqa: PLR0913 (an option each)
     source: Source,
     target: Target,
     horizon: Horizon,
@@ -83,8 +109,8 @@ def fit(
     output: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.tsseq"),
 ) -> None:
     """Fit a model on a whole file and write it to a model file."""
-    frame, names = read(source, time_column, id_column)
-    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **names}
+    frame, columns = read(source, time_column, id_column)
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
     with redirect_stdout(sys.stderr):  # where progress belongs
         fitted = forecaster(model, frame, horizon, context_length, max_epochs, level, **roles).fit(frame)
     fitted.save(output)
@@ -95,11 +121,11 @@ def fit(
 def predict(
     model: Annotated[Path, typer.Argument(help="A model file, as fit writes it.")],
     source: Annotated[
-        Path | None, typer.Argument(help="CSV or parquet file to forecast from; what the model was fitted on, if none.")
+        Path | None, typer.Argument(help="CSV or parquet file to forecast from. Default: what the model was fitted on.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Rows to forecast; the model's horizon unless told.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Rows to forecast. Default: the model's horizon.")] = None,
     level: Levels = None,
-    output: Output = None,
+    output: Annotated[Path | None, typer.Option(help="CSV file to write. Default: the terminal.")] = None,
 ) -> None:
     """Read a model file and forecast the rows after the end of a file with the same columns."""
     import tsseq
@@ -110,30 +136,7 @@ def predict(
 
 
 @app.command()
-def forecast(
-    source: Source,
-    target: Target,
-    horizon: Horizon,
-    model: Model = "lstm",
-    context_length: Context = 60,
-    time_column: TimeColumn = None,
-    id_column: IdColumn = None,
-    calendar: Calendar = None,
-    log: Log = False,
-    max_epochs: Epochs = 10,
-    level: Levels = None,
-    output: Output = None,
-) -> None:
-    """Fit and predict at once: fit a model on a whole file and forecast the rows after its end."""
-    frame, names = read(source, time_column, id_column)
-    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **names}
-    with redirect_stdout(sys.stderr):  # where progress belongs
-        fitted = forecaster(model, frame, horizon, context_length, max_epochs, level, **roles).fit(frame)
-    write(fitted, fitted.predict(levels=level or None), output)
-
-
-@app.command()
-def backtest(
+def backtest(  # noqa: PLR0913 (an option each)
     source: Source,
     target: Target,
     horizon: Horizon,
@@ -144,17 +147,17 @@ def backtest(
     calendar: Calendar = None,
     log: Log = False,
     max_epochs: Epochs = 10,
-    n_cutoffs: Annotated[int, typer.Option(help="Origins to forecast from.")] = 20,
-    step: Annotated[int | None, typer.Option(help="Rows between origins; the horizon unless told.")] = None,
-    report: Report = None,
+    n_cutoffs: Annotated[int, typer.Option(help="Cutoffs to forecast from.")] = 20,
+    stride: Annotated[int | None, typer.Option(help="Rows between cutoffs. Default: the horizon.")] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML file to write a report to.")] = None,
 ) -> None:
     """Compare models and naive forecasts at past cutoffs of a file."""
     import tsseq
 
-    frame, names = read(source, time_column, id_column)
-    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **names}
+    frame, columns = read(source, time_column, id_column)
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
     models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
-    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=step)
+    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=stride)
     _show(result)
     if report is not None:
         typer.echo(f"\nReport: {tsseq.report(result, path=report)}")
@@ -167,18 +170,22 @@ def info() -> None:
 
     import tsseq
 
-    names = ("torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy", "exchange-calendars")
-    typer.echo(
-        f"tsseq {tsseq.__version__}\npython {platform.python_version()} on {platform.system()} {platform.machine()}"
-    )
-    for name in names:
+    python = f"python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    typer.echo(f"tsseq {tsseq.__version__}\n{python}")
+    for name in PACKAGES:
         typer.echo(f"{name} {importlib.metadata.version(name)}")
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     typer.echo(f"{torch.get_num_threads()} CPU threads; GPUs: {', '.join(gpus) or 'none'}")
 
 
 def main() -> None:
-    """Run the command; an error of ours, or of the disk, is one line, not a traceback."""
+    """Run the command that the process's arguments name; an error of tsseq or of the disk is one line and exit code 1.
+
+    Raises
+    ------
+    SystemExit
+        Always; the exit code is 0 if the command succeeded.
+    """
     try:
         app(standalone_mode=True)
     except (TsseqError, OSError) as error:
@@ -186,23 +193,16 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _show(result: Any) -> None:
+def _show(result: BacktestResult) -> None:
     """Print the score table, with p-values against the last value, and what it means."""
     from tsseq.evaluation.result import NAIVE
 
-    shown = [name for name in ("MAE", "RMSE", "MASE", "sMAPE", "skill", "pinball", "coverage") if name in result.scores]
-    table = result.scores[shown].join(result.compare(alternative="less")["p_value"].rename("p (better)"))
-    typer.echo(f"\n{table.round(4).to_string(na_rep='')}")
+    metrics = [name for name in METRICS if name in result.scores]
+    p_values = result.compare(alternative="less")["p_value"]
+    typer.echo(f"\n{result.scores[metrics].join(p_values.rename('p (better)')).round(4).to_string(na_rep='')}")
     typer.echo("\np: Diebold-Mariano test that the model is more accurate than the last value (one-sided).")
-    better = [name for name, p in table["p (better)"].items() if p < 0.05 and name not in NAIVE]
+    better = [name for name, p_value in p_values.items() if p_value < 0.05 and name not in NAIVE]
     if better:
         typer.echo(f"Better than repeating the last value: {', '.join(better)}.")
     else:
         typer.echo("No model beats repeating the last value. That is the usual answer for prices, and worth knowing.")
-
-
-def _held(book: Any) -> pd.Series:
-    from tsseq.trading.statistics.returns import STATISTICS
-
-    pairs = STATISTICS.items() if isinstance(STATISTICS, dict) else [(f.__name__, f) for f in STATISTICS]
-    return pd.Series({name: function(book.benchmark) for name, function in pairs})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tsseq.forecasting import BaseForecaster
 
 NEURAL = {
     "lstm": "LSTMForecaster",
@@ -29,10 +32,36 @@ def forecaster(
     max_epochs: int,
     levels: list[float] | None = None,
     **roles: Any,
-) -> Any:
-    """The model called ``name`` for ``frame``, not fitted; ``levels`` are those of the quantiles that it has to offer.
+) -> BaseForecaster:
+    """Make a model that is not fitted.
 
-    Networks learn them. Other models get them from the errors that they make on held-out rows.
+    Parameters
+    ----------
+    name : str
+        One of `MODELS`.
+    frame : Series or DataFrame
+        What it will be fitted on; the seasonal naive model takes its season from it.
+    horizon : int
+        Rows to forecast.
+    context_length : int
+        Rows of history that a forecast reads.
+    max_epochs : int
+        Epochs of training at most, of a neural model.
+    levels : list of float, optional
+        Levels of the quantiles that it shall have. Networks learn them; other models get quantiles from their errors
+        on held-out rows. Default: no quantiles.
+    **roles : Any
+        Columns, calendar and ``log``, as `tsseq.Forecaster` takes them.
+
+    Returns
+    -------
+    BaseForecaster
+        The forecaster.
+
+    Raises
+    ------
+    ConfigError
+        The name is unknown, or the frame suggests no season to a seasonal naive model.
     """
     import tsseq
 
@@ -40,20 +69,19 @@ def forecaster(
         raise ConfigError(f"--model {name} is unknown; it is one of {', '.join(MODELS)}.")
     if name in NEURAL:
         head, training = tsseq.Quantiles(levels) if levels else None, tsseq.Training(max_epochs=max_epochs)
-        return getattr(tsseq, NEURAL[name])(horizon, context_length, head=head, training=training, **roles)
+        neural: BaseForecaster = getattr(tsseq, NEURAL[name])(
+            horizon, context_length, head=head, training=training, **roles
+        )
+        return neural
     model = tsseq.Forecaster(tsseq.LastValue(), horizon, context_length, **roles)
     if name == "ridge":
         from sklearn.linear_model import Ridge
 
         model.set_params(regressor=Ridge())
     elif name == "seasonal-naive":
-        model.set_params(regressor=tsseq.SeasonalNaive(_season(model, frame)))
+        season = model.to_panel(frame).rules[0].season_length
+        if season == 1:
+            step = "--model seasonal-naive: the step between these timestamps suggests no season"
+            raise ConfigError(f"{step}; use naive.")
+        model.set_params(regressor=tsseq.SeasonalNaive(season))
     return tsseq.ConformalForecaster(model) if levels else model
-
-
-def _season(model: Any, frame: Frame) -> int:
-    panel = model.to_panel(frame)
-    season = panel.rules[0].season_length
-    if season == 1:
-        raise ConfigError("--model seasonal-naive: the step between these timestamps suggests no season; use naive.")
-    return season

@@ -1,4 +1,4 @@
-"""Covariates that the calendar gives: hour, day of the week, season, holidays; all known in advance."""
+"""Covariates computed from timestamps: hour, day of the week, season, holidays; all known in advance."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from tsseq.data.time_rules import DAY, TimeRule
 from tsseq.errors import ConfigError
-
-Array = NDArray[np.float64]
+from tsseq.typing import Array, Index
 
 
 def calendar_covariates(times: pd.Index, rule: TimeRule) -> tuple[tuple[str, ...], Array]:
-    """What the calendar says about timestamps, as far as their step leaves it open.
+    """Compute what the calendar says about timestamps; what their step makes constant is left out.
 
     ========================== =========================== ======================================================
     name                       where                       value
@@ -34,16 +33,22 @@ def calendar_covariates(times: pd.Index, rule: TimeRule) -> tuple[tuple[str, ...
 
     Parameters
     ----------
-    times : (n,) dates or periods; time zones are honoured.
-    rule : how they follow one another. A value depends on its own timestamp and on the rule, on nothing else.
+    times : DatetimeIndex or PeriodIndex of shape (n,)
+        Timestamps of the rows, in local time.
+    rule : TimeRule
+        How timestamps follow one another. A value depends on its own timestamp and on the rule, on nothing else.
 
     Returns
     -------
-    Names, and values (n, len(names)).
+    names : tuple of str
+        One name per column of ``values``.
+    values : ndarray of shape (n, len(names))
+        The covariates.
 
     Raises
     ------
-    ConfigError : timestamps are whole numbers, or steps of a year and more, about which a calendar says nothing.
+    ConfigError
+        Timestamps are whole numbers, or steps of a year and more, about which a calendar says nothing.
 
     Examples
     --------
@@ -67,29 +72,58 @@ def calendar_covariates(times: pd.Index, rule: TimeRule) -> tuple[tuple[str, ...
     return tuple(columns), np.column_stack(list(columns.values()))
 
 
-def calendar_columns(
-    times: pd.Index, rules: tuple[TimeRule, ...], indptr: NDArray[np.int64]
-) -> tuple[tuple[str, ...], Array]:
-    """`calendar_covariates` of series that share one rule or have one each; 0 is what a rule does not speak of."""
+def calendar_columns(times: pd.Index, rules: tuple[TimeRule, ...], indptr: Index) -> tuple[tuple[str, ...], Array]:
+    """Compute the calendar covariates of many series.
+
+    Parameters
+    ----------
+    times : DatetimeIndex or PeriodIndex of shape (n,)
+        Timestamps of all series, one series after another.
+    rules : tuple of TimeRule
+        One rule that all series share, or one rule per series.
+    indptr : ndarray of shape (n_series + 1,)
+        First row of each series, and the number of rows.
+
+    Returns
+    -------
+    names : tuple of str
+        Names of the covariates that any of the rules gives.
+    values : ndarray of shape (n, len(names))
+        The covariates; 0 in the rows of a series whose rule does not give that covariate.
+
+    Raises
+    ------
+    ConfigError
+        As `calendar_covariates` raises it for one series.
+
+    Examples
+    --------
+    >>> from tsseq.data.time_rules import DAY, Steps
+    >>> times = pd.date_range("2024-01-01", periods=2).append(pd.date_range("2024-01-01", periods=2, freq="7D"))
+    >>> names, values = calendar_columns(times, (Steps(DAY), Steps(7 * DAY)), np.array([0, 2, 4]))
+    >>> names[0], values[:, 0].round(3).tolist()
+    ('calendar_weekday_sin', [0.0, 0.782, 0.0, 0.0])
+    """
     if len(rules) == 1:
         return calendar_covariates(times, rules[0])
-    parts = [calendar_covariates(times[start:end], rule) for (start, end), rule in zip(pairwise(indptr), rules)]
-    names = tuple(dict.fromkeys(name for own, _ in parts for name in own))
+    bounds = list(pairwise(indptr))
+    blocks = [calendar_covariates(times[start:end], rule) for (start, end), rule in zip(bounds, rules)]
+    names = tuple(dict.fromkeys(name for block_names, _ in blocks for name in block_names))
     values = np.zeros((len(times), len(names)))
-    for (own, found), start, end in zip(parts, indptr[:-1], indptr[1:]):
-        values[start:end, [names.index(name) for name in own]] = found
+    for (block_names, block), (start, end) in zip(blocks, bounds):
+        values[start:end, [names.index(name) for name in block_names]] = block
     return names, values
 
 
 def _turns(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> dict[str, pd.Index]:
-    """Name -> (n,) the part of a full turn that has passed."""
-    found = {}
+    """Name -> share (n,) of the day, week or year that has passed."""
+    turns = {}
     if step < DAY:
-        found["hour"] = (stamps.hour + stamps.minute / 60 + stamps.second / 3600) / 24
+        turns["hour"] = (stamps.hour + stamps.minute / 60 + stamps.second / 3600) / 24
     if step < 7 * DAY:
-        found["weekday"] = stamps.dayofweek / 7
+        turns["weekday"] = stamps.dayofweek / 7
     if step < 28 * DAY:
-        found["year"] = (stamps.dayofyear - 1) / (365 + stamps.is_leap_year)
+        turns["year"] = (stamps.dayofyear - 1) / (365 + stamps.is_leap_year)
     elif step < 365 * DAY:
-        found["month"] = (stamps.month - 1) / 12
-    return found
+        turns["month"] = (stamps.month - 1) / 12
+    return turns

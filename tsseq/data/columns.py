@@ -138,7 +138,8 @@ def numbers(parsed: ParsedFrame, name: Hashable, advice: str = "") -> Array:
 
 
 def _converted(parsed: ParsedFrame, column: pd.Series, name: Hashable, advice: str) -> Array:
-    numbers = pd.to_numeric(column, errors="coerce") if column.dtype == object else pd.Series(np.nan, column.index)
+    text = column.dtype != object or pd.api.types.infer_dtype(column) == "string"  # which pandas 2 calls object
+    numbers = pd.Series(np.nan, column.index) if text else pd.to_numeric(column, errors="coerce")
     lost = np.flatnonzero(numbers.isna() & column.notna())
     if len(lost):
         what = f"{len(lost)} values are not numbers (first: {column.iloc[lost[0]]!r} at {_place(parsed, lost[0])})"

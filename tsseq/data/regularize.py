@@ -6,14 +6,14 @@ from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.data.frames import FrameLayout, ParsedFrame, holds_one_field, parse_frame, row_order
 from tsseq.data.panel import Frame
 from tsseq.data.schema import Schema
-from tsseq.data.time_rules import TimeRule
+from tsseq.data.time_rules import DAY, TimeRule
 from tsseq.data.timestamps import Calendar, as_rule, calendar_of, rule_for, usual_step
 from tsseq.errors import DataError
+from tsseq.typing import Index
 
 
 def regularize(
@@ -27,18 +27,25 @@ def regularize(
 
     Parameters
     ----------
-    frame : any frame that `Forecaster.fit` takes; it is not changed.
-    calendar : a pandas offset or its alias, an exchange code, or a dict of codes by id. None takes the most frequent
-        step between rows.
-    id_column, time_column : names of these columns in a long frame.
+    frame : Series or DataFrame
+        Any frame that `tsseq.Forecaster.fit` takes; it is not changed.
+    calendar : str, DateOffset, TimeRule or dict, optional
+        A pandas offset or its alias ("B", "MS"), the code of an exchange ("XNYS"), a rule of time, or a dict of these
+        by id. Default: the frequency that the timestamps suggest, else the most frequent step between rows.
+    id_column : Hashable, optional
+        Column of ids in a long frame. Default: "unique_id" in a long frame with the columns "unique_id" and "ds".
+    time_column : Hashable, optional
+        Column of timestamps in a long frame. Default: "ds" in such a frame.
 
     Returns
     -------
-    The same kind of frame, ordered by id and time.
+    Series or DataFrame
+        The same kind of frame, ordered by id and time.
 
     Raises
     ------
-    DataError : rows lie off the calendar (they are named), or occur twice.
+    DataError
+        It is not a frame, or rows are not on the calendar (the first is named), or occur twice.
 
     Examples
     --------
@@ -51,29 +58,27 @@ def regularize(
     dtype: float64
     """
     if isinstance(frame, pd.Series):
-        filled = regularize(frame.to_frame("y"), calendar)
-        return filled.iloc[:, 0].rename(frame.name)
+        return regularize(frame.to_frame("y"), calendar)["y"].rename(frame.name)
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"a pandas Series or DataFrame was needed, not {type(frame).__name__}.")
-    parsed = _apart(frame, Schema.of(id_column=id_column, time_column=time_column))
+    parsed = _parsed(frame, Schema.of(id_column=id_column, time_column=time_column))
     order, indptr, ids, _ = row_order(parsed)
     order = np.arange(len(parsed.times)) if order is None else order
-    times = parsed.times.take(order)
     grids, sources = [], []
-    for series, name in enumerate(ids):
-        own = times[indptr[series] : indptr[series + 1]]
-        chosen = calendar_of(name, calendar)
-        grids.append(_grid(_rule(chosen, own), own, name))
-        positions = grids[-1].get_indexer(own)
-        source = np.full(len(grids[-1]), -1)
-        source[positions] = order[indptr[series] : indptr[series + 1]]
+    for name, start, end in zip(ids, indptr, indptr[1:]):
+        rows = order[start:end]
+        times = parsed.times.take(rows)
+        grid = _grid(_rule(calendar_of(name, calendar), times), times, name)
+        source = np.full(len(grid), -1)
+        source[grid.get_indexer(times)] = rows
+        grids.append(grid)
         sources.append(source)
     lengths = [len(grid) for grid in grids]
-    stamps = grids[0].append(grids[1:]).rename(parsed.times.name)
-    return _together(frame, parsed, ids.repeat(lengths), stamps, np.concatenate(sources))
+    times = grids[0].append(grids[1:]).rename(parsed.times.name)
+    return _rebuilt(frame, parsed, ids.repeat(lengths), times, np.concatenate(sources))
 
 
-def _apart(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
+def _parsed(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
     if isinstance(frame.columns, pd.MultiIndex) or (
         not isinstance(frame.index, pd.MultiIndex) and holds_one_field(frame, schema)
     ):
@@ -81,29 +86,28 @@ def _apart(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
     return parse_frame(frame, schema)
 
 
-def _rule(calendar: Calendar, own: pd.Index) -> TimeRule:
-    if calendar is None and isinstance(own, pd.DatetimeIndex) and len(own) > 2 and pd.infer_freq(own) is None:
-        step = usual_step(own.tz_localize(None))
-        days = step // pd.Timedelta(days=1)
-        return as_rule(
-            pd.offsets.Day(days) if step == pd.Timedelta(days=days) else pd.tseries.frequencies.to_offset(step), own
-        )
-    return rule_for(calendar, own, own)
+def _rule(calendar: Calendar, times: pd.Index) -> TimeRule:
+    """The rule of one series; that of its most frequent step if no calendar and no frequency is known."""
+    if calendar is None and isinstance(times, pd.DatetimeIndex) and len(times) > 2 and pd.infer_freq(times) is None:
+        step = usual_step(times.tz_localize(None))
+        days = step // DAY
+        return as_rule(pd.offsets.Day(days) if step == days * DAY else pd.tseries.frequencies.to_offset(step), times)
+    return rule_for(calendar, times, times)
 
 
-def _grid(rule: TimeRule, own: pd.Index, name: Hashable) -> pd.Index:
-    grid = rule.between(own[0], own[-1])
-    off = own.difference(grid)
-    if len(off):
+def _grid(rule: TimeRule, times: pd.Index, name: Hashable) -> pd.Index:
+    """All timestamps of a rule from the first of ``times`` to the last."""
+    grid = rule.between(times[0], times[-1])
+    strays = times.difference(grid)
+    if len(strays):
         where = "" if name is None else f" of {name!r}"
-        found = f"{len(off)} timestamps{where} are not on the calendar (first: {off[0]})"
-        raise DataError(f"{found}. Pass another calendar=..., or drop them.")
+        problem = f"{len(strays)} timestamps{where} are not on the calendar (first: {strays[0]})"
+        raise DataError(f"{problem}. Pass another calendar=..., or drop them.")
     return grid
 
 
-def _together(
-    frame: pd.DataFrame, parsed: ParsedFrame, ids: pd.Index, times: pd.Index, source: NDArray[np.int64]
-) -> pd.DataFrame:
+def _rebuilt(frame: pd.DataFrame, parsed: ParsedFrame, ids: pd.Index, times: pd.Index, source: Index) -> pd.DataFrame:
+    """The frame in its own layout, with row ``source[k]`` at row k; -1 is a row of NaN."""
     columns = parsed.columns.reindex(source)
     if parsed.layout.kind == "single":
         return columns.set_axis(times)
@@ -112,7 +116,7 @@ def _together(
         return columns.set_axis(pd.MultiIndex.from_arrays(levels if parsed.layout.id_level == 0 else levels[::-1]))
     id_name, time_name = parsed.layout.names
     keys = {time_name: times.array} if id_name is None else {id_name: ids.array, time_name: times.array}
-    found = columns.reset_index(drop=True)
+    columns = columns.reset_index(drop=True)
     for name, values in keys.items():
-        found[name] = values
-    return found[list(frame.columns)]
+        columns[name] = values
+    return columns[list(frame.columns)]

@@ -1,13 +1,15 @@
 """Five small datasets that come with the package, and synthetic series whose best forecast is known."""
 
+from __future__ import annotations
+
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.errors import ConfigError
+from tsseq.typing import Array
 
 _FREQ = {"sp500": None, "us_stocks": None, "aapl_raw": None, "airline": "MS", "co2": "W-SAT"}
 
@@ -28,6 +30,11 @@ def load_sample(name: str) -> pd.DataFrame:
     co2       date, 1958-2001, freq "W-SAT"    co2 (ppmv, NaN in 59 weeks)                   2284
     ========= ================================ ============================================= ======
 
+    Parameters
+    ----------
+    name : str
+        One of the names above.
+
     Returns
     -------
     pandas.DataFrame
@@ -36,7 +43,7 @@ def load_sample(name: str) -> pd.DataFrame:
     Raises
     ------
     ConfigError
-        If no dataset has this name.
+        No dataset has this name.
 
     Examples
     --------
@@ -50,7 +57,7 @@ def load_sample(name: str) -> pd.DataFrame:
     125.674
     """
     if name not in _FREQ:
-        raise ConfigError(f"There is no sample dataset {name!r}. Choose one of: {', '.join(_FREQ)}.")
+        raise ConfigError(f"there is no sample dataset {name!r}; choose one of {', '.join(_FREQ)}.")
     path = _datasets_folder() / f"{name}.csv.gz"
     frame = pd.read_csv(path, index_col=0, parse_dates=[0], float_precision="round_trip").astype("float64")
     if name == "us_stocks":
@@ -92,17 +99,19 @@ def make_series(
 
     Parameters
     ----------
-    kind, n
-        One of the kinds above, and the number of days.
-    seed
+    kind : str
+        One of the kinds above.
+    n : int
+        Number of days.
+    seed : int
         The same arguments with the same seed give the same series.
-    phi
+    phi : float
         Lag-1 autocorrelation of ``"ar1"``, between -1 and 1 exclusive; the series starts in its stationary state.
-    period
+    period : float
         Days in one cycle of ``"seasonal"``.
-    level
+    level : float
         Starting point of the random walk, mean of the other kinds.
-    scale
+    scale : float
         Standard deviation of ``e[t]``; 0 gives a series without noise.
 
     Returns
@@ -113,7 +122,7 @@ def make_series(
     Raises
     ------
     ConfigError
-        If the kind is unknown, ``n`` or ``period`` is not positive, or ``phi`` is outside (-1, 1).
+        The kind is unknown, ``n`` or ``period`` is not positive, or ``phi`` is outside (-1, 1).
 
     Examples
     --------
@@ -121,7 +130,7 @@ def make_series(
     [20.0, 30.0, 20.0, 10.0]
     """
     if n < 1 or period <= 0:
-        raise ConfigError(f"n is {n} and period is {period}. Give n >= 1 and period > 0.")
+        raise ConfigError(f"n is {n} and period is {period}; both must be above 0.")
     if not -1 < phi < 1:
         raise ConfigError(f"phi is {phi}; a stationary series needs -1 < phi < 1. For phi = 1 use kind 'random_walk'.")
     noise = scale * np.random.default_rng(seed).standard_normal(n)
@@ -137,11 +146,13 @@ def make_series(
         case "constant":
             deviation = np.zeros(n)
         case _:
-            raise ConfigError(f"kind is {kind!r}. Choose one of: random_walk, ar1, seasonal, noise, constant.")
+            raise ConfigError(
+                f"{kind!r} is not a kind of series; choose one of random_walk, ar1, seasonal, noise, constant."
+            )
     return pd.Series(level + deviation, index=pd.date_range("2000-01-01", periods=n, freq="D"), name="y")
 
 
-def _ar1(noise: NDArray[np.float64], phi: float) -> NDArray[np.float64]:
+def _ar1(noise: Array, phi: float) -> Array:
     """An AR(1) of mean 0 whose first value already has the stationary standard deviation, scale / sqrt(1 - phi²)."""
     stationary = noise.copy()
     stationary[0] /= np.sqrt(1 - phi**2)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pytz.exceptions import InvalidTimeError
 
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Mask
@@ -137,7 +138,7 @@ class Offsets(_DateGrid):
     def _range(self, **limits: Any) -> pd.DatetimeIndex:
         try:
             return pd.date_range(freq=self.offset, **limits)
-        except ValueError as error:
+        except (ValueError, InvalidTimeError) as error:  # the latter from pandas 2
             raise DataError(
                 f"timestamps cannot go on from {limits['start']} by {self.offset.freqstr}: {error}"
             ) from error

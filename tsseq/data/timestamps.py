@@ -105,9 +105,10 @@ def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
 def as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> TimeRule:
     """Fixed lengths are compared as elapsed time; days only without a time zone, where all last 24 hours."""
     whole_days = isinstance(offset, pd.offsets.Day) or (isinstance(offset, pd.offsets.Week) and offset.weekday is None)
-    if isinstance(offset, pd.offsets.Tick) or (whole_days and times.tz is None):
-        days = 7 if isinstance(offset, pd.offsets.Week) else 1
-        return Steps(pd.Timedelta(days=days * offset.n) if whole_days else pd.Timedelta(offset))
+    if whole_days and times.tz is None:
+        return Steps(pd.Timedelta(days=(7 if isinstance(offset, pd.offsets.Week) else 1) * offset.n))
+    if isinstance(offset, pd.offsets.Tick) and not whole_days:  # in pandas 2 a day is a Tick
+        return Steps(pd.Timedelta(offset))
     return Offsets(offset)
 
 
