@@ -44,7 +44,6 @@ ALLOWED = {
     "training": NEURAL,
     "forecasting/regressor": NEURAL,
     "forecasting/named": NEURAL | FRAMES | {"forecasting/regressor"},
-    "forecasting/attentive": NEURAL | FRAMES | {"forecasting/regressor", "forecasting/named"},
     "classification": NEURAL | {"classification"},
     "evaluation": FRAMES | {"evaluation"},
     "trading": DATA | {"trading"},
@@ -52,7 +51,7 @@ ALLOWED = {
     "reporting": DATA | {"evaluation", "trading", "reporting"},
     "persistence": NEURAL
     | FRAMES
-    | {"forecasting/regressor", "forecasting/named", "forecasting/attentive", "classification", "persistence"}
+    | {"forecasting/regressor", "forecasting/named", "classification", "persistence"}
     | {"forecasting"},  # the face: whatever it offers may be in a file
     "cli": None,
 } | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
