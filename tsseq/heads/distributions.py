@@ -56,7 +56,8 @@ class Normal(_Distribution):
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """Values (..., B, H, C) at probabilities ``level``."""
-        return params[..., 0] + _deviation(params) * torch.special.ndtri(level)
+        standard: Tensor = torch.special.ndtri(level)
+        return params[..., 0] + _deviation(params) * standard
 
     def _distribution(self, params: Tensor) -> distributions.Normal:
         return distributions.Normal(params[..., 0], _deviation(params), validate_args=False)
@@ -86,8 +87,7 @@ class LogNormal(_Distribution):
 
     def mean(self, params: Tensor) -> Tensor:
         """The mean of the distribution, (B, H, C)."""
-        mean: Tensor = self._distribution(params).mean
-        return mean
+        return self._distribution(params).mean
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """Values (..., B, H, C) at probabilities ``level``."""
