@@ -45,7 +45,7 @@ def steps(settings: str, horizon: int, context_length: int) -> dict[str, Callabl
     training = tsseq.Training(max_steps=20, verbose=False, seed=0)
     model = tsseq.LSTMForecaster(horizon, context_length, training=training, **SETTINGS[settings])
     model.fit(frame[frame["ds"] <= cutoffs[0]])
-    panel = model.read(frame)
+    panel = model.to_panel(frame)
     origins = np.flatnonzero(panel.times.isin(cutoffs))
     result = tsseq.backtest({"lstm": model}, panel, cutoffs)
 
@@ -58,7 +58,7 @@ def steps(settings: str, horizon: int, context_length: int) -> dict[str, Callabl
     return {
         "bare": bare,
         "backtest": lambda: tsseq.backtest({"lstm": model}, panel, cutoffs),
-        "read": lambda: model.read(frame.copy()),
+        "read": lambda: model.to_panel(frame.copy()),
         "backtest of a frame": lambda: tsseq.backtest({"lstm": model}, frame.copy(), cutoffs),
         "scores": lambda: result.scores,
         "by id": lambda: result.by("id"),

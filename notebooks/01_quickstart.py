@@ -54,7 +54,7 @@ model.history_.round(4)
 
 # %%
 models = {"lstm": model, "ridge": Forecaster(Ridge(), 5, 60, **roles)}
-result = tsseq.backtest(models, prices, n_cutoffs=100, step=5, levels=[0.1, 0.9])
+result = tsseq.backtest(models, prices, n_cutoffs=100, stride=5, levels=[0.1, 0.9])
 result.scores.round(3)
 
 # %%

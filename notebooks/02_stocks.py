@@ -47,7 +47,7 @@ models = {
     "gru": GRUForecaster(5, 60, known="calendar", hidden_size=32, training=training, **roles),
     "ridge": Forecaster(Ridge(), 5, 60, **roles),
 }
-result = tsseq.backtest(models, prices, n_cutoffs=150, step=5)
+result = tsseq.backtest(models, prices, n_cutoffs=150, stride=5)
 result.scores.round(3)
 
 # %% [markdown]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+HOME = "https://github.com/tsseq/tsseq/blob/main/"
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -23,6 +24,8 @@ def test_the_ten_lines_run(tmp_path):
 
 
 def test_links_lead_to_files():
-    targets = re.findall(r"\]\(([^)#]+)\)", README.read_text())
-    assert targets
+    links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
+    targets = [link.removeprefix(HOME) for link in links]
+    assert links
+    assert all(link.startswith(HOME) for link in links)  # relative ones would lead nowhere on a package page
     assert [target for target in targets if not (README.parent / target).exists()] == []

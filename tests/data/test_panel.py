@@ -177,7 +177,7 @@ def test_a_panel_cut_before_one_of_its_series_begins_is_too_short_to_fit():
     late = pd.concat([frame_of(a=20), frame_of(b=20).loc[(slice(None), slice(DAYS[15], None)), :]])
     model = Forecaster(LastValue(), 2, 3, target="y")
     with pytest.raises(NotEnoughHistory, match=r"1 series .* \(first: 'b' 0\)"):
-        model.fit(model.read(late).before(DAYS[12]))
+        model.fit(model.to_panel(late).before(DAYS[12]))
 
 
 def test_the_sources_of_a_panel_are_not_modified():

@@ -26,7 +26,7 @@ def walk(n=200, seed=0):
 
 def last_windows(fitted, frame):
     """The windows at the end of every series, as predict reads them."""
-    panel = fitted.read(frame)
+    panel = fitted.to_panel(frame)
     return Windows.of(
         panel.extend(fitted.horizon),
         fitted.layout_,
@@ -247,7 +247,7 @@ def test_nothing_is_learnt_from_rows_after_those_given_to_fit():
     early = frame[frame.index.get_level_values(1) < "2024-03-01"]
     fitted = model(target="y", **COVARIATES).fit(early)
     fitted.predict_at(frame, pd.Timestamp("2024-03-10"))
-    again = Scaling.learn(fitted.read(early), "last", log=False, horizon=3)
+    again = Scaling.learn(fitted.to_panel(early), "last", log=False, horizon=3)
     for name in ("scale", "centre", "spread", "static_centre", "static_spread"):
         np.testing.assert_array_equal(getattr(fitted.scaling_, name), getattr(again, name))
 

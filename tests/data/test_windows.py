@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tsseq import Forecaster, LastValue
-from tsseq.data.windows import Layout
+from tsseq.data.layout import Layout
+from tsseq.data.windows import Windows
 from tsseq.errors import NotEnoughHistory
 
 ROLES = {"target": ["t0", "t1"], "past": ["p0", "p1"], "known": ["k0"], "static": ["s0"]}
@@ -285,3 +286,28 @@ def test_the_width_of_a_layout_is_the_sum_of_its_parts():
     layout = Layout(context_length=4, horizon=3, n_targets=2, n_past=3, n_known=5, n_static=7)
     assert layout.width == 4 * 2 + 4 * 3 + 7 * 5 + 7
     assert layout.n_outputs == 6
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [Layout(4, 2), Layout(4, 2, n_targets=3), Layout(3, 2, n_past=2, n_known=1, n_static=2), Layout(1, 1, 2, 1, 1, 1)],
+    ids=str,
+)
+def test_rows_of_a_plain_array_come_back_as_they_are(layout):
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(7, layout.width)), random.normal(size=(7, layout.n_outputs))
+    X[2, 0] = np.nan
+    windows = Windows.of_rows(X, y, layout)
+    np.testing.assert_array_equal(windows, X)
+    np.testing.assert_array_equal(np.asarray(windows.targets()).reshape(y.shape), y)
+    np.testing.assert_array_equal(windows[[5, 1]], X[[5, 1]])
+    assert windows.codes.tolist() == [0] * 7
+    assert windows.split(0.3)[1].tolist() == [5, 6]
+
+
+def test_windows_take_other_targets_and_keep_them_with_their_rows():
+    windows = Forecaster(Ridge(), 2, 5).windows(pd.Series(np.arange(40.0) ** 2, pd.RangeIndex(40)))
+    assert windows.with_targets(windows.targets()) is windows
+    turned = windows.with_targets(windows.targets()[::-1])
+    np.testing.assert_array_equal(turned, windows)
+    np.testing.assert_array_equal(turned[3:5].targets(), np.asarray(windows.targets())[::-1][3:5])

@@ -1,5 +1,7 @@
 """The audit lets honest forecasters pass, and catches those in which a leak was planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,7 +81,7 @@ class ScalesWithTheWholeFrame(Forecaster):
     """Honest in fit; `predict_at` standardises with the mean and deviation of all rows it is shown."""
 
     def fit(self, frame, y=None):
-        rows = self.read(frame)
+        rows = self.to_panel(frame)
         values = rows.values[:, 0]
         return super().fit(
             rows.with_values(slice(None), slice(0, 1), ((values - values.mean()) / values.std())[:, None])
@@ -94,8 +96,8 @@ class ScalesWithTheWholeFrame(Forecaster):
 class ReadsScaled(Forecaster):
     """Standardises a frame as soon as it sees it, before it is cut at a cutoff."""
 
-    def read(self, frame):
-        rows = super().read(frame)
+    def to_panel(self, frame):
+        rows = super().to_panel(frame)
         if isinstance(frame, Panel):
             return rows
         return rows.with_values(slice(None), slice(0, 1), rows.values[:, :1] / np.nanmean(rows.values[:, 0]))
@@ -104,19 +106,19 @@ class ReadsScaled(Forecaster):
 class KnowsTomorrow(Forecaster):
     """Mixes a third of what will happen into its forecasts."""
 
-    def arrays_at(self, frame, cutoffs, levels):
-        coming, origins, found = super().arrays_at(frame, cutoffs, levels)
-        steps = origins[:, None] + np.arange(1, self.horizon + 1)
-        truth = self.read(frame).extend(self.horizon).values[steps, 0][:, :, None, None]
-        return coming, origins, np.where(np.isfinite(truth), (2 * found + truth) / 3, found)
+    def forecast_at(self, frame, cutoffs, levels=None):
+        forecasts = super().forecast_at(frame, cutoffs, levels)
+        truth, values = forecasts.actual[..., None], forecasts.values
+        return replace(forecasts, values=np.where(np.isfinite(truth), (2 * values + truth) / 3, values))
 
 
 class CentresOverTheCall(Forecaster):
     """Adds a little of the mean of the rows up to the last cutoff of a call, to all of its forecasts."""
 
-    def arrays_at(self, frame, cutoffs, levels):
-        coming, origins, found = super().arrays_at(frame, cutoffs, levels)
-        return coming, origins, found + 1e-9 * np.nanmean(self.read(frame).before(max(cutoffs)).values[:, 0])
+    def forecast_at(self, frame, cutoffs, levels=None):
+        forecasts = super().forecast_at(frame, cutoffs, levels)
+        mean = np.nanmean(self.to_panel(frame).before(max(cutoffs)).values[:, 0])
+        return replace(forecasts, values=forecasts.values + 1e-9 * mean)
 
 
 class RefusesTheFuture(Forecaster):

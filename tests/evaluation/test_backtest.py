@@ -36,7 +36,7 @@ def panel() -> pd.DataFrame:
 
 
 def test_cutoffs_are_counted_back_from_the_last_whole_horizon():
-    result = tsseq.backtest(MODEL, PRICES, n_cutoffs=3, step=10)
+    result = tsseq.backtest(MODEL, PRICES, n_cutoffs=3, stride=10)
     cutoffs = result.forecasts["cutoff"].unique()
     assert list(cutoffs) == list(PRICES.index[[-26, -16, -6]])
     assert result.forecasts["actual"].notna().all()
@@ -46,10 +46,10 @@ def test_cutoffs_are_counted_back_from_the_last_whole_horizon():
 def test_forecasts_are_tidy_and_carry_what_happened():
     result = tsseq.backtest({"ridge": MODEL}, PRICES, n_cutoffs=4)
     table = result.forecasts
-    assert list(table.columns) == ["model", "cutoff", "time", "step", "target", "actual", "forecast"]
+    assert list(table.columns) == ["model", "cutoff", "date", "step", "target", "actual", "forecast"]
     assert table["model"].unique().tolist() == ["last_value", "drift", "mean", "ridge"]
     assert not table.duplicated(["model", "cutoff", "step"]).any()
-    np.testing.assert_array_equal(table["actual"], PRICES["close"].reindex(table["time"]))
+    np.testing.assert_array_equal(table["actual"], PRICES["close"].reindex(table["date"]))
     last = table[table["model"] == "last_value"]
     np.testing.assert_array_equal(last["forecast"], PRICES["close"].reindex(last["cutoff"]))
 
@@ -60,13 +60,13 @@ def test_each_forecast_is_the_one_that_a_user_would_have_made_that_day():
     for cutoff in cutoffs:
         by_hand = clone(MODEL).fit(PRICES.loc[:cutoff]).predict()
         own = found[found["cutoff"] == cutoff]
-        assert own["time"].tolist() == by_hand.index.tolist()
+        assert own["date"].tolist() == by_hand.index.tolist()
         np.testing.assert_array_equal(own["forecast"], by_hand["close"])
 
 
 def test_a_sliding_window_fits_on_its_last_rows():
     cutoff = PRICES.index[500]
-    found = rolling_forecasts(MODEL, PRICES, [cutoff], refit=True, window=200)
+    found = rolling_forecasts(MODEL, PRICES, [cutoff], refit=True, max_train_size=200)
     by_hand = clone(MODEL).fit(PRICES.loc[:cutoff][-200:]).predict()
     np.testing.assert_array_equal(found["forecast"], by_hand["close"])
 
@@ -89,7 +89,7 @@ def test_a_model_fitted_before_the_first_cutoff_is_used_as_it_is():
     np.testing.assert_array_equal(result.forecasts.query("model == 'ridge'")["forecast"], expected)
 
 
-@pytest.mark.parametrize("arguments", [{"refit": True}, {"refit": 2}, {"window": 200}])
+@pytest.mark.parametrize("arguments", [{"refit": True}, {"refit": 2}, {"max_train_size": 200}])
 def test_refitting_does_not_rest_on_an_earlier_fit(arguments):
     before = clone(MODEL).fit(PRICES[:300])
     result = tsseq.backtest({"ridge": before}, PRICES, n_cutoffs=3, **arguments)
@@ -126,7 +126,7 @@ def test_series_take_part_where_they_have_a_context():
     model = Forecaster(Ridge(), 3, 10, target="y")
     cutoffs = pd.date_range("2020", periods=120)[[50, 80, 110]]
     result = tsseq.backtest({"ridge": model}, panel(), cutoffs)
-    pairs = set(zip(result.forecasts["id"], result.forecasts["cutoff"]))
+    pairs = set(zip(result.forecasts["name"], result.forecasts["cutoff"]))
     assert {(name, cutoffs.get_loc(time)) for name, time in pairs} == {
         ("whole", 0),
         ("gone", 0),
@@ -144,7 +144,7 @@ def test_scores_count_only_forecasts_that_all_models_have():
     cutoffs = pd.date_range("2020", periods=120)[[80, 110]]
     result = tsseq.backtest(models, panel(), cutoffs)
     common = result.common()
-    assert set(zip(common["id"], common["cutoff"])) == {
+    assert set(zip(common["name"], common["cutoff"])) == {
         ("whole", cutoffs[0]),
         ("whole", cutoffs[1]),
         ("gone", cutoffs[0]),
@@ -155,7 +155,7 @@ def test_scores_count_only_forecasts_that_all_models_have():
 
 def test_the_seasonal_naive_takes_part_where_the_season_is_known():
     air = load_sample("airline")
-    result = tsseq.backtest({"ridge": Forecaster(Ridge(), 6, 24, log=True)}, air, n_cutoffs=20, step=1)
+    result = tsseq.backtest({"ridge": Forecaster(Ridge(), 6, 24, log=True)}, air, n_cutoffs=20, stride=1)
     scores = result.scores
     assert scores.index.tolist() == ["last_value", "drift", "mean", "seasonal_naive", "ridge"]
     assert scores.loc["ridge", "skill"] > scores.loc["seasonal_naive", "skill"] > 0.2
@@ -174,7 +174,7 @@ def test_quantiles_are_scored():
 
 def test_weekends_filled_by_regularize_are_missing_values_not_zeros():
     holes = regularize(make_series("ar1", 300).drop(pd.date_range("2000-05-01", periods=4)))
-    result = tsseq.backtest(Forecaster(LastValue(), 2, 10), holes, n_cutoffs=200, step=1)
+    result = tsseq.backtest(Forecaster(LastValue(), 2, 10), holes, n_cutoffs=200, stride=1)
     assert result.forecasts["actual"].isna().any()
     assert result.scores.notna().all(axis=None)
 
@@ -234,9 +234,9 @@ def test_naive_forecasts_are_those_of_forecasters_around_naive_regressors(refit)
 def test_rows_of_the_table_have_one_order_however_often_models_are_fitted():
     model, cutoffs = Forecaster(Ridge(), 3, 10, target="y"), pd.date_range("2020", periods=120)[[50, 80, 110]]
     once, often = (tsseq.backtest(model, panel(), cutoffs, refit=refit).forecasts for refit in (False, True))
-    keys = ["model", "id", "cutoff", "time", "step", "target", "actual"]
+    keys = ["model", "name", "cutoff", "day", "step", "target", "actual"]
     pd.testing.assert_frame_equal(once[keys], often[keys])
-    assert list(once["id"].unique()) == ["late", "whole", "gone"]
+    assert list(once["name"].unique()) == ["late", "whole", "gone"]
 
 
 def test_models_with_contexts_of_unlike_length_share_one_table():
@@ -253,10 +253,10 @@ def test_actual_values_and_times_go_on_to_the_end_of_each_series():
     """The last cutoff is 2 rows before the end of one series and 22 before that of the others."""
     cutoff = pd.Timestamp("2020-01-01") + pd.Timedelta(days=97)
     table = rolling_forecasts(Forecaster(Ridge(), 4, 10, target="y"), panel(), [cutoff])
-    for name, own in table.groupby("id", observed=True):
-        truth = panel().loc[name, "y"].reindex(own["time"])
+    for name, own in table.groupby("name", observed=True):
+        truth = panel().loc[name, "y"].reindex(own["day"])
         np.testing.assert_array_equal(own["actual"], truth)
-        assert own["time"].tolist() == list(pd.date_range(cutoff, periods=5)[1:])
+        assert own["day"].tolist() == list(pd.date_range(cutoff, periods=5)[1:])
         assert own["actual"].isna().sum() == (2 if name == "gone" else 0)
 
 
@@ -273,7 +273,7 @@ def test_quantiles_stand_in_columns_of_their_own_however_models_are_ordered():
 def test_a_frame_that_was_read_before_gives_the_same_result():
     model = Forecaster(Ridge(), 3, 10, target="y")
     cutoffs = pd.date_range("2020", periods=120)[[80, 90]]
-    read = tsseq.backtest(model, model.read(panel()), cutoffs)
+    read = tsseq.backtest(model, model.to_panel(panel()), cutoffs)
     pd.testing.assert_frame_equal(read.forecasts, tsseq.backtest(model, panel(), cutoffs).forecasts)
 
 

@@ -28,7 +28,7 @@ def result() -> BacktestResult:
     }
     walks["late"] = walks["late"][100:]
     frame = pd.concat(walks, names=["id", "day"])
-    found = tsseq.backtest({"ridge": Forecaster(Ridge(), 3, 10, target=["a", "b"])}, frame, n_cutoffs=25, step=2)
+    found = tsseq.backtest({"ridge": Forecaster(Ridge(), 3, 10, target=["a", "b"])}, frame, n_cutoffs=25, stride=2)
     table, spread = found.forecasts.copy(), found.forecasts["id"].map({"small": 1.0, "large": 100.0, "late": 10.0})
     for level in LEVELS:
         table[f"q{level:g}"] = np.where(

@@ -103,7 +103,7 @@ def test_unknown_names_are_refused():
 
 
 def test_too_few_cutoffs_to_compare_say_so():
-    result = tsseq.backtest(Forecaster(Ridge(), 4, 10), make_series("ar1", 100), n_cutoffs=3, step=1)
+    result = tsseq.backtest(Forecaster(Ridge(), 4, 10), make_series("ar1", 100), n_cutoffs=3, stride=1)
     with pytest.raises(DataError, match="3 cutoffs are too few to compare: forecasts overlap over 4"):
         result.compare()
 

@@ -192,7 +192,7 @@ class TestNothingLeaks:
     def test_a_fit_up_to_a_cutoff_is_the_fit_of_the_frame_cut_there(self, model):
         frame = shops()
         frame.loc[("z", DAYS[100]), ["weather", "event"]] = ["hail", "circus"]
-        read = model().read(frame)
+        read = model().to_panel(frame)
         cut = frame[frame.index.get_level_values("day") <= self.CUTOFF]
         found = model().fit(read.before(self.CUTOFF)).predict_at(read, self.CUTOFF)
         assert_frame_equal(found, model().fit(cut).predict_at(frame, self.CUTOFF), check_exact=True)
@@ -296,8 +296,8 @@ class TestCalendar:
         model = Forecaster(Ridge(), 2, 5, target="close", known="calendar", calendar="XNYS", log=True)
         fitted = model.fit(sp500.loc["2016":"2018-06"])
         assert fitted.schema_.calendar[-2:] == ("calendar_before_holiday", "calendar_after_holiday")
-        coming, origins, _ = fitted.arrays_at(sp500.loc["2018-06":"2018-07-06"], "2018-07-02", None)
-        rows = coming.values[origins[0] : origins[0] + 3, -2:]
+        forecasts = fitted.forecast_at(sp500.loc["2018-06":"2018-07-06"], "2018-07-02")
+        rows = forecasts.panel.values[forecasts.origins[0] : forecasts.origins[0] + 3, -2:]
         np.testing.assert_array_equal(rows, [[0, 0], [1, 0], [0, 1]])  # 2, 3 and 5 July
 
     def test_exchanges_by_id_keep_categories_and_calendar(self):

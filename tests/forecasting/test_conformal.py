@@ -48,7 +48,7 @@ def test_the_band_from_10_to_90_percent_holds_80_percent_of_what_comes(name, ref
     series = ar1(5500, phi=0.7 if name == "ar1" else 0.0)
     model = ConformalForecaster(Forecaster(Ridge(), 3, 10), 3000, refit=refit).fit(series[:3497])
     found = model.predict_at(series, series.index[3497:5497], BAND)
-    share = share_within(found, found["time"].map(series))
+    share = share_within(found, found["ds"].map(series))
     assert found["cutoff"].nunique() == 2000
     np.testing.assert_allclose(share, 0.8, atol=0.04)
 
@@ -192,7 +192,7 @@ def test_backtests_score_pinball_and_coverage_and_fit_before_the_first_cutoff():
     series = ar1(600)
     plain = Forecaster(Ridge(), 2, 10)
     models = {"band": ConformalForecaster(plain, 100), "ridge": plain}
-    result = tsseq.backtest(models, series, n_cutoffs=150, step=1, levels=BAND)
+    result = tsseq.backtest(models, series, n_cutoffs=150, stride=1, levels=BAND)
     assert result.scores.loc["band", "coverage"] == pytest.approx(0.8, abs=0.08)
     assert 0 < result.scores.loc["band", "pinball"] < result.scores.loc["band", "MAE"]
     assert result.scores.loc[["ridge", "mean"], ["coverage", "pinball"]].isna().all(axis=None)

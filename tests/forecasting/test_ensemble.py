@@ -94,12 +94,12 @@ def test_it_takes_part_in_backtests_beside_others():
     conformal = [ConformalForecaster(member, 40) for member in members()]
     models = {"ensemble": EnsembleForecaster(conformal), "ridge": Forecaster(Ridge(), 3, 6)}
     models["around"] = ConformalForecaster(EnsembleForecaster(members()), 40)
-    result = tsseq.backtest(models, panel(), n_cutoffs=40, step=1, levels=BAND)
+    result = tsseq.backtest(models, panel(), n_cutoffs=40, stride=1, levels=BAND)
     covered = result.scores["coverage"]
     assert covered[["ensemble", "around"]].between(0.5, 1).all()
     assert np.isnan(covered["ridge"])
     fitted = clone(models["ensemble"]).fit(panel())
-    again = tsseq.backtest({"ensemble": fitted}, panel(), n_cutoffs=40, step=1, levels=BAND)
+    again = tsseq.backtest({"ensemble": fitted}, panel(), n_cutoffs=40, stride=1, levels=BAND)
     assert_frame_equal(again.scores.loc[["ensemble"]], result.scores.loc[["ensemble"]])
     assert (result.fits["fitted_until"] == result.fits["first_cutoff"]).all()
 

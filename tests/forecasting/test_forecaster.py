@@ -206,11 +206,11 @@ class TestQuantiles:
     def test_forecasts_at_cutoffs_have_a_column_for_each(self):
         model = forecaster(Spread(), target=["sales", "visits"]).fit(shop())
         out = model.predict_at(shop(), DAYS[[59, 20]], levels=[0.1, 0.9])
-        assert out.columns.tolist() == ["id", "cutoff", "time", "step", "target", "forecast", "q0.1", "q0.9"]
+        assert out.columns.tolist() == ["id", "cutoff", "day", "step", "target", "forecast", "q0.1", "q0.9"]
         assert (out["q0.1"] < out["forecast"]).all()
         assert (out["forecast"] < out["q0.9"]).all()
         last = (
-            out[out["cutoff"] == DAYS[59]].pivot(index=["id", "time"], columns="target", values="q0.9").loc[["z", "b"]]
+            out[out["cutoff"] == DAYS[59]].pivot(index=["id", "day"], columns="target", values="q0.9").loc[["z", "b"]]
         )
         want = model.predict(levels=[0.9])[["sales_q0.9", "visits_q0.9"]]
         np.testing.assert_allclose(last, want, rtol=1e-12)
@@ -230,12 +230,12 @@ class TestForecastsAtCutoffs:
             for step in (1, 2, 3)
             for target in ("sales", "visits")
         ]
-        assert list(out[["id", "cutoff", "time", "step", "target"]].itertuples(index=False, name=None)) == want
+        assert list(out[["id", "cutoff", "day", "step", "target"]].itertuples(index=False, name=None)) == want
 
     def test_one_series_has_no_id_column(self):
         out = forecaster().fit(one()).predict_at(one(), DAYS[30])
-        assert out.columns.tolist() == ["cutoff", "time", "step", "target", "forecast"]
-        assert out["time"].tolist() == DAYS[31:34].tolist()
+        assert out.columns.tolist() == ["cutoff", "day", "step", "target", "forecast"]
+        assert out["day"].tolist() == DAYS[31:34].tolist()
 
     @pytest.mark.parametrize("index", [DAYS.to_period("D"), pd.RangeIndex(60), DAYS.tz_localize("Asia/Tokyo")], ids=str)
     def test_cutoffs_are_stamps_of_any_index(self, index):
@@ -243,12 +243,12 @@ class TestForecastsAtCutoffs:
         out = forecaster().fit(series).predict_at(series, index[[20, 40]])
         want = forecaster().fit(one()).predict_at(one(), DAYS[[20, 40]])
         assert out["cutoff"].tolist() == [index[20]] * 3 + [index[40]] * 3
-        assert out["time"].tolist() == [*index[21:24], *index[41:44]]
+        assert out.iloc[:, 1].tolist() == [*index[21:24], *index[41:44]]
         np.testing.assert_array_equal(out["forecast"], want["forecast"])
 
     def test_a_panel_that_was_read_before_gives_the_same(self):
         model = forecaster(target="sales").fit(shop())
-        read = model.read(shop())
+        read = model.to_panel(shop())
         assert_frame_equal(model.predict_at(read, DAYS[30]), model.predict_at(shop(), DAYS[30]), check_exact=True)
         assert_frame_equal(model.predict(read), model.predict(shop()), check_exact=True)
         again = forecaster(target="sales").fit(read)
@@ -261,7 +261,7 @@ def skill(model, frame):
     first, last = model.context_length - 1, -model.horizon
     days = frame.loc["z"].index[first:last]
     out = model.predict_at(frame, days)
-    actual = frame["sales"].loc[pd.MultiIndex.from_frame(out[["id", "time"]])].to_numpy()
+    actual = frame["sales"].loc[pd.MultiIndex.from_frame(out[["id", "day"]])].to_numpy()
     naive = frame["sales"].loc[pd.MultiIndex.from_frame(out[["id", "cutoff"]])].to_numpy()
     scale = out["id"].map(dict(zip(model.scaling_.ids, model.scaling_.scale[:, 0]))).to_numpy()
     if model.log:
@@ -294,8 +294,8 @@ class TestScore:
         holes.iloc[119] = np.nan
         cut = pd.concat([frame.loc[["z"]], frame.loc[["b"]][:-1]])
         forecasts = model.predict_at(frame, DAYS[7:57])
-        forecasts = forecasts[(forecasts["id"] != "b") | (forecasts["time"] != DAYS[59])]
-        actual = frame["sales"].loc[pd.MultiIndex.from_frame(forecasts[["id", "time"]])].to_numpy()
+        forecasts = forecasts[(forecasts["id"] != "b") | (forecasts["day"] != DAYS[59])]
+        actual = frame["sales"].loc[pd.MultiIndex.from_frame(forecasts[["id", "day"]])].to_numpy()
         naive = frame["sales"].loc[pd.MultiIndex.from_frame(forecasts[["id", "cutoff"]])].to_numpy()
         scale = forecasts["id"].map(dict(zip(model.scaling_.ids, model.scaling_.scale[:, 0]))).to_numpy()
         want = 1 - np.sum(np.abs(actual - forecasts["forecast"]) / scale) / np.sum(np.abs(actual - naive) / scale)
@@ -309,7 +309,7 @@ class TestScore:
         frame = pd.concat({"z": 1e4 * values.to_frame("sales")}, names=["id"])
         model = forecaster(scaling=scaling).fit(frame)
         out = model.predict_at(frame, DAYS[7:-3])
-        actual = frame["sales"].loc["z"].loc[out["time"]].to_numpy()
+        actual = frame["sales"].loc["z"].loc[out["day"]].to_numpy()
         naive = frame["sales"].loc["z"].loc[out["cutoff"]].to_numpy()
         if scaling == "last":  # one scale for all windows, so it cancels out
             want = 1 - np.abs(actual - out["forecast"]).mean() / np.abs(actual - naive).mean()
@@ -335,7 +335,7 @@ class TestScore:
         values.iloc[20:40] = values.iloc[20]
         model = forecaster(scaling=scaling).fit(values)
         out = model.predict_at(values, DAYS[7:-3])
-        actual, naive = values.loc[out["time"]].to_numpy(), values.loc[out["cutoff"]].to_numpy()
+        actual, naive = values.loc[out["day"]].to_numpy(), values.loc[out["cutoff"]].to_numpy()
         want = 1 - np.abs(actual - out["forecast"]).sum() / np.abs(actual - naive).sum()
         assert model.score(values) == pytest.approx(want, rel=1e-9)
 
@@ -590,7 +590,7 @@ def test_a_seasonal_series_is_forecast_better_than_its_last_value():
     model = Forecaster(Ridge(0.1), 12, 24, log=True).fit(air[:120])
     assert model.score(air[96:]) > 0.5
     out = model.predict_at(air, air.index[119])
-    actual = air["passengers"].loc[out["time"]].to_numpy()
+    actual = air["passengers"].loc[out["month"]].to_numpy()
     assert np.mean(np.abs(out["forecast"] / actual - 1)) < 0.05
 
 
@@ -600,7 +600,7 @@ def test_a_stationary_series_is_forecast_nearly_as_well_as_is_possible(scaling, 
     model = Forecaster(Ridge(), 3, context_length, scaling=scaling).fit(series[:5000])
     out = model.predict_at(series, series.index[5000:5990])
     actual, best = (
-        series.loc[out["time"]].to_numpy(),
+        series.loc[out["ds"]].to_numpy(),
         0.8 ** out["step"].to_numpy() * series.loc[out["cutoff"]].to_numpy(),
     )
     errors = (

@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tsseq import Forecaster, LastValue, SeasonalNaive
+from tsseq import Forecaster, LastValue, Linear, NeuralRegressor, SeasonalNaive, load_sample
 from tsseq.errors import ConfigError, DataError, NotEnoughHistory, TsseqError
 
 
@@ -441,3 +441,17 @@ def test_errors_are_both_ours_and_pythons():
     assert issubclass(ConfigError, ValueError)
     assert issubclass(ConfigError, TypeError)
     assert issubclass(NotEnoughHistory, DataError)
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_a_scaler_before_a_forecaster_in_a_pipeline_is_refused(output):
+    pipeline = make_pipeline(StandardScaler().set_output(transform=output), Forecaster(Ridge(), 3, 24))
+    with pytest.raises(ConfigError, match=r"scales the target with 'standardscaler'.*scaling="):
+        pipeline.fit(load_sample("airline"))
+
+
+@pytest.mark.parametrize("regressor", [Ridge(), NeuralRegressor(Linear())], ids=["ridge", "neural"])
+def test_a_target_without_any_value_is_named(regressor):
+    frame = load_sample("airline").assign(passengers=np.nan)
+    with pytest.raises(DataError, match="target 'passengers' has no observed value"):
+        Forecaster(regressor, 3, 24).fit(frame)

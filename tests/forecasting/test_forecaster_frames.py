@@ -252,7 +252,7 @@ def test_the_dtype_and_the_order_of_ids_survive(walks, ids, dtype):
     out, at = fitted.predict(), fitted.predict_at(frame, walks.index[50])
     index = pd.MultiIndex.from_arrays([pd.Index(column), frame["ds"]], names=["who", "when"])
     rows = forecasts(frame[["y"]].set_axis(index))
-    for found in (out["unique_id"], at["id"], rows.index.get_level_values("who")):
+    for found in (out["unique_id"], at["unique_id"], rows.index.get_level_values("who")):
         assert found.dtype == column.dtype
         assert found.drop_duplicates().tolist() == ids
     for name, level in zip(ids, LEVELS):
@@ -315,7 +315,7 @@ def test_a_ticker_listed_late_does_not_depend_on_the_order_of_rows(walks, write,
 @both_ways
 def test_a_ticker_listed_late_begins_with_its_first_price(walks, write):
     frame = write(close=walks.where((walks.index >= "2024-02-01")[:, None] | (walks.columns != "A")))
-    read = forecaster(target="close").read(frame)
+    read = forecaster(target="close").to_panel(frame)
     assert dict(zip(read.ids, read.lengths)) == {"1": 80, "10": 80, "2": 80, "A": 49}
 
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from tsseq import ConfigError, Forecaster, NeuralRegressor, Normal, Point, Quantiles, Training, make_series
+from tsseq import ConfigError, Forecaster, NeuralRegressor, Normal, Point, Quantiles, Training, load_sample, make_series
 from tsseq.data.layout import Layout
 from tsseq.networks import GRU, LSTM, Linear, Transformer
 
@@ -136,3 +136,17 @@ def test_names_from_elsewhere_are_explained():
         LSTM(hidden_dim=3)
     with pytest.raises(TypeError, match=r"here it is training=Training\(max_epochs=...\)"):
         NeuralRegressor(n_epochs=3)
+
+
+@pytest.mark.parametrize("regressor", [NeuralRegressor(Linear(), training=QUICK), Ridge()], ids=["neural", "ridge"])
+def test_y_is_read_whatever_its_order(regressor):
+    windows = Forecaster(Ridge(), 3, 24).windows(load_sample("airline"))
+    shuffled = np.random.default_rng(0).permutation(len(windows))
+
+    def predictions(y):
+        return clone(regressor).fit(windows, y).predict(windows)
+
+    true, lazy = predictions(windows.targets()), predictions(windows.targets()[shuffled])
+    assert not np.allclose(true, lazy)
+    np.testing.assert_array_equal(lazy, predictions(np.asarray(windows.targets())[shuffled]))
+    np.testing.assert_array_equal(true, predictions(np.asarray(windows.targets())))

@@ -183,14 +183,14 @@ def test_attention_says_where_every_step_looks(kind):
     model = kind(3, 10, hidden_size=8, segment_length=4, training=QUICK, **ROLES).fit(PANEL)
     frame = long(z=120, b=5, a=10)
     found = model.attention_weights(frame)
-    assert list(found) == ["id", "time", "step", "context_time", "weight"]
+    assert list(found) == ["id", "day", "step", "context_time", "weight"]
     assert found["id"].unique().tolist() == ["z", "b", "a"]
     assert found.groupby("id", sort=False).size().tolist() == [30, 15, 30]
     np.testing.assert_allclose(found.groupby(["id", "step"])["weight"].sum(), 1, rtol=1e-5)
     assert (found["weight"] >= 0).all()
     last = found[found["id"] == "b"]
     assert last["context_time"].tolist() == list(DAYS[-5:]) * 3
-    assert last["time"].tolist() == list(pd.date_range("2024-04-30", periods=3).repeat(5))
+    assert last["day"].tolist() == list(pd.date_range("2024-04-30", periods=3).repeat(5))
     assert last["step"].tolist() == [1] * 5 + [2] * 5 + [3] * 5
     alone = model.attention_weights(frame[frame["id"] == "b"])
     pd.testing.assert_frame_equal(last.reset_index(drop=True), alone, rtol=1e-5, atol=1e-6)
@@ -201,13 +201,13 @@ def test_attention_to_several_targets_names_them():
     roles = {**ROLES, "target": ["y", "x"]}
     model = TransformerForecaster(2, 6, hidden_size=8, segment_length=2, training=QUICK, **roles).fit(frame)
     found = model.attention_weights()
-    assert list(found) == ["id", "target", "time", "step", "context_time", "weight"]
+    assert list(found) == ["id", "target", "day", "step", "context_time", "weight"]
     assert list(found[["id", "target"]].drop_duplicates().itertuples(index=False, name=None)) == [
         (name, target) for name in "zam" for target in ("y", "x")
     ]
     np.testing.assert_allclose(found.groupby(["id", "target", "step"], observed=True)["weight"].sum(), 1, rtol=1e-5)
     joint = model.set_params(multivariate="joint").fit(frame).attention_weights()
-    assert list(joint) == ["id", "time", "step", "context_time", "weight"]
+    assert list(joint) == ["id", "day", "step", "context_time", "weight"]
 
 
 def test_attention_and_paths_exist_only_where_a_model_has_them():

@@ -122,7 +122,7 @@ def test_predicting_a_frame_cut_at_a_cutoff_gives_the_forecast_at_that_cutoff(va
     future = after[["promo", "price"]] if "known" in variant else None
     cut = model.predict(frame[~rows_after(frame, CUTOFF)], future=future)
     at = model.predict_at(frame, CUTOFF)
-    wide = at.pivot(index=["id", "time"], columns="target", values="forecast").loc[["b", "a", "c"]]
+    wide = at.pivot(index=["id", "day"], columns="target", values="forecast").loc[["b", "a", "c"]]
     np.testing.assert_allclose(cut[["sales", "stock"]], wide[["sales", "stock"]], rtol=1e-12)
     assert cut.index.tolist() == wide.index.tolist()
 
@@ -181,6 +181,6 @@ def test_a_series_takes_part_at_the_cutoffs_that_it_has():
         DAYS[70]: ["b", "a"],
     }
     want = model.predict_at(frame, DAYS[[20, 45, 50, 70]])
-    both = found.merge(want, on=["id", "cutoff", "time", "step", "target"], suffixes=["", "_want"])
+    both = found.merge(want, on=["id", "cutoff", "day", "step", "target"], suffixes=["", "_want"])
     assert len(both) == len(found)
     np.testing.assert_allclose(both["forecast"], both["forecast_want"], rtol=1e-12)

@@ -289,7 +289,7 @@ def test_a_missing_folder_is_an_error_that_names_it(tmp_path, sp500):
 
 def test_integers_as_times_are_drawn_as_they_are(folder):
     series = make_series("ar1", 200).reset_index(drop=True)
-    result = backtest({"ridge": Forecaster(Ridge(), 2, 10)}, series, n_cutoffs=10, step=5)
+    result = backtest({"ridge": Forecaster(Ridge(), 2, 10)}, series, n_cutoffs=10, stride=5)
     page = Page(report(result, path=folder / "integers.html"))
     actual = page.figures[1]["data"][0]
     assert actual["mode"] == "markers"  # cutoffs further apart than the horizon leave gaps

@@ -20,7 +20,7 @@ MODEL = Forecaster(Ridge(), 5, 40, target="close", log=True, calendar="XNYS")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A page with everything on it, and what it was made from."""
-    result = backtest({"ridge": MODEL}, PRICES, n_cutoffs=40, step=5)
+    result = backtest({"ridge": MODEL}, PRICES, n_cutoffs=40, stride=5)
     weights = to_weights(result.forecasts, PRICES, model="ridge", short=False)
     book = simulate(weights, PRICES, costs=Costs(bps=5))
     trials = sweep(result.forecasts, PRICES, {"rule": ["threshold"], "threshold": [0, 0.01, 0.02]}, model="ridge")

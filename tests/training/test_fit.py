@@ -31,6 +31,8 @@ from tsseq import (
     load_sample,
     make_series,
 )
+from tsseq.data.layout import Layout
+from tsseq.data.windows import Windows
 from tsseq.networks import LSTM, Linear
 from tsseq.training.fitting import _split
 from tsseq.training.model import Model
@@ -143,7 +145,7 @@ def test_too_few_validation_windows_means_none():
 
 
 def test_plain_arrays_hold_out_their_last_rows():
-    train, held_out = _split(np.zeros((200, 3)), 0.1)
+    train, held_out = _split(Windows.of_rows(np.zeros((200, 3)), np.zeros(200), Layout(3, 1)), 0.1)
     assert (train[-1], held_out[0], len(held_out)) == (179, 180, 20)
 
 
@@ -186,7 +188,7 @@ def test_schedules_count_steps(schedule):
 
     settings = Training(max_epochs=2, schedule=schedule, verbose=False)
     windows = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE)
-    data = fitting.Data(windows, windows.targets(), windows.layout, settings, 0)
+    data = fitting.WindowsDataModule(windows, settings, 0)
     module = fitting.ForecastModule(Model(Linear(), windows.layout, Point()), settings, 0.1, data.steps)
     with fitting.quiet_lightning():
         trainer = fitting._trainer(settings, validates=False)
@@ -273,7 +275,7 @@ def test_normal_quantiles_cover_gaussian_noise():
     model = LinearForecaster(4, 12, head=head, training=training, scaling="standard").fit(noise[:4000])
     test = noise[4000:]
     found = model.predict_at(test, test.index[11:-4], levels=[0.1, 0.9])
-    actual = test.reindex(found["time"]).to_numpy()
+    actual = test.reindex(found.iloc[:, 1]).to_numpy()
     covered = ((actual >= found["q0.1"]) & (actual <= found["q0.9"])).mean()
     assert 0.75 <= covered <= 0.85
 

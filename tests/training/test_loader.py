@@ -7,7 +7,8 @@ import torch
 
 from tsseq import Forecaster, LastValue, make_series
 from tsseq.data.layout import Layout
-from tsseq.training.loader import Loader, Rows, plan
+from tsseq.data.windows import Windows
+from tsseq.training.loader import DeviceRows, Loader, epoch_plan
 
 CPU = torch.device("cpu")
 
@@ -30,7 +31,7 @@ def panel_frame() -> pd.DataFrame:
 def test_tensors_gather_what_numpy_gathers(multivariate):
     roles = {"target": ["y", "other"], "past": "x", "known": "k", "static": "s", "multivariate": multivariate}
     windows = Forecaster(LastValue(), 3, 8, **roles).windows(panel_frame())
-    rows = Rows(windows, windows.targets(), windows.layout, CPU)
+    rows = DeviceRows(windows, CPU)
     picked = np.random.default_rng(1).permutation(len(windows))[:30]
     batch, target = rows.batch(torch.from_numpy(picked), training=True)
     x, y = windows.gather(picked)
@@ -47,13 +48,13 @@ def test_tensors_gather_what_numpy_gathers(multivariate):
 
 def test_targets_to_come_are_in_the_batch_only_while_training():
     windows = Forecaster(LastValue(), 3, 8).windows(make_series("random_walk", 50))
-    rows = Rows(windows, windows.targets(), windows.layout, CPU)
+    rows = DeviceRows(windows, CPU)
     assert rows.batch(torch.arange(4), training=False)[0].future is None
     assert rows.batch(torch.arange(4), training=True)[0].future is not None
 
 
-def rows_of(n: int) -> Rows:
-    return Rows(np.arange(n, dtype=float)[:, None], np.arange(n, dtype=float), Layout(1, 1), CPU)
+def rows_of(n: int) -> DeviceRows:
+    return DeviceRows(Windows.of_rows(np.arange(n, dtype=float)[:, None], np.arange(n), Layout(1, 1)), CPU)
 
 
 def seen_rows(loader: Loader) -> list[int]:
@@ -99,5 +100,5 @@ def test_shares_average_to_one_over_ranks():
 @pytest.mark.parametrize(
     ("n", "batch", "expected"), [(10**6, 256, (256, 3907)), (3000, 256, (60, 50)), (10, 4, (4, 50))]
 )
-def test_plan(n, batch, expected):
-    assert plan(n, batch) == expected
+def test_epoch_plan(n, batch, expected):
+    assert epoch_plan(n, batch) == expected

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from torch import nn
 
-from tsseq import GRU, Linear, Normal, Poisson, Quantiles, Seq2Seq, StudentT
+from tsseq import GRU, Linear, Network, NeuralRegressor, Normal, Poisson, Quantiles, Seq2Seq, StudentT, Training
 from tsseq.data.layout import Layout
 from tsseq.networks.batch import Batch, shortened, unflatten
 from tsseq.training.model import Model
@@ -99,3 +100,29 @@ def test_a_context_without_any_value_is_run_all_the_same():
     batch = batch_of(lacking=torch.full((8,), 12))
     for network in NETWORKS:
         assert model_of(network, Normal())(batch).isfinite().all()
+
+
+class Penalised(Network):
+    """The last value, plus a learnt shift that the loss pulls to 2."""
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        class Shift(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.shift = nn.Parameter(torch.zeros(()))
+
+            def forward(self, batch):
+                last = batch.values.target[:, -1:, :, None] * 0.0
+                params = last.expand(-1, layout.horizon, -1, n_params) + 0.0 * self.shift
+                return params, (self.shift - 2.0) ** 2
+
+        return Shift()
+
+
+def test_a_network_may_add_a_loss_of_its_own():
+    training = Training(
+        max_epochs=30, learning_rate=0.1, schedule="constant", verbose=False, validation=0, weight_decay=0
+    )
+    model = NeuralRegressor(Penalised(), training=training).fit(np.ones((64, 3)), np.zeros(64))
+    assert model.network_.core.shift.item() == pytest.approx(2.0, abs=0.05)
+    assert model.history_["train_loss"].iloc[-1] == 0.0  # the losses of the head alone

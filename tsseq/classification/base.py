@@ -13,11 +13,12 @@ from sklearn.base import BaseEstimator
 
 from tsseq.classification.sequences import Array
 from tsseq.data.layout import Layout
+from tsseq.data.windows import Windows
 from tsseq.errors import DataError
 from tsseq.heads import Categorical
 from tsseq.hints import KnowsOtherNames
 from tsseq.networks import Network
-from tsseq.training.loader import Rows, blocks
+from tsseq.training.loader import prediction_batches
 from tsseq.training.settings import Training
 
 DEFAULTS: dict[str, Any] = {"max_epochs": 20, "learning_rate": 3e-3, "schedule": "cosine", "validation": 0.0}
@@ -40,16 +41,17 @@ class BaseLabels(KnowsOtherNames, BaseEstimator):
         self.layout_, self.head_ = layout, Categorical(len(self.classes_))
         order = _mixed(codes[:, 0], training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
-        self.network_, losses = fit_network(network, self.head_, training, rows[order], y, layout)
+        self.network_, losses = fit_network(network, self.head_, training, Windows.of_rows(rows[order], y, layout))
         self.history_ = pd.DataFrame(
             {name: pd.Series(values, dtype=float) for name, values in losses.items()}
         ).rename_axis("epoch")
 
     def _probabilities(self, table: Array, length: int) -> Array:
         """(n, horizon, n_classes) for rows of ``length`` steps, in blocks of one size, the last one filled up."""
-        every = Rows(table, None, replace(self.layout_, context_length=length), torch.device("cpu"))
+        windows = Windows.of_rows(table, None, replace(self.layout_, context_length=length))
         with torch.inference_mode():
-            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in blocks(every)]
+            batches = prediction_batches(windows, torch.device("cpu"))
+            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in batches]
         return torch.cat(parts)[: len(table)].numpy()
 
 

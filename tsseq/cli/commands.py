@@ -57,7 +57,7 @@ def demo(report: Annotated[Path, typer.Option(help="HTML file to write the repor
     typer.echo(
         "Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each."
     )
-    result = tsseq.backtest(models, prices, n_cutoffs=150, step=5)
+    result = tsseq.backtest(models, prices, n_cutoffs=150, stride=5)
     weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", short=False)
     book = tsseq.simulate(weights, prices, costs=tsseq.Costs(bps=5, slippage_bps=2))
     _show(result)
@@ -158,7 +158,7 @@ def backtest(  # noqa: PLR0913 (an option each)
     frame, columns = read(source, time_column, id_column)
     roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
     models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
-    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, step=stride)
+    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=stride)
     _show(result)
     if report is not None:
         typer.echo(f"\nReport: {tsseq.report(result, path=report)}")

@@ -78,7 +78,7 @@ def forecaster(
 
         model.set_params(regressor=Ridge())
     elif name == "seasonal-naive":
-        season = model.read(frame).rules[0].season_length
+        season = model.to_panel(frame).rules[0].season_length
         if season == 1:
             step = "--model seasonal-naive: the step between these timestamps suggests no season"
             raise ConfigError(f"{step}; use naive.")

@@ -12,22 +12,24 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.data.frames import ParsedFrame
 from tsseq.errors import DataError
+from tsseq.typing import Array, Index
 
-Array: TypeAlias = NDArray[np.float64]
 Categories: TypeAlias = tuple[pd.Index | None, ...]
 
 
 def read_columns(
-    parsed: ParsedFrame, targets: Sequence[Hashable], covariates: Sequence[Hashable], settled: Mapping[Hashable, bool]
+    parsed: ParsedFrame,
+    targets: Sequence[Hashable],
+    covariates: Sequence[Hashable],
+    is_category: Mapping[Hashable, bool],
 ) -> tuple[Array, Categories]:
-    """Columns of a table (T, n) and the categories of the covariates; ``settled`` says which are categories anyway."""
-    found = [covariate(parsed, name, settled.get(name)) for name in covariates]
-    values = np.column_stack([*(numbers(parsed, name) for name in targets), *(column for column, _ in found)])
-    return values, tuple(categories for _, categories in found)
+    """Columns (T, n) and the categories of the covariates; ``is_category`` says it of those that `fit` has seen."""
+    columns = [covariate(parsed, name, is_category.get(name)) for name in covariates]
+    values = np.column_stack([*(numbers(parsed, name) for name in targets), *(codes for codes, _ in columns)])
+    return values, tuple(categories for _, categories in columns)
 
 
 def with_id(parsed: ParsedFrame, static: Sequence[Hashable]) -> ParsedFrame:
@@ -49,8 +51,8 @@ def covariate(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> 
     categories = None if categorical is False else categories_of(column, bool(categorical))
     if categories is None:
         return numbers(parsed, name, " If it holds categories, use .astype('category')."), None
-    found, own = pd.factorize(column)  # -1 is missing
-    return np.append(categories.get_indexer(_plain(own)) + 1.0, np.nan)[found], categories
+    codes, present = pd.factorize(column)  # -1 is missing
+    return np.append(categories.get_indexer(_plain(present)) + 1.0, np.nan)[codes], categories
 
 
 def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
@@ -63,40 +65,40 @@ def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _plain(column.cat.remove_unused_categories().cat.categories)
-    found = _plain(column.dropna().unique())
+    values = _plain(column.dropna().unique())
     if certain:
-        return _plain(pd.Categorical(found).categories)
+        return _plain(pd.Categorical(values).categories)
     text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
-    if not text or len(found) == 0 or not _is_text(found) or pd.to_numeric(found, errors="coerce").notna().any():
+    if not text or len(values) == 0 or not _is_text(values) or pd.to_numeric(values, errors="coerce").notna().any():
         return None
-    return _plain(pd.Categorical(found).categories)
+    return _plain(pd.Categorical(values).categories)
 
 
 def filled(values: Array, categories: Categories) -> Array:
     """(n, m) with 0 for NaN in columns of codes."""
-    coded = np.array([own is not None for own in categories], dtype=np.bool_)
+    coded = np.array([names is not None for names in categories], dtype=np.bool_)
     return np.where(coded & np.isnan(values), 0.0, values)
 
 
-def occurring(codes: Array) -> NDArray[np.int64]:
+def occurring(codes: Array) -> Index:
     """Positions of the categories that codes (n,) name."""
     return np.unique(codes[codes > 0]).astype(np.int64) - 1
 
 
-def recoded(codes: Array, ours: pd.Index | None, wanted: pd.Index | None, name: Hashable) -> Array:
-    """Codes of the categories ``ours`` as codes of ``wanted``; 0 where these lack one, NaN stays."""
-    if ours is None and wanted is None:
+def recoded(codes: Array, present: pd.Index | None, wanted: pd.Index | None, name: Hashable) -> Array:
+    """Codes of the categories ``present`` as codes of ``wanted``; 0 where these lack one, NaN stays."""
+    if present is None and wanted is None:
         return codes
-    if ours is None or wanted is None:
+    if present is None or wanted is None:
         held = "numbers in fit, and categories" if wanted is None else "categories in fit, and numbers"
         raise DataError(f"column {name!r} held {held} now.")
-    if ours.equals(wanted):
+    if present.equals(wanted):
         return codes
-    if len(ours) and len(wanted) and _is_text(ours) != _is_text(wanted):
+    if len(present) and len(wanted) and _is_text(present) != _is_text(wanted):
         raise DataError(
-            f"column {name!r} held categories such as {wanted.tolist()[0]!r} in fit, and now {ours.tolist()[0]!r}."
+            f"column {name!r} held categories such as {wanted.tolist()[0]!r} in fit, and now {present.tolist()[0]!r}."
         )
-    code = np.append(0.0, wanted.get_indexer(ours) + 1.0)
+    code = np.append(0.0, wanted.get_indexer(present) + 1.0)
     return np.where(np.isnan(codes), np.nan, code[np.nan_to_num(codes).astype(np.int64)])
 
 
@@ -123,10 +125,10 @@ def _is_text(values: pd.Index) -> bool:
 
 
 def numbers(parsed: ParsedFrame, name: Hashable, advice: str = "") -> Array:
-    """A column as float64, or an error that shows the first value which is no number, and ends in ``advice``."""
+    """A column as float64, or an error that shows the first value that is not a number, and ends in ``advice``."""
     column = parsed.columns[name]
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        values: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         values = _converted(parsed, column, name, advice)
     infinite = np.flatnonzero(np.isinf(values))
@@ -140,8 +142,8 @@ def _converted(parsed: ParsedFrame, column: pd.Series, name: Hashable, advice: s
     numbers = pd.Series(np.nan, column.index) if text else pd.to_numeric(column, errors="coerce")
     lost = np.flatnonzero(numbers.isna() & column.notna())
     if len(lost):
-        found = f"{len(lost)} values are no numbers (first: {column.iloc[lost[0]]!r} at {_place(parsed, lost[0])})"
-        raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {found}.{advice}")
+        what = f"{len(lost)} values are not numbers (first: {column.iloc[lost[0]]!r} at {_place(parsed, lost[0])})"
+        raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {what}.{advice}")
     return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
@@ -149,9 +151,7 @@ def _place(parsed: ParsedFrame, row: int) -> str:
     return f"{parsed.times[row]}" if parsed.ids is None else f"{parsed.ids[row]!r} {parsed.times[row]}"
 
 
-def constant(
-    values: Array, indptr: NDArray[np.int64], ids: pd.Index, names: tuple[Hashable, ...], categories: Categories
-) -> Array:
+def constant(values: Array, indptr: Index, ids: pd.Index, names: tuple[Hashable, ...], categories: Categories) -> Array:
     """(T, n) -> (S, n): the one value of each series; rows that are missing are passed over."""
     if not names:
         return np.empty((len(ids), 0))
@@ -160,10 +160,8 @@ def constant(
     bad = np.argwhere(low < high)
     if len(bad):
         series, column = bad[0]
-        own = categories[column]
-        ends = [
-            x if own is None else repr(own.tolist()[int(x) - 1]) for x in (low[series, column], high[series, column])
-        ]
-        found = f"{names[column]!r} of {ids[series]!r} goes from {ends[0]} to {ends[1]}"
-        raise DataError(f"a static covariate has one value per series: {found}. Name it as past or known instead.")
+        labels, limits = categories[column], (low[series, column], high[series, column])
+        ends = [x if labels is None else repr(labels.tolist()[int(x) - 1]) for x in limits]
+        change = f"{names[column]!r} of {ids[series]!r} goes from {ends[0]} to {ends[1]}"
+        raise DataError(f"a static covariate has one value per series: {change}. Name it as past or known instead.")
     return low

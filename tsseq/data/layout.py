@@ -10,20 +10,28 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+from tsseq.typing import Array, Index
 
 
 @dataclass(frozen=True)
 class Layout:
     """Sizes of a row, channel by channel: targets and past over the context, known over context and horizon, static.
 
-    ``missing`` tells networks that rows may have missing values, so that they read what was observed as well.
-    ``categories`` has a number for every covariate, past, known and static: K if it holds codes 0 to K of categories,
-    0 if it holds numbers; () if all do.
+    Attributes
+    ----------
+    context_length, horizon : int
+        Rows of history and rows to forecast.
+    n_targets, n_past, n_known, n_static : int
+        Number of channels in each role.
+    missing : bool
+        Whether rows may have missing values, so that networks read what was observed as well.
+    categories : tuple of int
+        A number for every covariate, past, known and static: K if it holds codes 0 to K of categories, 0 if it holds
+        numbers; () if all do.
 
+    Examples
+    --------
     >>> Layout(context_length=3, horizon=2, n_known=1).width
     8
     """
@@ -63,12 +71,10 @@ class NumpyOps:
     """`Ops` on NumPy arrays."""
 
     def windows(self, flat: Array, start: Index, width: int) -> Array:
-        """See `Ops`."""
         taken: Array = np.lib.stride_tricks.sliding_window_view(flat, width)[start]
         return taken
 
     def join(self, blocks: list[Array]) -> Array:
-        """See `Ops`."""
         return np.concatenate(blocks, axis=-1)
 
 
@@ -77,12 +83,18 @@ class Store(NamedTuple):
 
     Attributes
     ----------
-    flat : every channel's values one after another: targets, covariates (already standardised), static.
-    target : (n, n_targets) position in ``flat`` of the first context value.
-    row : (n,) row of the first context value.
-    series : (n,) series of the window.
-    loc, scale : (n, n_targets).
-    weight : (n, n_targets) what an error counts in training.
+    flat : array
+        Every channel's values one after another: targets, covariates (already standardised), static.
+    target : array of shape (n, n_targets)
+        Position in ``flat`` of the first context value.
+    row : array of shape (n,)
+        Row of the first context value.
+    series : array of shape (n,)
+        Series of the window.
+    loc, scale : array of shape (n, n_targets)
+        Location and scale of the window.
+    weight : array of shape (n, n_targets)
+        What an error counts in training.
     """
 
     flat: Any

@@ -7,17 +7,16 @@ The location of a target always comes from the window's own past. Its scale is l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.data.panel import Panel
 from tsseq.errors import ConfigError, DataError
+from tsseq.typing import Array, Index, Mask
 
 Kind = Literal["last", "standard", "mean", "none"]
-Array = NDArray[np.float64]
 STEPS_MEASURED = 24
 
 
@@ -27,31 +26,33 @@ class Affine:
 
     Attributes
     ----------
-    loc, scale : (n, n_targets) float64; the scale is above 0.
-    still : (n, n_targets) the constant of a context that never moves: it is what is forecast, whatever a model says.
-        NaN elsewhere; None when every context moves.
+    loc, scale : ndarray of shape (n, n_targets)
+        float64; the scale is above 0.
+    constant : ndarray of shape (n, n_targets) or None
+        Value of a constant context, used as the forecast instead of the model's output. NaN elsewhere; None when every
+        context varies.
     """
 
     loc: Array
     scale: Array
-    still: Array | None = None
+    constant: Array | None = None
 
     def undo(self, scaled: Array) -> Array:
         """Back to the data's units: ``scaled`` (n, horizon, n_targets, ...) -> the same shape."""
         missing = (1,) * (scaled.ndim - 3)
         shape = (len(self.loc), 1, self.loc.shape[1], *missing)
         values = scaled * self.scale.reshape(shape) + self.loc.reshape(shape)
-        if self.still is None or self.moves.all():
+        if self.constant is None or self.varies.all():
             return values
-        return np.where(self.moves.reshape(shape), values, self.still.reshape(shape))
+        return np.where(self.varies.reshape(shape), values, self.constant.reshape(shape))
 
     @property
-    def moves(self) -> NDArray[np.bool_]:
+    def varies(self) -> Mask:
         """(n, n_targets) whether a context has more than one value."""
-        return np.ones(self.loc.shape, dtype=bool) if self.still is None else np.isnan(self.still)
+        return np.ones(self.loc.shape, dtype=np.bool_) if self.constant is None else np.isnan(self.constant)
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> Affine:
-        return Affine(self.loc[rows], self.scale[rows], None if self.still is None else self.still[rows])
+    def __getitem__(self, rows: Any) -> Affine:
+        return Affine(self.loc[rows], self.scale[rows], None if self.constant is None else self.constant[rows])
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,21 @@ class Scaling:
 
     Attributes
     ----------
-    kind : how windows are scaled.
-    log : whether targets are modelled as logarithms.
-    ids : (S,) series that were seen.
-    scale : (S, n_targets) typical size of a change over the horizon, per series; used by ``"last"``.
-    weight : (S, n_targets) what an error in scaled units counts in training: the series' scale relative to its standard
-        deviation, 1 on average. Errors of all series then count in standard deviations, as benchmarks measure them.
-    centre, spread : (n_covariates,) mean and standard deviation of past and known covariates; 0 and 1 for codes.
-    static_centre, static_spread : (n_static,) the same for static ones.
+    kind : str
+        How windows are scaled: "last", "standard", "mean" or "none".
+    log : bool
+        Whether targets are modelled as logarithms.
+    ids : Index of shape (S,)
+        Series that were seen.
+    scale : ndarray of shape (S, n_targets)
+        Typical size of a change over the horizon, per series; used by ``"last"``.
+    weight : ndarray of shape (S, n_targets)
+        What an error in scaled units counts in training: the series' scale relative to its standard deviation, 1 on
+        average. Errors of all series then count in standard deviations, as benchmarks measure them.
+    centre, spread : ndarray of shape (n_covariates,)
+        Mean and standard deviation of past and known covariates; 0 and 1 for codes.
+    static_centre, static_spread : ndarray of shape (n_static,)
+        The same for static ones.
     """
 
     kind: Kind
@@ -85,7 +93,7 @@ class Scaling:
         """Learn scales from every row of ``panel``, which must hold training rows only."""
         if kind not in get_args(Kind):
             raise ConfigError(f"scaling={kind!r} is unknown; it is one of {', '.join(map(repr, get_args(Kind)))}.")
-        n_targets = len(panel.schema.target)
+        n_targets = panel.n_targets
         targets = logged(panel, log, None)
         scale = change_over_horizon(targets, panel.series_of_row, len(panel), horizon)
         n = len(panel.schema.covariates)
@@ -94,17 +102,26 @@ class Scaling:
         weight = _weight(targets, panel, scale) if kind == "last" else np.ones_like(scale)
         return cls(kind, log, panel.ids, scale, weight, centre, spread, *static)  # type: ignore[arg-type]
 
-    def codes(self, ids: pd.Index) -> NDArray[np.int64]:
+    @classmethod
+    def nothing(cls, panel: Panel) -> Scaling:
+        """Leave every value of a panel alone; no series is known."""
+        n, n_static = len(panel.schema.covariates), len(panel.schema.static)
+        one = np.ones((1, panel.n_targets))
+        identity = np.zeros(n), np.ones(n), np.zeros(n_static), np.ones(n_static)
+        return cls("none", False, panel.ids[:0], one, one, *identity)
+
+    def codes(self, ids: pd.Index) -> Index:
         """(S,) number of each series among those seen in training, counted from 1; 0 is unknown."""
         return np.asarray(self.ids.get_indexer(ids), dtype=np.int64) + 1
 
 
-def logged(panel: Panel, log: bool, read: NDArray[np.bool_] | None) -> Array:
+def logged(panel: Panel, log: bool, read: Mask | None) -> Array:
     """(T, n_targets) targets, or their logarithms.
 
-    A value that has none is an error that names it, if its row is ``read`` (T,), or that is None; else it is missing.
+    A value without a logarithm is an error that names it if its row is in ``read`` (T,), or that is None; else it is
+    missing.
     """
-    targets = panel.values[:, : len(panel.schema.target)]
+    targets = panel.values[:, : panel.n_targets]
     if not log:
         return targets
     if read is not None:
@@ -112,13 +129,13 @@ def logged(panel: Panel, log: bool, read: NDArray[np.bool_] | None) -> Array:
     bad = np.argwhere(targets <= 0)
     if len(bad):
         row, column = bad[0]
-        found = f"{panel.schema.target[column]!r} is {targets[row, column]:g} at {panel.times[row]}"
-        raise DataError(f"log=True needs values above 0; {len(bad)} are not (first: {found}).")
+        first = f"{panel.schema.target[column]!r} is {targets[row, column]:g} at {panel.times[row]}"
+        raise DataError(f"log=True needs values above 0; {len(bad)} are not (first: {first}).")
     logs: Array = np.log(targets)
     return logs
 
 
-def change_over_horizon(targets: Array, series: NDArray[np.int64], n_series: int, horizon: int) -> Array:
+def change_over_horizon(targets: Array, series: Index, n_series: int, horizon: int) -> Array:
     """(n_series, n_targets) root mean square of ``y[t + h] - y[t]`` over rows t and steps h = 1..horizon.
 
     Targets divided by it, after the last value is subtracted, have unit variance. At most 24 steps, spread evenly
@@ -131,10 +148,10 @@ def change_over_horizon(targets: Array, series: NDArray[np.int64], n_series: int
         change = targets[step:] - targets[:-step]
         change[series[step:] != series[:-step]] = np.nan
         for column in range(targets.shape[1]):
-            seen = np.isfinite(change[:, column])
-            own = series[step:][seen]
-            squares[:, column] += np.bincount(own, change[seen, column] ** 2, minlength=n_series)
-            counts[:, column] += np.bincount(own, minlength=n_series)
+            observed = np.isfinite(change[:, column])
+            codes = series[step:][observed]
+            squares[:, column] += np.bincount(codes, change[observed, column] ** 2, minlength=n_series)
+            counts[:, column] += np.bincount(codes, minlength=n_series)
     scale: Array = np.sqrt(squares / np.maximum(counts, 1)) * unit
     return scale
 
@@ -185,7 +202,7 @@ def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
     return loc, np.sqrt((np.where(seen, context - loc[:, None], 0.0) ** 2).sum(axis=1) / counts)
 
 
-def _standard(values: Array, unscaled: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
     """Mean and standard deviation of each column over its observed values.
 
     They are 0 and 1 for ``unscaled`` columns (C,) and for flags (all values 0 or 1); a constant has the deviation 1.

@@ -21,13 +21,24 @@ class Schema:
 
     Attributes
     ----------
-    target : what is forecast; empty until `resolve` has seen a frame.
-    past : covariates known up to the origin.
-    known : covariates known through the horizon.
-    static : covariates with one value per series.
-    id_column, time_column : the columns of a long frame that hold the series id and the timestamp.
-    calendar : known covariates that are computed from the timestamps; set when a panel is made, where ``known`` has
-        the name "calendar" and the frame has no such column.
+    target : tuple of hashable
+        What is forecast; empty until `resolve` has seen a frame.
+    past : tuple of hashable
+        Covariates known up to the origin.
+    known : tuple of hashable
+        Covariates known through the horizon.
+    static : tuple of hashable
+        Covariates with one value per series.
+    id_column, time_column : hashable or None
+        The columns of a long frame that hold the series id and the timestamp.
+    calendar : tuple of str
+        Known covariates that are computed from the timestamps; set when a panel is made, where ``known`` has the name
+        "calendar" and the frame has no such column.
+
+    Examples
+    --------
+    >>> Schema.of("close", past=["open", "volume"]).covariates
+    ('open', 'volume')
     """
 
     target: tuple[Hashable, ...] = ()
@@ -55,9 +66,11 @@ class Schema:
         """
         schema = cls(_names(target), _names(past), _names(known), _names(static), id_column, time_column)
         roles = [*schema.dynamic, *schema.static]
-        twice = sorted({str(name) for name in roles if roles.count(name) > 1})
-        if twice:
-            raise ConfigError(f"{', '.join(twice)}: a column plays one role. Name it as target, past, known or static.")
+        repeated = sorted({str(name) for name in roles if roles.count(name) > 1})
+        if repeated:
+            raise ConfigError(
+                f"{', '.join(repeated)}: a column plays one role. Name it as target, past, known or static."
+            )
         return schema
 
     @property
@@ -83,11 +96,11 @@ class Schema:
         known, calendar = self.known, self.calendar
         if CALENDAR in known and CALENDAR not in columns:
             known, calendar = tuple(name for name in known if name != CALENDAR), (CALENDAR,)
-        found = replace(self, target=self.target or self._only_target(columns), known=known, calendar=calendar)
-        missing = [name for name in (*found.measured, *self.static) if name not in columns]
+        schema = replace(self, target=self.target or self._only_target(columns), known=known, calendar=calendar)
+        missing = [name for name in (*schema.measured, *self.static) if name not in columns]
         if missing:
             raise DataError(f"column {listed(missing)} is not in the frame; it has {listed(columns)}.")
-        return found
+        return schema
 
     def _only_target(self, columns: pd.Index) -> tuple[Hashable, ...]:
         free = [name for name in columns if name not in (*self.covariates, *self.static)]
@@ -98,17 +111,17 @@ class Schema:
         raise ConfigError(f"say which column to forecast with target=...; the frame has {listed(columns)}.")
 
 
-def _names(given: Names) -> tuple[Hashable, ...]:
-    if given is None:
+def _names(names: Names) -> tuple[Hashable, ...]:
+    if names is None:
         return ()
-    if isinstance(given, (list, tuple, pd.Index)):
-        unhashable = [name for name in given if not isinstance(name, Hashable)]
+    if isinstance(names, (list, tuple, pd.Index)):
+        unhashable = [name for name in names if not isinstance(name, Hashable)]
         if unhashable:
-            raise ConfigError(f"a list of column names was needed; {unhashable[0]!r} is none.")
-        return tuple(given)
-    if isinstance(given, Hashable):
-        return (given,)
-    raise ConfigError(f"a column name or a list of names was needed, not {given!r}.")
+            raise ConfigError(f"a list of column names was needed; {unhashable[0]!r} is not a name.")
+        return tuple(names)
+    if isinstance(names, Hashable):
+        return (names,)
+    raise ConfigError(f"a column name or a list of names was needed, not {names!r}.")
 
 
 def listed(names: Iterable[Hashable], most: int = 8) -> str:

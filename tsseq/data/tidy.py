@@ -13,6 +13,24 @@ from tsseq.errors import DataError
 LEVEL = re.compile(r"q(0?\.\d+|\d(?:\.\d+)?e-\d+)")
 
 
+RESERVED = ("model", "cutoff", "step", "target", "actual", "forecast")
+
+
+def key_names(names: tuple[Hashable | None, Hashable | None]) -> tuple[Hashable, Hashable]:
+    """Names of the id and time columns of a tidy table: the frame's own, else ``unique_id`` and ``ds``.
+
+    Examples
+    --------
+    >>> key_names(("ticker", None)), key_names(("model", "date"))
+    (('ticker', 'ds'), ('unique_id', 'date'))
+    """
+    id_name, time_name = (
+        default if name is None or name in RESERVED or LEVEL.fullmatch(str(name)) else name
+        for name, default in zip(names, ("unique_id", "ds"))
+    )
+    return id_name, time_name
+
+
 class TidyColumns(NamedTuple):
     """Names of the columns that differ from table to table.
 

@@ -1,4 +1,4 @@
-"""Which rule of time a frame follows: learnt from its index, or named by the user; and whether it keeps to it."""
+"""Timestamps of a frame: choosing the time rule they follow, and checking that they keep to it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,24 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule
 
     Parameters
     ----------
-    calendar : a pandas offset, its alias, an exchange code, or None to learn the step from the data.
-    times : all timestamps, for their kind.
-    longest : ordered timestamps of the longest series, from which a step is learnt.
+    calendar : str, pandas.DateOffset, TimeRule or None
+        A pandas offset, its alias, an exchange code, a rule, or None to learn the step from the data.
+    times : Index
+        All timestamps, for their kind.
+    longest : Index
+        Ordered timestamps of the longest series, from which a step is learnt.
+
+    Returns
+    -------
+    TimeRule
+        The rule.
 
     Raises
     ------
-    ConfigError : the calendar is unknown, or does not go with this kind of index.
-    DataError : the index has no regular step; the message says what was found and what to pass.
+    ConfigError
+        The calendar is unknown, or does not go with this kind of index.
+    DataError
+        The index has no regular step; the message says what was found and what to pass.
     """
     if isinstance(calendar, TimeRule):
         return calendar
@@ -71,17 +81,17 @@ def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], id
     if not isinstance(calendar, Mapping):
         return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
     parts = [times[start:end] for start, end in pairwise(indptr)]
-    return tuple(rule_for(calendar_of(name, calendar), own, own) for name, own in zip(ids, parts))
+    return tuple(rule_for(calendar_of(name, calendar), part, part) for name, part in zip(ids, parts))
 
 
-def check_alike(ours: pd.Index, times: pd.Index) -> None:
+def check_alike(fitted: pd.Index, times: pd.Index) -> None:
     """Refuse timestamps of another kind than those of fit."""
     kinds = [
         next((kind for kind in (pd.DatetimeIndex, pd.PeriodIndex) if isinstance(index, kind)), int)
-        for index in (ours, times)
+        for index in (fitted, times)
     ]
     if kinds[0] is not kinds[1]:
-        raise DataError(f"the frame of fit had timestamps like {ours[-1]!r}, this one has {times[0]!r}.")
+        raise DataError(f"the frame of fit had timestamps like {fitted[-1]!r}, this one has {times[0]!r}.")
 
 
 def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
@@ -113,21 +123,21 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         return stamps.freq
     if len(stamps) < 3:
         raise DataError(f"no step can be learnt from {len(stamps)} timestamps; pass calendar='D' or the like.")
-    found = pd.infer_freq(stamps)
-    if found is not None:
-        return pd.tseries.frequencies.to_offset(found)
+    alias = pd.infer_freq(stamps)
+    if alias is not None:
+        return pd.tseries.frequencies.to_offset(alias)
     step = usual_step(stamps)
     weekdays = bool((stamps.dayofweek < 5).all())
     if weekdays and step == pd.Timedelta(days=1):
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
         advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
-    found = f"the index has no regular step: by its usual step of {step}, "
+    irregular = f"the index has no regular step: by its usual step of {step}, "
     advice = "pass calendar=... if the step is another, or fill the rows with tsseq.regularize"
     if (stamps[-1] - stamps[0]) / step > MOST_LISTED * len(stamps):
-        raise DataError(f"{found}nearly all timestamps are missing; {advice}.")
+        raise DataError(f"{irregular}nearly all timestamps are missing; {advice}.")
     gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
-    raise DataError(f"{found}{len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
+    raise DataError(f"{irregular}{len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
 
 
 def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:
@@ -145,10 +155,19 @@ def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64],
 
     Parameters
     ----------
-    rule : how stamps follow one another.
-    times : (T,) ordered within each series.
-    first_row : (S,) the row at which each series begins.
-    ids : (S,) names of the series, for the message.
+    rule : TimeRule
+        How timestamps follow one another.
+    times : Index of shape (T,)
+        Ordered within each series.
+    first_row : ndarray of shape (S,)
+        The row at which each series begins.
+    ids : Index of shape (S,)
+        Names of the series, for the message.
+
+    Raises
+    ------
+    DataError
+        A timestamp is missing, or not on the calendar.
     """
     if len(times) < 2:
         return
@@ -166,28 +185,28 @@ def _gap_message(rule: TimeRule, times: pd.Index, rows: NDArray[np.int64], ids: 
     missing = missing[missing < after]
     where = f" in {n_series} series (first: {ids[0]!r})" if ids[0] is not None else ""
     if len(missing) == 0:
-        found = f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}"
-        return f"{found}. Pass the right calendar=..."
+        off_calendar = f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}"
+        return f"{off_calendar}. Pass the right calendar=..."
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
     return (
         f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."
     )
 
 
-def stamps_like(times: pd.Index, given: Any) -> pd.Index:
+def stamps_like(times: pd.Index, stamps: Any) -> pd.Index:
     """Timestamps of the kind of ``times`` from what a user writes: one or several dates, texts, periods or numbers."""
-    given = [given] if isinstance(given, str) or not hasattr(given, "__len__") else list(given)
-    if len(given) == 0:
+    stamps = [stamps] if isinstance(stamps, str) or not hasattr(stamps, "__len__") else list(stamps)
+    if len(stamps) == 0:
         raise DataError("no timestamps were given.")
     try:
         if isinstance(times, pd.PeriodIndex):
-            found = pd.PeriodIndex(given, freq=times.freq)
+            index: pd.Index = pd.PeriodIndex(stamps, freq=times.freq)
         elif isinstance(times, pd.DatetimeIndex):
-            found = pd.DatetimeIndex(given)
-            found = found.tz_localize(times.tz) if isinstance(given[0], str) and times.tz is not None else found
+            index = pd.DatetimeIndex(stamps)
+            index = index.tz_localize(times.tz) if isinstance(stamps[0], str) and times.tz is not None else index
         else:
-            found = pd.Index(given)
-        times[:1].append(found).max()  # fails where they cannot be compared
+            index = pd.Index(stamps)
+        times[:1].append(index).max()  # fails where they cannot be compared
     except (TypeError, ValueError) as error:
-        raise DataError(f"timestamps like {times[-1]} were needed, not {given[0]!r}: {error}") from error
-    return found
+        raise DataError(f"timestamps like {times[-1]} were needed, not {stamps[0]!r}: {error}") from error
+    return index

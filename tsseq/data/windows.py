@@ -6,21 +6,56 @@ covariates that are known in advance. Nothing is copied until rows are gathered.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.data.columns import dummies
-from tsseq.data.layout import Array, Index, Layout, NumpyOps, Store, gather_rows
+from tsseq.data.frames import FrameLayout
+from tsseq.data.layout import Layout, NumpyOps, Store, gather_rows
 from tsseq.data.panel import Panel
 from tsseq.data.scaling import Affine, Scaling, logged, window_change, window_moments
+from tsseq.data.schema import Schema
+from tsseq.data.time_rules import Steps
 from tsseq.errors import NotEnoughHistory
+from tsseq.typing import Array, Index, Mask
 
 CHUNK = 16384
+
+
+@dataclass(frozen=True)
+class RowNeeds:
+    """What a regressor can do with windows; the defaults are those of any scikit-learn regressor.
+
+    A regressor that can do more has an attribute ``row_needs``.
+
+    Attributes
+    ----------
+    reads_windows : bool
+        Whether it takes `Windows` as they are: categories as codes, and windows that lack some target.
+    short_contexts : bool
+        Whether a context may begin with missing rows.
+    constant_contexts : bool
+        Whether a constant context is forecast like any other, not as its constant.
+    scaling : str
+        How targets are scaled where ``scaling=None``.
+    """
+
+    reads_windows: bool = False
+    short_contexts: bool = False
+    constant_contexts: bool = False
+    scaling: str = "last"
+
+    @staticmethod
+    def of(regressor: Any) -> RowNeeds:
+        """Those of a regressor."""
+        needs: RowNeeds = getattr(regressor, "row_needs", RowNeeds())
+        return needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +64,33 @@ class Windows:
 
     Rows are windows; columns are described by `Layout`. NumPy reads it through ``__array__``, scaled.
     Integer arrays, masks, slices and ``(key, ...)`` select windows and give `Windows` again.
+
+    Attributes
+    ----------
+    panel : Panel
+        The series.
+    layout : Layout
+        Sizes of a row.
+    scaling : Scaling
+        What was learnt for scaling.
+    flat : ndarray
+        Every channel of the panel, one after another, as `tsseq.data.layout.Store` describes.
+    origin : ndarray of shape (n,)
+        Row of the last context value.
+    channel : ndarray of shape (n,)
+        Target that a window holds, or its first one.
+    affine : Affine
+        Location and scale of every window.
+    y : ndarray of shape (n, horizon * n_targets) or None
+        Targets in place of those in the panel.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import Forecaster, load_sample
+    >>> windows = Forecaster(Ridge(), horizon=3, context_length=24).windows(load_sample("airline"))
+    >>> windows.shape, windows.targets().shape
+    ((118, 24), (118, 3))
     """
 
     panel: Panel
@@ -37,26 +99,90 @@ class Windows:
     flat: Array
     origin: Index
     channel: Index
+    affine: Affine
+    y: Array | None = None
 
     @classmethod
     def of(cls, panel: Panel, layout: Layout, scaling: Scaling, origins: Index | None = None) -> Windows:
-        """All windows of a panel, or those whose last context row is in ``origins`` (n,).
+        """Windows of a panel.
 
         With several targets and ``layout.n_targets == 1`` every target is a series of its own. A ``layout`` without
         categories reads columns of 0 and 1 where the panel has some.
+
+        Parameters
+        ----------
+        panel : Panel
+            The series.
+        layout : Layout
+            Sizes of a row.
+        scaling : Scaling
+            What was learnt on training rows.
+        origins : ndarray of shape (n,), optional
+            Rows of the last context values; default: all that have a whole context and a whole horizon.
+
+        Returns
+        -------
+        Windows
+            Those at all origins for the first target, then for the second.
+
+        Raises
+        ------
+        NotEnoughHistory
+            A series is too short for one window.
         """
-        n_targets = len(panel.schema.target)
-        read = None if origins is None else _contexts(origins, layout.context_length, len(panel.times))
+        context_rows = None if origins is None else _contexts(origins, layout.context_length, len(panel.times))
         origins = _origins(panel, layout) if origins is None else origins
-        channels = np.arange(n_targets if layout.n_targets == 1 else 1)
-        targets = logged(panel, scaling.log, read)
-        covariates = (panel.values[:, n_targets:] - scaling.centre) / scaling.spread
+        channels = np.arange(panel.n_targets if layout.n_targets == 1 else 1)
+        targets = logged(panel, scaling.log, context_rows)
+        covariates = (panel.values[:, panel.n_targets :] - scaling.centre) / scaling.spread
         static = (panel.static - scaling.static_centre) / scaling.static_spread
         if panel.n_categories and not layout.categories:
             n = covariates.shape[1]
             covariates, static = dummies(covariates, panel.n_categories[:n]), dummies(static, panel.n_categories[n:])
         flat = np.concatenate([block.ravel(order="F") for block in (targets, covariates, static)])
-        return cls(panel, layout, scaling, flat, np.tile(origins, len(channels)), channels.repeat(len(origins)))
+        origin, channel = np.tile(origins, len(channels)), channels.repeat(len(origins))
+        affine = _affine(panel, layout, scaling, flat, origin, channel)
+        return cls(panel, layout, scaling, flat, origin, channel, affine)
+
+    @classmethod
+    def of_rows(cls, X: Array, y: Array | None, layout: Layout) -> Windows:
+        """Rows of a plain array, each the only window of a series of its own, unscaled.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, width)
+            Rows as ``layout`` describes them.
+        y : ndarray of shape (n,) or (n, horizon * n_targets) or None
+            Targets; None where there are none to learn from.
+        layout : Layout
+            Sizes of a row.
+
+        Returns
+        -------
+        Windows
+            In the order of the rows.
+        """
+        n, length, horizon, n_targets = len(X), layout.context_length, layout.horizon, layout.n_targets
+        sizes = [length * n_targets, length * layout.n_past, (length + horizon) * layout.n_known]
+        target, past, known, static = np.split(np.asarray(X, dtype=np.float64), np.cumsum(sizes), axis=1)
+        values = np.full((n, length + horizon, n_targets + layout.n_past + layout.n_known), np.nan)  # (n, L + H, C)
+        values[:, :length, :n_targets] = target.reshape(n, n_targets, length).swapaxes(1, 2)
+        values[:, :length, n_targets : n_targets + layout.n_past] = past.reshape(n, layout.n_past, length).swapaxes(
+            1, 2
+        )
+        values[:, :, n_targets + layout.n_past :] = known.reshape(n, layout.n_known, length + horizon).swapaxes(1, 2)
+        if y is not None:
+            values[:, length:, :n_targets] = np.asarray(y, dtype=np.float64).reshape(n, horizon, n_targets)
+        edges = np.cumsum([0, n_targets, layout.n_past, layout.n_known, layout.n_static]).tolist()
+        roles = Schema(*(tuple(range(first, last)) for first, last in pairwise(edges)))
+        table = values.reshape(-1, values.shape[2])
+        bounds, rows = np.arange(n + 1) * (length + horizon), pd.RangeIndex(len(table))
+        rest = np.arange(n), roles, FrameLayout("single"), (Steps(1),)
+        panel = Panel(table, static, bounds, rows, rows[:n], *rest)
+        origin = bounds[:-1] + length - 1
+        flat = np.concatenate([table.ravel(order="F"), static.ravel(order="F")])
+        affine = Affine(np.zeros((n, n_targets)), np.ones((n, n_targets)))
+        return cls(panel, layout, Scaling.nothing(panel), flat, origin, np.zeros(n, dtype=np.int64), affine)
 
     def __len__(self) -> int:
         return len(self.origin)
@@ -71,18 +197,42 @@ class Windows:
 
     def __getitem__(self, key: Any) -> Windows:
         rows = key[0] if isinstance(key, tuple) else key
-        picked = replace(self, origin=self.origin[rows], channel=self.channel[rows])
-        if "affine" in self.__dict__:
-            picked.__dict__["affine"] = self.affine[rows]
-        return picked
+        y = None if self.y is None else self.y[rows]
+        return replace(self, origin=self.origin[rows], channel=self.channel[rows], affine=self.affine[rows], y=y)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        found = self.gather(np.arange(len(self)))[0]
-        return found if dtype is None else found.astype(dtype, copy=False)
+        table = self.gather(np.arange(len(self)))[0]
+        return table if dtype is None else table.astype(dtype, copy=False)
 
     def targets(self) -> Targets:
         """The future of every window, scaled like its context."""
         return Targets(self)
+
+    def with_targets(self, y: Any) -> Windows:
+        """The same windows with other targets.
+
+        Parameters
+        ----------
+        y : Targets or array of shape (n,) or (n, horizon * n_targets)
+            Scaled as the context is. The windows' own targets stay where they are, in the panel.
+
+        Returns
+        -------
+        Windows
+            With these targets.
+        """
+        if isinstance(y, Targets) and self.has_same_rows(y.windows):
+            return self
+        return replace(self, y=np.asarray(y, dtype=np.float64).reshape(len(self), self.layout.n_outputs))
+
+    def has_same_rows(self, windows: Windows) -> bool:
+        """Whether both are the same windows in the same order, targets included."""
+        return windows is self or (
+            windows.flat is self.flat
+            and windows.y is self.y
+            and np.array_equal(windows.origin, self.origin)
+            and np.array_equal(windows.channel, self.channel)
+        )
 
     @property
     def start(self) -> Index:
@@ -92,34 +242,26 @@ class Windows:
     @cached_property
     def series(self) -> Index:
         """(n,) series of every window."""
-        return np.searchsorted(self.panel.indptr, self.origin, side="right") - 1
+        return self.panel.series_of(self.origin)
 
     @property
     def codes(self) -> Index:
         """(n,) code of every window's series, counted over those seen in training; 0 is unknown."""
-        known, n_channels = self.scaling.codes(self.panel.ids)[self.series], len(self.panel.schema.target)
+        code = self.scaling.codes(self.panel.ids)[self.series]
         if self.layout.n_targets > 1:
-            return known
-        return np.where(known == 0, 0, (known - 1) * n_channels + self.channel + 1)
+            return code
+        return np.where(code == 0, 0, (code - 1) * self.panel.n_targets + self.channel + 1)
 
-    @cached_property
-    def affine(self) -> Affine:
-        """Location and scale of every window."""
-        parts = [_affine(self, self.target_columns[:, k]) for k in range(self.layout.n_targets)]
-        return Affine(*(np.column_stack(columns) for columns in zip(*parts)))
-
-    def moving(self) -> Windows:
-        """The same windows for a model that forecasts contexts that never move as it does any other."""
-        same = replace(self)
-        same.__dict__["affine"] = replace(self.affine, still=None)
-        return same
+    def without_constants(self) -> Windows:
+        """The same windows for a model that forecasts constant contexts as it does any other."""
+        return replace(self, affine=replace(self.affine, constant=None))
 
     @property
-    def unit(self) -> Array:
+    def series_scale(self) -> Array:
         """(n, n_targets) the learnt scale of each window's series; the window's own for unknown or constant series."""
-        known = self.scaling.codes(self.panel.ids)[self.series]
-        learnt = self.scaling.scale[np.maximum(known - 1, 0)[:, None], self.target_columns]
-        return np.where((known[:, None] > 0) & (learnt > 0), learnt, self.affine.scale)
+        code = self.scaling.codes(self.panel.ids)[self.series]
+        learnt = self.scaling.scale[np.maximum(code - 1, 0)[:, None], self.target_columns]
+        return np.where((code[:, None] > 0) & (learnt > 0), learnt, self.affine.scale)
 
     @property
     def target_columns(self) -> Index:
@@ -131,24 +273,33 @@ class Windows:
     def store(self) -> Store:
         """The arrays that `gather_rows` reads."""
         target = self.target_columns * len(self.panel.times) + self.start[:, None]
-        known = np.maximum(self.scaling.codes(self.panel.ids)[self.series] - 1, 0)
-        weight = self.scaling.weight[known[:, None], self.target_columns]
+        series = np.maximum(self.scaling.codes(self.panel.ids)[self.series] - 1, 0)
+        weight = self.scaling.weight[series[:, None], self.target_columns]
         return Store(self.flat, target, self.start, self.series, self.affine.loc, self.affine.scale, weight)
 
     def gather(self, rows: Index) -> tuple[Array, Array]:
         """X (n, width) and y (n, horizon * n_targets) of ``rows``, scaled; missing is NaN."""
-        return gather_rows(self.store, self.layout, self.sizes, rows, NumpyOps())
+        X, y = gather_rows(self.store, self.layout, self.sizes, rows, NumpyOps())
+        return X, y if self.y is None else self.y[rows]
 
     @property
     def sizes(self) -> tuple[int, int, int]:
         """Rows, target channels and series of the panel, which place the channels in ``flat``."""
-        return len(self.panel.times), len(self.panel.schema.target), len(self.panel)
+        return len(self.panel.times), self.panel.n_targets, len(self.panel)
 
-    def trainable(self) -> NDArray[np.bool_]:
-        """(n,) windows that can teach something: the context moves, and some target is observed."""
-        observed = np.concatenate([np.isfinite(y).any(axis=1) for _, y in self.chunks()] or [np.empty(0, bool)])
-        moves = self.affine.moves.any(axis=1) & np.isfinite(self.affine.loc).all(axis=1)
-        return np.asarray(observed & moves)
+    def trainable(self) -> Mask:
+        """(n,) windows usable for training: a context that is not constant and at least one observed target."""
+        varies = self.affine.varies.any(axis=1) & np.isfinite(self.affine.loc).all(axis=1)
+        return np.asarray(varies & (self.n_observed_targets() > 0))
+
+    def n_observed_targets(self) -> Index:
+        """(n,) how many targets of each window are observed, 0 to horizon * n_targets."""
+        if self.y is not None:
+            return np.asarray(np.isfinite(self.y).sum(axis=1))
+        observed = np.isfinite(self.panel.values[:, : self.panel.n_targets])
+        counts = np.vstack([np.zeros_like(observed[:1], dtype=np.int64), np.cumsum(observed, axis=0)])  # (T + 1, C)
+        first, columns = self.origin[:, None] + 1, self.target_columns
+        return np.asarray((counts[first + self.layout.horizon, columns] - counts[first, columns]).sum(axis=1))
 
     def split(self, share: float) -> tuple[Index, Index]:
         """Positions of training windows and of the last ``share`` of origin times, over all series.
@@ -161,7 +312,7 @@ class Windows:
         last_target = moment[self.origin + self.layout.horizon]
         return np.flatnonzero(last_target <= border), np.flatnonzero(moment[self.origin] >= border)
 
-    def chunks(self) -> Any:
+    def chunks(self) -> Iterator[tuple[Array, Array]]:
         """Gather (X, y) piece by piece, in order."""
         for first in range(0, len(self), CHUNK):
             yield self.gather(np.arange(first, min(first + CHUNK, len(self))))
@@ -193,9 +344,9 @@ class Targets:
         return Targets(self.windows[key])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        found = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
-        found = found.reshape(self.shape)
-        return found if dtype is None else found.astype(dtype, copy=False)
+        table = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
+        table = table.reshape(self.shape)
+        return table if dtype is None else table.astype(dtype, copy=False)
 
 
 def _origins(panel: Panel, layout: Layout) -> Index:
@@ -204,7 +355,7 @@ def _origins(panel: Panel, layout: Layout) -> Index:
     check_length(panel, needed, "context_length + horizon")
     series = np.repeat(np.arange(len(panel)), panel.lengths - needed + 1)
     first = np.concatenate([[0], np.cumsum(panel.lengths - needed + 1)[:-1]])
-    return np.arange(len(series)) - first[series] + panel.indptr[series] + layout.context_length - 1
+    return np.asarray(np.arange(len(series)) - first[series] + panel.indptr[series] + layout.context_length - 1)
 
 
 def check_length(panel: Panel, needed: int, what: str) -> None:
@@ -216,14 +367,14 @@ def check_length(panel: Panel, needed: int, what: str) -> None:
 
 def _short_message(panel: Panel, short: Index, needed: int, what: str) -> str:
     if panel.ids[0] is None:
-        found = f"the series has {panel.lengths[0]} rows, fewer than {what} = {needed}"
-        return f"{found}. Pass more rows or lower context_length."
+        short_by = f"the series has {panel.lengths[0]} rows, fewer than {what} = {needed}"
+        return f"{short_by}. Pass more rows or lower context_length."
     named = ", ".join(f"{panel.ids[s]!r} {panel.lengths[s]}" for s in short[:5])
-    found = f"{len(short)} series are shorter than {what} = {needed} rows (first: {named})"
-    return f"{found}. Drop them or lower context_length."
+    shorter = f"{len(short)} series are shorter than {what} = {needed} rows (first: {named})"
+    return f"{shorter}. Drop them or lower context_length."
 
 
-def _contexts(origins: Index, length: int, total: int) -> NDArray[np.bool_]:
+def _contexts(origins: Index, length: int, total: int) -> Mask:
     """(total,) whether a row lies in the context of some origin."""
     edges = np.zeros(total + 1, dtype=np.int64)
     np.add.at(edges, origins - (length - 1), 1)
@@ -231,45 +382,53 @@ def _contexts(origins: Index, length: int, total: int) -> NDArray[np.bool_]:
     return np.asarray(np.cumsum(edges[:-1]) > 0)
 
 
-def _affine(windows: Windows, channel: Index) -> tuple[Array, Array, Array]:
-    """Loc, scale and the constant of contexts that never move, (n,) each, for one target of each window."""
-    total, length, kind = len(windows.panel.times), windows.layout.context_length, windows.scaling.kind
-    start = channel * total + windows.start
-    known = windows.scaling.codes(windows.panel.ids)[windows.series]  # (n,), 0 is unknown
-    loc, scale = np.empty((2, len(windows)))
-    still = np.full(len(windows), np.nan)
-    for first in range(0, len(windows), CHUNK):
+def _affine(panel: Panel, layout: Layout, scaling: Scaling, flat: Array, origin: Index, channel: Index) -> Affine:
+    """Location, scale and constant of every window."""
+    series = scaling.codes(panel.ids)[panel.series_of(origin)]  # (n,), 0 is unknown
+    start = origin - (layout.context_length - 1)
+    parts = []
+    for target in range(layout.n_targets):
+        column = channel + target
+        parts.append(_affine_of_column(layout, scaling, flat, column * len(panel.times) + start, series, column))
+    return Affine(*(np.column_stack(columns) for columns in zip(*parts)))
+
+
+def _affine_of_column(
+    layout: Layout, scaling: Scaling, flat: Array, start: Index, series: Index, column: Index
+) -> tuple[Array, Array, Array]:
+    """Location, scale and constant, (n,) each, of contexts that begin at ``start`` in ``flat``."""
+    loc, scale = np.empty((2, len(start)))
+    constant = np.full(len(start), np.nan)
+    for first in range(0, len(start), CHUNK):
         part = slice(first, first + CHUNK)
-        context = NumpyOps().windows(windows.flat, start[part], length)
-        seen = np.isfinite(context)
-        if kind in ("standard", "mean"):
-            loc[part], scale[part] = window_moments(context, kind)
-        elif kind == "last":
-            loc[part] = _last_seen(context, seen)
-            learnt = windows.scaling.scale[np.maximum(known[part] - 1, 0), channel[part]]
-            new = (known[part] == 0) | (learnt == 0)
-            learnt[new] = window_change(context[new], windows.layout.horizon)
+        context = NumpyOps().windows(flat, start[part], layout.context_length)
+        observed = np.isfinite(context)
+        if scaling.kind in ("standard", "mean"):
+            loc[part], scale[part] = window_moments(context, scaling.kind)
+        elif scaling.kind == "last":
+            loc[part] = _last_observed(context, observed)
+            learnt = scaling.scale[np.maximum(series[part] - 1, 0), column[part]]
+            unknown = (series[part] == 0) | (learnt == 0)
+            learnt[unknown] = window_change(context[unknown], layout.horizon)
             scale[part] = learnt
         else:
             loc[part], scale[part] = 0.0, 1.0
-        if length > 1:
-            still[part] = np.where(_never_moves(context, seen), _last_seen(context, seen), np.nan)
-    return loc, np.where(scale > 0, scale, 1.0), still
+        if layout.context_length > 1:
+            constant[part] = np.where(_is_constant(context, observed), _last_observed(context, observed), np.nan)
+    return loc, np.where(scale > 0, scale, 1.0), constant
 
 
-def _last_seen(context: Array, seen: NDArray[np.bool_]) -> Array:
+def _last_observed(context: Array, observed: Mask) -> Array:
     """(n, L) -> (n,) the last observed value, NaN if there is none."""
-    back = np.argmax(seen[:, ::-1], axis=1)
-    last: Array = context[np.arange(len(context)), context.shape[1] - 1 - back]
-    return last
+    back = np.argmax(observed[:, ::-1], axis=1)
+    return np.asarray(context[np.arange(len(context)), context.shape[1] - 1 - back])
 
 
-def _never_moves(context: Array, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _is_constant(context: Array, observed: Mask) -> Mask:
     """(n, L) -> (n,) whether all observed values are the same number, up to rounding."""
-    high = np.where(seen, context, -np.inf).max(axis=1)
-    low = np.where(seen, context, np.inf).min(axis=1)
-    still: NDArray[np.bool_] = high - low <= 1e-12 * np.maximum(np.abs(high), np.abs(low))
-    return still
+    high = np.where(observed, context, -np.inf).max(axis=1)
+    low = np.where(observed, context, np.inf).min(axis=1)
+    return np.asarray(high - low <= 1e-12 * np.maximum(np.abs(high), np.abs(low)))
 
 
 def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, codes: bool) -> Layout:
@@ -282,10 +441,3 @@ def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, cod
     missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
     n_targets = len(roles.target) if joint else 1
     return Layout(context_length, horizon, n_targets, *sizes, missing, n if codes else ())
-
-
-def layout_of(X: Any, y: Any) -> Layout:
-    """Layout of training rows: that of `Windows`, else one channel with as many outputs as y has columns."""
-    if isinstance(X, Windows):
-        return X.layout
-    return Layout(X.shape[1], 1 if y.ndim == 1 else y.shape[1])

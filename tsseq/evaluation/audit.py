@@ -122,7 +122,7 @@ def _future_in_fit(case: Case) -> Verdict:
     """Fitted on the rows up to the first cutoff of a frame that was read with noise after it."""
     first = case.later[0]
     bad = case.poisoned(first, "noise")
-    other = fitted_to(clone(case.model), clone(case.model).read(bad), first)
+    other = fitted_to(clone(case.model), clone(case.model).to_panel(bad), first)
     changed = _differing(case.ask([first]), case.ask([first], model=other))
     return Verdict(changed == 0, changed, f"{changed} forecasts changed with rows that came after those of fit")
 
@@ -134,15 +134,15 @@ def _rescaled_history(case: Case) -> Verdict:
     size = np.abs(truth)
     value = float(np.max(np.abs(found - truth) / np.where(size > 0, size, 1.0)))
     same = value <= RESCALED
-    promised = " that log=True should prevent" if case.model.in_logs else " (log=True would prevent it)"
+    promised = " that log=True should prevent" if case.model.models_logs else " (log=True would prevent it)"
     what = "forecasts of returns do not know of later splits" if same else f"a later split changes forecasts{promised}"
-    return Verdict(same if same or case.model.in_logs else None, value, what)
+    return Verdict(same if same or case.model.models_logs else None, value, what)
 
 
 def _shuffled_returns(case: Case) -> Verdict:
     """A fit on changes in random order, against the last value."""
     frame = shuffled(case.frame, case.panel.schema, case.seed)
-    panel, horizon = case.model.read(frame), case.model.lead.horizon
+    panel, horizon = case.model.to_panel(frame), case.model.task.horizon
     model = fitted_to(clone(case.model), panel, case.later[0])
     table = judged(model.predict_at(frame, case.later), panel)
     losses = _losses(table)

@@ -49,8 +49,8 @@ class Case:
         model = clone(as_forecaster(forecaster))
         params = model.get_params()
         model.set_params(**{name: seed for name in seeds_of(model) if params[name] is None})
-        panel = model.read(frame)
-        later = _consecutive(panel, model.lead.context_length, model.lead.horizon, n_cutoffs)
+        panel = model.to_panel(frame)
+        later = _consecutive(panel, model.task.context_length, model.task.horizon, n_cutoffs)
         cutoffs = later[np.unique(np.linspace(0, len(later) - 1, n_cutoffs).astype(int))]
         fitted_to(model, panel, later[0])
         table = judged(model.predict_at(frame, later), panel)
@@ -63,7 +63,7 @@ class Case:
 
     def poisoned(self, cutoff: Any, kind: str) -> Frame:
         """The frame with another future."""
-        return poisoned(self.frame, self.panel.schema, self.model.lead.horizon, cutoff, kind)
+        return poisoned(self.frame, self.panel.schema, self.model.task.horizon, cutoff, kind)
 
 
 def seeds_of(model: BaseForecaster) -> list[str]:
@@ -74,7 +74,7 @@ def seeds_of(model: BaseForecaster) -> list[str]:
 def fitted_to(model: BaseForecaster, panel: Panel, cutoff: Any) -> BaseForecaster:
     """Fit on the rows up to ``cutoff``, without series that are too short by then."""
     known = panel.before(cutoff)
-    needed = model.lead.context_length + model.lead.horizon
+    needed = model.task.context_length + model.task.horizon
     return model.fit(known.with_min_length(needed) if len(known) > 1 else known)
 
 

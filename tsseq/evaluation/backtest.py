@@ -1,4 +1,4 @@
-"""Forecasts from many cutoffs, each made with what was known at the time."""
+"""Forecasts from past cutoffs, each made with what was known at the time."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from sklearn.base import clone
 
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.timestamps import stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.evaluation.naives import naive_forecasts, season_of
 from tsseq.evaluation.result import NAIVE, BacktestResult, naive_scales
-from tsseq.evaluation.tables import Made, forecast_table
-from tsseq.forecasting.base import BaseForecaster, as_forecaster
-from tsseq.forecasting.forecaster import Forecaster
+from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
+from tsseq.forecasting.forecasts import Forecasts, forecast_table
+from tsseq.forecasting.naive import Drift, LastValue, Mean, SeasonalNaive
+from tsseq.typing import Array, Index
+
+CHUNK = 4096  # contexts at a time, so that they stay in the cache
 
 
 def backtest(
@@ -27,9 +28,9 @@ def backtest(
     cutoffs: Any = None,
     *,
     n_cutoffs: int | None = None,
-    step: int | None = None,
+    stride: int | None = None,
     refit: bool | int = False,
-    window: int | None = None,
+    max_train_size: int | None = None,
     levels: Sequence[float] | None = None,
     n_jobs: int | None = None,
 ) -> BacktestResult:
@@ -37,83 +38,182 @@ def backtest(
 
     Parameters
     ----------
-    models : forecasters by name, of one horizon. They are not changed.
-    frame : the whole history.
-    cutoffs : timestamps of the origins; or None for ``n_cutoffs`` (20) of them, ``step`` rows apart (the horizon unless
-        told), the last one a horizon before the end.
-    refit : False fits each model once, on the rows up to the first cutoff, unless it was fitted no later than that;
-        True fits at every cutoff, a number k at every k-th. Every fit starts anew.
-    window : rows of every series to fit on (a sliding window); None takes all rows up to the cutoff.
-    levels : quantile levels to forecast with models that have them.
-    n_jobs : fits that run side by side, through joblib.
+    models : forecaster or mapping of str to forecaster
+        Forecasters by name, of one horizon and target. They are not changed.
+    frame : Series or DataFrame
+        The whole history, of any accepted shape.
+    cutoffs : sequence of timestamps, optional
+        The origins; default: ``n_cutoffs`` of them, ``stride`` rows apart, the last one a horizon before the end.
+    n_cutoffs : int, optional
+        Number of origins; default: 20.
+    stride : int, optional
+        Rows between neighbouring origins; default: the horizon.
+    refit : bool or int
+        False fits each model once, on the rows up to the first cutoff, unless it was fitted no later than that; True
+        fits at every cutoff, a number k at every k-th. Every fit starts anew.
+    max_train_size : int, optional
+        Rows of every series to fit on (a sliding window); default: all rows up to the cutoff.
+    levels : sequence of float, optional
+        Quantile levels in 0..1 to forecast with models that have them.
+    n_jobs : int, optional
+        Fits that run side by side, through joblib; default: 1.
 
     Returns
     -------
-    A `BacktestResult`: forecasts, scores, comparisons, and which fit made which forecast.
+    BacktestResult
+        Forecasts, scores, comparisons, and which fit made which forecast.
+
+    Raises
+    ------
+    ConfigError
+        Models differ in horizon or target, or arguments exclude one another.
+    NotEnoughHistory
+        The frame is too short for so many cutoffs.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import Forecaster, backtest, load_sample
+    >>> model = Forecaster(Ridge(), horizon=6, context_length=24, log=True)
+    >>> result = backtest({"ridge": model}, load_sample("airline"), n_cutoffs=8)
+    >>> result.scores["MAE"].round(1).sort_values().index[0]
+    'ridge'
     """
     models = {type(models).__name__: models} if isinstance(models, BaseForecaster) else dict(models)
-    first = _leader(models)
-    panel = first.read(frame)
-    cutoffs = _cutoffs(panel, first, cutoffs, n_cutoffs, step)
+    leader = _leader(models)
+    panel = leader.to_panel(frame)
+    horizon = leader.task.horizon
+    cutoffs = _cutoffs(panel, leader.task, cutoffs, n_cutoffs, stride)
     folds = _folds(cutoffs, refit)
-    made = naive_forecasts(panel, cutoffs, first.context_length, first.horizon)
-    fits = [_fit(part.name, fold, fold[0], "here") for part in made for fold in folds]
-    tasks = [
-        _task(name, model, panel if model.lead is first else model.read(frame), refit, window, levels)
+    forecasts = naive_forecasts(panel, cutoffs, leader.task.context_length, horizon)
+    fits = [_fit_record(name, fold, fold[0], "here") for name in forecasts for fold in folds]
+    jobs = [
+        _job(name, model, panel if model is leader else model.to_panel(frame), refit, max_train_size, levels)
         for name, model in models.items()
     ]
-    parts = Parallel(n_jobs=n_jobs)(delayed(_run_fold)(task, fold) for task in tasks for fold in folds)
-    for k, task in enumerate(tasks):
-        own = parts[k * len(folds) : (k + 1) * len(folds)]
-        made.append(_joined(task, own))
-        fits += [part.fit for part in own]
-    scales, stride = naive_scales(panel, season_of(panel), cutoffs[0]), _stride(panel, cutoffs)
-    sizes = scales["absolute"], first.horizon, stride, scales["squared"]
-    return BacktestResult(forecast_table(made), pd.DataFrame(fits), *sizes)
+    runs = Parallel(n_jobs=n_jobs)(delayed(_run_fold)(job, fold) for job in jobs for fold in folds)
+    extended = next(iter(forecasts.values())).panel
+    for k, job in enumerate(jobs):
+        own_runs = runs[k * len(folds) : (k + 1) * len(folds)]
+        forecasts[job.name] = _joined(job, own_runs, extended if job.panel is panel else job.panel.extend(horizon))
+        fits += [run[0] for run in own_runs]
+    scales, apart = naive_scales(panel, panel.rules[0].season_length, cutoffs[0]), _stride(panel, cutoffs)
+    sizes = scales["absolute"], horizon, apart, scales["squared"]
+    return BacktestResult(forecast_table(forecasts), pd.DataFrame(fits), *sizes)
 
 
 def rolling_forecasts(
-    model: BaseForecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, window: int | None = None
+    model: BaseForecaster,
+    frame: Frame,
+    cutoffs: Any,
+    *,
+    refit: bool | int = False,
+    max_train_size: int | None = None,
 ) -> pd.DataFrame:
-    """Forecasts of one model at past cutoffs, without naive ones or scores; see `backtest` for the parameters."""
-    task = _task("", model, model.read(frame), refit, window, None)
-    stamps = stamps_like(task.panel.times, cutoffs).sort_values()
-    parts = [_run_fold(task, fold) for fold in _folds(stamps, refit)]
-    return forecast_table([_joined(task, parts)]).drop(columns="model")
+    """Forecasts of one model at past cutoffs, without naive ones or scores.
+
+    Parameters
+    ----------
+    model : forecaster
+        It is not changed.
+    frame : Series or DataFrame
+        The whole history, of any accepted shape.
+    cutoffs : sequence of timestamps
+        The origins.
+    refit : bool or int
+        When to fit, as in `backtest`.
+    max_train_size : int, optional
+        Rows of every series to fit on; default: all rows up to the cutoff.
+
+    Returns
+    -------
+    DataFrame
+        As `BacktestResult.forecasts`, without the column ``model``.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import Forecaster, load_sample, rolling_forecasts
+    >>> model = Forecaster(Ridge(), horizon=2, context_length=24, log=True)
+    >>> rolling_forecasts(model, load_sample("airline"), ["1959-12-01"]).columns.tolist()
+    ['cutoff', 'month', 'step', 'target', 'actual', 'forecast']
+    """
+    job = _job("", model, model.to_panel(frame), refit, max_train_size, None)
+    stamps = stamps_like(job.panel.times, cutoffs).sort_values()
+    runs = [_run_fold(job, fold) for fold in _folds(stamps, refit)]
+    forecasts = _joined(job, runs, job.panel.extend(model.task.horizon))
+    return forecast_table({"": forecasts}).drop(columns="model")
 
 
-def _leader(models: Mapping[str, BaseForecaster]) -> Forecaster:
-    """The columns and sizes of the first model; all have its horizon and target."""
+def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizon: int) -> dict[str, Forecasts]:
+    """Forecasts of all naive models at all cutoffs, wherever a series has a row and a whole context.
+
+    They are read straight from the panel, since naive models learn nothing.
+    """
+    rows = np.flatnonzero(panel.times.isin(cutoffs) & (panel.position >= context_length - 1))
+    models = _naive_models(panel.rules[0].season_length, context_length, horizon)
+    values = {name: np.empty((len(rows), horizon, panel.n_targets, 1)) for name in models}
+    for k in range(panel.n_targets):
+        series = np.ascontiguousarray(panel.values[:, k])
+        contexts = np.lib.stride_tricks.sliding_window_view(series, context_length)
+        for first in range(0, len(rows), CHUNK):
+            part = slice(first, first + CHUNK)
+            context = contexts[rows[part] - (context_length - 1)]  # (n, L)
+            last = values["last_value"][part, :, k, 0] = _continued(models["last_value"], context, horizon)
+            context -= last[:, :1]  # a constant is then continued as it is, to the last bit
+            for name in list(models)[1:]:
+                values[name][part, :, k, 0] = last + _continued(models[name], context, horizon)
+    extended, origins = panel.extend(horizon), rows + horizon * panel.series_of(rows)
+    return {name: Forecasts(extended, origins, array) for name, array in values.items()}
+
+
+def _naive_models(season: int, context_length: int, horizon: int) -> dict[str, Any]:
+    models: dict[str, Any] = {"last_value": LastValue(), "drift": Drift(), "mean": Mean()}
+    models |= {"seasonal_naive": SeasonalNaive(season)} if 1 < season <= context_length else {}
+    sizes = np.zeros((1, context_length)), np.zeros((1, horizon))
+    return {name: model.fit(*sizes) for name, model in models.items()}
+
+
+def _continued(model: Any, context: Array, horizon: int) -> Array:
+    """(n, L) -> (n, H)."""
+    return np.asarray(model.predict(context)).reshape(len(context), horizon)
+
+
+def _leader(models: Mapping[str, BaseForecaster]) -> BaseForecaster:
+    """The first model; all have its horizon and target."""
     if not models:
         raise ConfigError("no models were given.")
     taken = [name for name in models if name in NAIVE]
     if taken:
         raise ConfigError(f"the names {', '.join(NAIVE)} belong to the naive forecasts; rename {taken[0]!r}.")
-    leads = {name: as_forecaster(model).lead for name, model in models.items()}
-    first = next(iter(leads.values()))
-    for name, lead in leads.items():
-        if lead.horizon != first.horizon or lead.schema.target != first.schema.target:
-            found = f"{name!r} has horizon={lead.horizon} and target={lead.target!r}"
-            raise ConfigError(
-                f"models are compared on one horizon and target: {found}, not {first.horizon} and {first.target!r}."
+    leader = as_forecaster(next(iter(models.values())))
+    horizon, target = leader.task.horizon, leader.task.schema.target
+    for name, model in models.items():
+        task = as_forecaster(model).task
+        if task.horizon != horizon or task.schema.target != target:
+            what = (
+                f"{name!r} has horizon={task.horizon} and target={task.schema.target!r}, not {horizon} and {target!r}"
             )
-    return first
+            raise ConfigError(f"models are compared on one horizon and target: {what}.")
+    return leader
 
 
-def _cutoffs(panel: Panel, first: Forecaster, cutoffs: Any, n_cutoffs: int | None, step: int | None) -> pd.Index:
+def _cutoffs(panel: Panel, task: Task, cutoffs: Any, n_cutoffs: int | None, stride: int | None) -> pd.Index:
     if cutoffs is not None:
-        if n_cutoffs is not None or step is not None:
-            raise ConfigError("give cutoffs, or n_cutoffs and step, not both.")
+        if n_cutoffs is not None or stride is not None:
+            raise ConfigError("give cutoffs, or n_cutoffs and stride, not both.")
         return stamps_like(panel.times, cutoffs).sort_values()
-    n_cutoffs, step = 20 if n_cutoffs is None else n_cutoffs, first.horizon if step is None else step
-    if n_cutoffs < 1 or step < 1:
-        raise ConfigError(f"n_cutoffs={n_cutoffs} and step={step} must be at least 1.")
-    stamps = panel.times.unique().sort_values()
-    last, needed = len(stamps) - 1 - first.horizon, first.context_length + first.horizon - 1
-    if last - step * (n_cutoffs - 1) < needed:
-        most = max(0, (last - needed) // step + 1)
-        raise NotEnoughHistory(f"{len(stamps)} timestamps leave room for {most} cutoffs {step} apart, not {n_cutoffs}.")
-    return stamps[last - step * (n_cutoffs - 1) : last + 1 : step]
+    n_cutoffs, stride = 20 if n_cutoffs is None else n_cutoffs, task.horizon if stride is None else stride
+    if n_cutoffs < 1 or stride < 1:
+        raise ConfigError(f"n_cutoffs={n_cutoffs} and stride={stride} must be at least 1.")
+    stamps = panel.stamps
+    last, needed = len(stamps) - 1 - task.horizon, task.n_rows - 1
+    if last - stride * (n_cutoffs - 1) < needed:
+        most = max(0, (last - needed) // stride + 1)
+        raise NotEnoughHistory(
+            f"{len(stamps)} timestamps leave room for {most} cutoffs {stride} apart, not {n_cutoffs}."
+        )
+    return stamps[last - stride * (n_cutoffs - 1) : last + 1 : stride]
 
 
 def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
@@ -124,63 +224,57 @@ def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
     return [cutoffs[start : start + every] for start in range(0, len(cutoffs), every)]
 
 
-class _Task(NamedTuple):
+class _Job(NamedTuple):
     """One model, what it reads, and what is asked of it."""
 
     name: str
     model: BaseForecaster
     panel: Panel
-    window: int | None
+    max_train_size: int | None
     levels: Sequence[float] | None
 
 
-class _Part(NamedTuple):
-    """Forecasts of one fold (n, H, targets, 1 + Q), the rows of their origins (n,), and the fit that made them."""
-
-    rows: NDArray[np.int64]
-    values: NDArray[np.float64]
-    fit: dict[str, Any]
-
-
-def _task(
+def _job(
     name: str,
     model: BaseForecaster,
     panel: Panel,
     refit: bool | int,
-    window: int | None,
+    max_train_size: int | None,
     levels: Sequence[float] | None,
-) -> _Task:
-    own_levels = levels if levels is not None and model.has_quantiles else None
-    return _Task(name, clone(model) if refit or window is not None else model, panel, window, own_levels)
+) -> _Job:
+    fits_anew = bool(refit) or max_train_size is not None
+    levels = levels if levels is not None and model.has_quantiles else None
+    return _Job(name, clone(model) if fits_anew else model, panel, max_train_size, levels)
 
 
-def _run_fold(task: _Task, cutoffs: pd.Index) -> _Part:
-    """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them."""
-    name, model, panel, window, levels = task
+def _run_fold(job: _Job, cutoffs: pd.Index) -> tuple[dict[str, Any], Index, Array]:
+    """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them.
+
+    Returns the record of the fit, the origins and their values, without the panel, which all folds share.
+    """
+    model = job.model
     usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0]
     if not usable:
-        known = panel.before(cutoffs[0])
-        known = known if window is None else known.tail(window)
-        needed = model.lead.context_length + model.lead.horizon
-        model = clone(model).fit(known.with_min_length(needed) if len(known) > 1 else known)
-    coming, origins, values = model.arrays_at(panel, cutoffs, levels)
-    rows = origins - model.lead.horizon * (np.searchsorted(coming.indptr, origins, side="right") - 1)
-    return _Part(rows, values, _fit(name, cutoffs, model.fitted_until_, "before" if usable else "here"))
+        known = job.panel.before(cutoffs[0])
+        known = known if job.max_train_size is None else known.tail(job.max_train_size)
+        model = clone(model).fit(known.with_min_length(model.task.n_rows) if len(known) > 1 else known)
+    forecasts = model.forecast_at(job.panel, cutoffs, job.levels)
+    record = _fit_record(job.name, cutoffs, model.fitted_until_, "before" if usable else "here")
+    return record, forecasts.origins, forecasts.values
 
 
-def _fit(name: str, cutoffs: pd.Index, until: Any, fitted: str) -> dict[str, Any]:
+def _joined(job: _Job, runs: Sequence[tuple[dict[str, Any], Index, Array]], extended: Panel) -> Forecasts:
+    """The folds of one model as one."""
+    _, origins, values = zip(*runs)
+    return Forecasts(extended, np.concatenate(origins), np.concatenate(values), tuple(job.levels or ()))
+
+
+def _fit_record(name: str, cutoffs: pd.Index, until: Any, fitted: str) -> dict[str, Any]:
     served = {"model": name, "first_cutoff": cutoffs[0], "n_cutoffs": len(cutoffs)}
     return served | {"fitted_until": until, "fitted": fitted}
 
 
-def _joined(task: _Task, parts: Sequence[_Part]) -> Made:
-    """The folds of one model as one."""
-    rows = np.concatenate([part.rows for part in parts])
-    values = np.concatenate([part.values for part in parts])
-    return Made.of(task.name, task.panel, rows, values, task.levels)
-
-
 def _stride(panel: Panel, cutoffs: pd.Index) -> int:
     """Rows between neighbouring cutoffs; they tell how far forecast errors overlap."""
-    at = panel.times.unique().sort_values().get_indexer(cutoffs)
+    at = panel.stamps.get_indexer(cutoffs)
     return int(np.median(np.diff(at))) if len(at) > 1 else 1

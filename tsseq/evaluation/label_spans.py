@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.frames import check_stamps, parse_frame
-from tsseq.data.layout import Index
 from tsseq.data.schema import Schema
 from tsseq.data.windows import Windows
 from tsseq.errors import NotEnoughHistory
+from tsseq.typing import Index
 
 
 @dataclass(frozen=True)

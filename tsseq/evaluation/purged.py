@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tsseq.data.layout import Index
 from tsseq.errors import ConfigError
 from tsseq.evaluation.label_spans import Spans
 from tsseq.evaluation.splits import Fold, Mask, Splitter, check_count
 from tsseq.forecasting.base import check_size
+from tsseq.typing import Index
 
 
 class _Purged(Splitter):

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import BaseCrossValidator
 
-from tsseq.data.layout import Index
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.evaluation.label_spans import Spans
 from tsseq.forecasting.base import check_size
+from tsseq.typing import Index
 
 Mask: TypeAlias = NDArray[np.bool_]
 Fold: TypeAlias = tuple[Mask, list[tuple[int, int]]]  # what may train; first and last moment of each test block

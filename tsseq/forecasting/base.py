@@ -1,45 +1,70 @@
-"""What all forecasters of frames share: from arrays of forecasts to frames and tables."""
+"""What all forecasters of frames share: from `Forecasts` to frames and tables."""
 
 from __future__ import annotations
 
+import sys
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.panel import Frame, Panel
+from tsseq.data.schema import Schema
+from tsseq.data.timestamps import Calendar
 from tsseq.errors import ConfigError
-from tsseq.forecasting.forecasts import Array, Levels, columns, tidy
+from tsseq.forecasting.forecasts import Forecasts
+from tsseq.forecasting.rows import Levels
 from tsseq.hints import KnowsOtherNames
 
-if TYPE_CHECKING:
-    from tsseq.forecasting.forecaster import Forecaster
 
-Found: TypeAlias = tuple[Panel, NDArray[np.int64], Array]
+class Task(NamedTuple):
+    """What is forecast, from what.
+
+    Attributes
+    ----------
+    horizon, context_length : int
+        Rows to forecast, and rows of history that a forecast reads.
+    schema : Schema
+        Roles of the columns, as far as the parameters say.
+    calendar : str, pandas.DateOffset, TimeRule, mapping or None
+        How timestamps follow one another.
+    """
+
+    horizon: int
+    context_length: int
+    schema: Schema
+    calendar: Calendar
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the shortest series that can be fitted on."""
+        return self.context_length + self.horizon
 
 
 class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
     """Frames in, frames out; abstract.
 
-    A subclass fits, and forecasts in arrays: a panel with rows to come, the rows of the origins in it (n,), and
-    (n, steps, targets, 1 + Q) values in the data's units, the point forecast first.
+    A subclass has `task`, `fit`, `forecast` and `forecast_at`.
 
     Attributes
     ----------
-    fitted_until_ : the last timestamp seen in `fit`.
-    panel_ : the end of the frame given to `fit`, as much as a forecast reads.
+    fitted_until_ : timestamp
+        The last one seen in `fit`.
+    panel_ : Panel
+        The end of the frame given to `fit`, as much as a forecast reads.
     """
 
     fitted_until_: Any
     panel_: Panel
 
     @property
-    def lead(self) -> Forecaster:
-        """The `Forecaster` whose horizon, context and columns these are; the fitted one after `fit`."""
+    def task(self) -> Task:
+        """What is forecast, from what."""
         raise AssertionError("abstract")
 
     @property
@@ -48,7 +73,7 @@ class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         raise AssertionError("abstract")
 
     @property
-    def in_logs(self) -> bool:
+    def models_logs(self) -> bool:
         """Whether logarithms are what is forecast, so that forecasts stay above 0."""
         raise AssertionError("abstract")
 
@@ -56,30 +81,78 @@ class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
         """Refuse parameters that make no sense, as `fit` does."""
         raise AssertionError("abstract")
 
+    def to_panel(self, frame: Frame | Panel) -> Panel:
+        """Order and check a frame, as `fit` and `predict` do; a `Panel` passes as it is.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel
+            Of any accepted shape.
+
+        Returns
+        -------
+        Panel
+            After `fit`, with its time rules and categorical columns.
+
+        Raises
+        ------
+        DataError
+            The frame does not hold what is needed.
+        """
+        raise AssertionError("abstract")
+
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
-        """Learn from every window of ``frame``."""
+        """Learn from every window of a frame.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel
+            Of any accepted shape.
+        y : None
+            Only for pipelines; the target is a column of ``frame``.
+
+        Returns
+        -------
+        self
+            Fitted.
+        """
         raise AssertionError("abstract")
 
-    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
-        """What `predict` lays out: one origin per series, the last observed row."""
+    def forecast(
+        self,
+        frame: Frame | Panel | None = None,
+        steps: int | None = None,
+        levels: Levels = None,
+        future: Frame | None = None,
+    ) -> Forecasts:
+        """What `predict` lays out: one origin per series, the last observed row; parameters as there."""
         raise AssertionError("abstract")
 
-    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
+    def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
         """What `predict_at` lays out; the panel is that of ``frame`` with ``horizon`` rows more in every series."""
         raise AssertionError("abstract")
 
-    def read(self, frame: Frame | Panel) -> Panel:
-        """Order and check a frame, as `fit` and `predict` do; a `Panel` that was read before passes as it is."""
-        return self.lead.read(frame)
-
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
-        """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``."""
-        return self.lead.make_future_frame(self._history(frame), steps)
+        """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel, optional
+            History that ends before the rows to come; default: the frame given to `fit`.
+        steps : int, optional
+            Rows to forecast; default: ``horizon``. They are rounded up to whole blocks of ``horizon`` rows.
+
+        Returns
+        -------
+        DataFrame
+            In the shape of the frame, one column per known covariate.
+        """
+        raise AssertionError("abstract")
 
     def _history(self, frame: Frame | Panel | None) -> Panel:
         """What to forecast from: ``frame``, or the end of the frame given to `fit`."""
         check_is_fitted(self, "fitted_until_")
-        return self.panel_ if frame is None else self.read(frame)
+        return self.panel_ if frame is None else self.to_panel(frame)
 
     def predict(
         self,
@@ -93,60 +166,91 @@ class BaseForecaster(KnowsOtherNames, MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        frame : history to forecast from; None means the frame given to `fit`.
-        steps : rows to forecast, ``horizon`` unless told. Beyond it, each block of forecasts is appended as history.
-        levels : quantile levels in 0..1; each adds a column ``<target>_q<level>``.
-        future : the known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the
-            last block of ``horizon`` rows. More rows do no harm.
+        frame : Series, DataFrame or Panel, optional
+            History to forecast from; default: the frame given to `fit`.
+        steps : int, optional
+            Rows to forecast; default: ``horizon``. Beyond it, each block of forecasts is appended as history.
+        levels : sequence of float, optional
+            Quantile levels in 0..1; each adds a column ``<target>_q<level>``.
+        future : DataFrame, optional
+            The known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the last
+            block of ``horizon`` rows. More rows do no harm.
 
         Returns
         -------
-        A frame of the shape that went in, with the next timestamps; the forecast bears the target's name.
+        DataFrame
+            In the shape that went in, with the next timestamps; the forecast bears the target's name.
+
+        Raises
+        ------
+        DataError
+            The frame or the future does not hold what is needed.
+        ConfigError
+            There are no such steps or quantiles.
         """
-        coming, origins, forecasts = self.arrays_ahead(frame, steps, levels, future)
-        rows = (origins[:, None] + np.arange(1, forecasts.shape[1] + 1)).ravel()
-        return coming.to_frame(rows, columns(forecasts, coming.schema.target, levels))
+        return self.forecast(frame, steps, levels, future).frame()
 
     def predict_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> pd.DataFrame:
         """Forecast from many origins in one pass, each knowing only the rows up to itself.
 
         Parameters
         ----------
-        frame : history and what came after it; nothing after a cutoff is read but known covariates.
-        cutoffs : timestamps of the origins. A series takes part in those at which it has a row and a whole context.
-        levels : quantile levels, as in `predict`.
+        frame : Series, DataFrame or Panel
+            History and what came after it; nothing after a cutoff is read but known covariates.
+        cutoffs : timestamp or sequence of timestamps
+            The origins. A series takes part in those at which it has a row and a whole context.
+        levels : sequence of float, optional
+            Quantile levels, as in `predict`.
 
         Returns
         -------
-        One row per (id, cutoff, step, target), with the columns ``[id,] cutoff, time, step, target, forecast`` and a
-        column ``q<level>`` for every level.
+        DataFrame
+            One row per (id, cutoff, step, target), with the columns ``[id,] cutoff, time, step, target, forecast`` and
+            a column ``q<level>`` for every level. Ids and times bear the frame's own names; ``unique_id`` and ``ds``
+            where it has none.
+
+        Raises
+        ------
+        DataError
+            No series has a whole context at some cutoff.
         """
-        return tidy(*self.arrays_at(frame, cutoffs, levels), levels)
+        return self.forecast_at(frame, cutoffs, levels).table()
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a fitted forecaster, neural or naive, or several of them in a wrapper, to one file without pickle.
 
         `tsseq.load` reads it.
         """
-        from tsseq.persistence.models import save
+        from tsseq.persistence import models
 
-        save(self, path)
+        models.save(self, path)
 
 
-def check_no_y(y: Any) -> None:
-    """Refuse a second argument of `fit`, which is only there for pipelines."""
+def check_fit_call(y: Any) -> None:
+    """Refuse a second argument of `fit`, and to be fitted by a pipeline behind a scaler.
+
+    Nothing undoes what a step of a pipeline does to the target, so that forecasts would come in scaled units.
+    """
     if y is not None:
         raise ConfigError("the target is a column of the frame; fit takes no y.")
+    caller = sys._getframe(2).f_locals.get("self")
+    for name, step in caller.steps[:-1] if isinstance(caller, Pipeline) else ():
+        if hasattr(step, "inverse_transform") and not isinstance(step, FunctionTransformer):
+            raise ConfigError(
+                f"the pipeline scales the target with {name!r} and would forecast in its units. Forecasters scale by "
+                f"themselves (scaling=...); for a regressor's own scaler write "
+                f"Forecaster(make_pipeline({step!r}, ...))."
+            )
 
 
-def as_forecaster(found: Any) -> BaseForecaster:
-    """``found`` itself, or a ConfigError if it forecasts no frames."""
-    if not isinstance(found, BaseForecaster):
-        raise ConfigError(f"a forecaster such as Forecaster(Ridge(), 5, 60) was needed, not {found!r}.")
-    return found
+def as_forecaster(candidate: Any) -> BaseForecaster:
+    """``candidate`` itself, or a ConfigError if it does not forecast frames."""
+    if not isinstance(candidate, BaseForecaster):
+        raise ConfigError(f"a forecaster such as Forecaster(Ridge(), 5, 60) was needed, not {candidate!r}.")
+    return candidate
 
 
 def check_size(name: str, value: Any) -> None:
-    """Refuse a ``value`` that counts nothing."""
+    """Refuse a ``value`` that is not a positive whole number."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from tsseq.data.layout import Index, Layout
+from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.scaling import Scaling, logged
 from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.forecasting.base import BaseForecaster, Found, as_forecaster, check_no_y, check_size
-from tsseq.forecasting.forecaster import Forecaster
-from tsseq.forecasting.forecasts import Array, Levels
+from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster, check_fit_call, check_size
+from tsseq.forecasting.forecasts import Forecasts
+from tsseq.forecasting.rows import Levels
+from tsseq.typing import Array
 
 
 class ConformalForecaster(BaseForecaster):
@@ -32,20 +34,27 @@ class ConformalForecaster(BaseForecaster):
 
     Parameters
     ----------
-    forecaster : what makes the point forecasts: `Forecaster`, `LSTMForecaster`, `EnsembleForecaster`, ...
-    n_calibration : origins held out. One series needs 4 of them for levels 0.1 and 0.9, 49 for 0.01 and 0.99.
-    refit : fit the forecaster again on all rows, so that the point forecasts are its own; the guarantee is then
-        approximate (the errors are those of a fit on fewer rows). False keeps the first fit, and the guarantee.
-    rolling : take the errors at the ``n_calibration`` origins before each cutoff, from the frame at hand and without a
-        new fit, so that widths follow the times. The frame must reach back
+    forecaster : forecaster
+        What makes the point forecasts: `Forecaster`, `LSTMForecaster`, `EnsembleForecaster`, ...
+    n_calibration : int
+        Origins held out. One series needs 4 of them for levels 0.1 and 0.9, 49 for 0.01 and 0.99.
+    refit : bool
+        Fit the forecaster again on all rows, so that the point forecasts are its own; the guarantee is then approximate
+        (the errors are those of a fit on fewer rows). False keeps the first fit, and the guarantee.
+    rolling : bool
+        Take the errors at the ``n_calibration`` origins before each cutoff, from the frame at hand and without a new
+        fit, so that widths follow the times. The frame must reach back
         ``context_length + horizon + n_calibration - 1`` rows.
 
     Attributes
     ----------
-    forecaster_ : the fitted forecaster that makes the point forecasts.
-    scores_ : (n, horizon, targets) sorted absolute errors on the calibration rows, in units of ``scaling_``.
-    scaling_ : typical change of each series, learnt before the calibration rows. A series that was not there is
-        measured by its own context; one that has never moved gets intervals without width.
+    forecaster_ : forecaster
+        The fitted one that makes the point forecasts.
+    scores_ : ndarray of shape (n, horizon, targets)
+        Sorted absolute errors on the calibration rows, in units of ``scaling_``.
+    scaling_ : Scaling
+        Typical change of each series, learnt before the calibration rows. A series that was not there is measured by
+        its own context; one that has never varied gets intervals without width.
 
     Examples
     --------
@@ -65,68 +74,80 @@ class ConformalForecaster(BaseForecaster):
         self.refit = refit
         self.rolling = rolling
 
-    has_quantiles = True
+    @property
+    def has_quantiles(self) -> bool:
+        return True
 
     @property
-    def lead(self) -> Forecaster:
-        """See `BaseForecaster`."""
-        return as_forecaster(getattr(self, "forecaster_", self.forecaster)).lead
+    def _inner(self) -> BaseForecaster:
+        """The fitted forecaster, or before `fit` the one given."""
+        return as_forecaster(getattr(self, "forecaster_", self.forecaster))
 
     @property
-    def in_logs(self) -> bool:
-        """See `BaseForecaster`."""
-        return as_forecaster(self.forecaster).in_logs
+    def task(self) -> Task:
+        return self._inner.task
+
+    @property
+    def models_logs(self) -> bool:
+        return self._inner.models_logs
+
+    def to_panel(self, frame: Frame | Panel) -> Panel:
+        return self._inner.to_panel(frame)
+
+    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
+        return self._inner.make_future_frame(self._history(frame), steps)
 
     def check_parameters(self) -> None:
-        """See `BaseForecaster`."""
         check_size("n_calibration", self.n_calibration)
         as_forecaster(self.forecaster).check_parameters()
 
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Fit the forecaster, and keep the errors that it made on the calibration rows; see `Forecaster.fit`."""
-        check_no_y(y)
+        check_fit_call(y)
         self.check_parameters()
         inner = clone(self.forecaster)
-        panel = inner.read(frame)
-        horizon, length = int(inner.lead.horizon), int(inner.lead.context_length)
-        held_out = self.n_calibration + horizon - 1
-        stamps = panel.times.unique().sort_values()
+        panel = inner.to_panel(frame)
+        horizon, length = int(inner.task.horizon), int(inner.task.context_length)
+        held_out, stamps = self.n_calibration + horizon - 1, panel.stamps
         before = panel.before(stamps[max(len(stamps) - 1 - held_out, 0)])
         if (before.lengths < length + horizon).all():
             check_length(before, length + horizon, f"context_length + horizon before the last {held_out} rows")
         inner.fit(before := before.with_min_length(length + horizon))  # without series that are too short for it
-        self.layout_ = Layout(length, horizon, len(panel.schema.target))
-        self.scaling_ = Scaling.learn(before, "last", inner.in_logs, horizon)
+        self.layout_ = Layout(length, horizon, panel.n_targets)
+        self.scaling_ = Scaling.learn(before, "last", inner.models_logs, horizon)
         self.scores_ = np.sort(self._scores(inner, panel, stamps[-1 - held_out : -horizon])[0], axis=0)
         self.forecaster_ = clone(inner).fit(panel) if self.refit else inner
         self.panel_ = panel.tail(length + held_out if self.rolling else length)
         self.fitted_until_ = panel.times.max()
         return self
 
-    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
-        """See `BaseForecaster`."""
+    def forecast(
+        self,
+        frame: Frame | Panel | None = None,
+        steps: int | None = None,
+        levels: Levels = None,
+        future: Frame | None = None,
+    ) -> Forecasts:
         panel = self._history(frame)
-        return self._with_quantiles(panel, self.forecaster_.arrays_ahead(panel, steps, None, future), levels)
+        return self._with_quantiles(panel, self.forecaster_.forecast(panel, steps, None, future), levels)
 
-    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
-        """See `BaseForecaster`."""
+    def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
         panel = self._history(frame)
-        return self._with_quantiles(panel, self.forecaster_.arrays_at(panel, cutoffs, None), levels)
+        return self._with_quantiles(panel, self.forecaster_.forecast_at(panel, cutoffs), levels)
 
     def _scores(self, inner: BaseForecaster, panel: Panel, cutoffs: Any) -> tuple[Array, pd.Index]:
         """(n, horizon, targets) absolute errors in units of each series, NaN where one is missing; (n,) origins."""
-        coming, origins, found = inner.arrays_at(panel, cutoffs, None)
-        rows = origins[:, None] + np.arange(1, self.layout_.horizon + 1)
-        actual = logged(panel.extend(self.layout_.horizon), inner.in_logs, None)[rows]  # (n, horizon, targets)
-        forecasts = np.log(found[..., 0]) if inner.in_logs else found[..., 0]
-        unit = self._unit(coming, origins)[:, None, :]
-        errors = np.abs(actual - forecasts) / np.where(unit > 0, unit, 1.0)
+        forecasts = inner.forecast_at(panel, cutoffs)
+        actual = logged(forecasts.panel, inner.models_logs, None)[forecasts.rows]  # (n, horizon, targets)
+        point = np.log(forecasts.point) if inner.models_logs else forecasts.point
+        unit = self._unit(forecasts)[:, None, :]
+        errors = np.abs(actual - point) / np.where(unit > 0, unit, 1.0)
         scores = np.where(unit > 0, errors, np.where((unit > 0).any(axis=0), np.nan, 0.0 * errors))
-        return scores, coming.times.take(origins)
+        return scores, forecasts.panel.times.take(forecasts.origins)
 
     def _recent(self, panel: Panel, cutoffs: pd.Index, levels: Any) -> Array:
         """(n, horizon, targets, Q) reach at ``cutoffs`` (n,), each from the origins whose targets end before it."""
-        horizon, length, stamps = self.layout_.horizon, self.layout_.context_length, panel.times.unique().sort_values()
+        horizon, length, stamps = self.layout_.horizon, self.layout_.context_length, panel.stamps
         first = panel.times.take(panel.indptr[:-1][panel.lengths >= length] + length - 1).min()
         last = stamps.get_indexer(cutoffs) - horizon  # (n,) the newest origin that each cutoff may judge
         begin = max(last.min() - self.n_calibration + 1, int(stamps.searchsorted(first)))
@@ -141,37 +162,37 @@ class ConformalForecaster(BaseForecaster):
         reach = [self._reach(np.sort(scores[a:b], axis=0), levels) for a, b in zip(start, end)]
         return np.stack(reach)[which]
 
-    def _unit(self, panel: Panel, origins: Index) -> Array:
-        """(n, targets) typical change of the series at each origin; 0 if neither training nor context ever moves."""
-        windows = Windows.of(panel, self.layout_, self.scaling_, origins)
+    def _unit(self, forecasts: Forecasts) -> Array:
+        """(n, targets) typical change of the series at each origin; 0 if neither training nor context ever varies."""
+        windows = Windows.of(forecasts.panel, self.layout_, self.scaling_, forecasts.origins)
         code = windows.codes[:, None]  # 0 is a series that was not there
-        moved = (code > 0) & (self.scaling_.scale[np.maximum(code[:, 0] - 1, 0)] > 0)
-        return np.where(moved | windows.affine.moves, windows.unit, 0.0)
+        varied = (code > 0) & (self.scaling_.scale[np.maximum(code[:, 0] - 1, 0)] > 0)
+        return np.where(varied | windows.affine.varies, windows.series_scale, 0.0)
 
-    def _with_quantiles(self, panel: Panel, found: Found, levels: Levels) -> Found:
+    def _with_quantiles(self, panel: Panel, forecasts: Forecasts, levels: Levels) -> Forecasts:
         if levels is None:
-            return found
-        coming, origins, point = found
-        if point.shape[1] > (end := self.layout_.horizon):
+            return forecasts
+        point, end = forecasts.values, self.layout_.horizon
+        if point.shape[1] > end:
             raise ConfigError(f"quantiles end at horizon={end}: nothing was calibrated beyond it. Raise horizon.")
         if self.rolling:
-            reach = self._recent(panel, coming.times.take(origins), levels)
+            reach = self._recent(panel, forecasts.panel.times.take(forecasts.origins), levels)
         else:
             reach = self._reach(self.scores_, levels)[None]
-        reach = self._unit(coming, origins)[:, None, :, None] * reach[:, : point.shape[1]]
-        bands = point * np.exp(reach) if self.forecaster_.in_logs else point + reach  # (n, steps, targets, Q)
-        return coming, origins, np.concatenate([point, bands], axis=-1)
+        reach = self._unit(forecasts)[:, None, :, None] * reach[:, : point.shape[1]]
+        bands = point * np.exp(reach) if self.forecaster_.models_logs else point + reach  # (n, steps, targets, Q)
+        return replace(forecasts, values=np.concatenate([point, bands], axis=-1), levels=tuple(levels))
 
     def _reach(self, scores: Array, levels: Any) -> Array:
         """(horizon, targets, Q) from the point forecast to each level, in units of the series; by sorted ``scores``."""
-        asked = np.asarray(levels, dtype=np.float64)
-        if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
+        level = np.asarray(levels, dtype=np.float64)
+        if level.ndim != 1 or not ((level > 0) & (level < 1)).all():
             raise ConfigError(f"levels={levels} must lie between 0 and 1.")
-        covered = np.abs(2 * asked - 1)
+        covered = np.abs(2 * level - 1)
         n = np.isfinite(scores).sum(axis=0)
         rank = np.ceil(np.round((n + 1) * covered[:, None, None], 9)).astype(np.int64)  # (Q, horizon, targets)
         if (rank > n).any():
             needed = f"{np.ceil(np.round(covered.max() / (1 - covered.max()), 6)):.0f} errors for every step"
             raise ConfigError(f"levels={levels} need {needed}, and there are {n.min()}. Raise n_calibration.")
         edge = np.where(rank > 0, np.take_along_axis(scores, np.maximum(rank - 1, 0), axis=0), 0.0)
-        return np.moveaxis(np.sign(asked - 0.5)[:, None, None] * edge, 0, -1)
+        return np.moveaxis(np.sign(level - 0.5)[:, None, None] * edge, 0, -1)

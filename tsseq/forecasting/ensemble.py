@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils.metaestimators import _BaseComposition
 
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
-from tsseq.forecasting.base import BaseForecaster, Found, as_forecaster, check_no_y, check_size
-from tsseq.forecasting.forecaster import Forecaster
-from tsseq.forecasting.forecasts import Array, Levels
+from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster, check_fit_call, check_size
+from tsseq.forecasting.forecasts import Forecasts
+from tsseq.forecasting.rows import Levels
+from tsseq.typing import Array
 
 COMBINE: dict[str, Callable[..., Array]] = {"mean": np.mean, "median": np.median}
 
@@ -28,13 +31,17 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
 
     Parameters
     ----------
-    forecasters : a list of them, or of (name, forecaster) pairs, which ``set_params(<name>__horizon=3)`` then reaches.
-    combine : "mean" or "median".
-    n_jobs : fits that run side by side, through joblib.
+    forecasters : list
+        Forecasters, or (name, forecaster) pairs, which ``set_params(<name>__horizon=3)`` then reaches.
+    combine : str
+        "mean" or "median".
+    n_jobs : int, optional
+        Fits that run side by side, through joblib; default: 1.
 
     Attributes
     ----------
-    forecasters_ : the fitted forecasters.
+    forecasters_ : list
+        The fitted forecasters.
 
     Examples
     --------
@@ -57,76 +64,136 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     def over_seeds(
         cls, forecaster: BaseForecaster, n: int = 5, combine: str = "mean", n_jobs: int | None = None
     ) -> Self:
-        """``n`` clones of one forecaster, whose parameters called ``seed`` or ``random_state`` are 0 to n - 1."""
+        """Combine clones of one forecaster that differ in their seed.
+
+        Parameters
+        ----------
+        forecaster : forecaster
+            With some parameter called ``seed`` or ``random_state``, also a nested one.
+        n : int
+            Number of clones; their seeds are 0 to n - 1.
+        combine : str
+            "mean" or "median".
+        n_jobs : int, optional
+            Fits that run side by side, through joblib; default: 1.
+
+        Returns
+        -------
+        EnsembleForecaster
+            Not fitted.
+
+        Raises
+        ------
+        ConfigError
+            The forecaster has no seed.
+        """
         params = as_forecaster(forecaster).get_params()
         seeds = [name for name in params if name.rpartition("__")[2] in ("seed", "random_state")]
         if not seeds:
-            found = f"{type(forecaster).__name__} has no parameter called seed or random_state"
-            raise ConfigError(f"{found}; give a neural one training=Training().")
+            what = f"{type(forecaster).__name__} has no parameter called seed or random_state"
+            raise ConfigError(f"{what}; give a neural one training=Training().")
         check_size("n", n)
-        twins = [clone(forecaster).set_params(**dict.fromkeys(seeds, seed)) for seed in range(n)]
-        return cls([(f"seed{seed}", twin) for seed, twin in enumerate(twins)], combine, n_jobs=n_jobs)
+        clones = [clone(forecaster).set_params(**dict.fromkeys(seeds, seed)) for seed in range(n)]
+        return cls([(f"seed{seed}", copy) for seed, copy in enumerate(clones)], combine, n_jobs=n_jobs)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters, with those of named forecasters."""
-        return self._get_params("forecasters", deep=deep)
+        """Parameters, with those of named forecasters.
+
+        Parameters
+        ----------
+        deep : bool
+            Whether to include those of the forecasters inside.
+
+        Returns
+        -------
+        dict
+            By name.
+        """
+        params: dict[str, Any] = self._get_params("forecasters", deep=deep)
+        return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, also of named forecasters, or replace these by name."""
-        return self._set_params("forecasters", **params)
+        """Set parameters, also of named forecasters, or replace these by name.
+
+        Parameters
+        ----------
+        **params
+            Values by name.
+
+        Returns
+        -------
+        self
+            Changed.
+        """
+        self._set_params("forecasters", **params)
+        return self
 
     @property
-    def lead(self) -> Forecaster:
-        """See `BaseForecaster`; that of the member with the longest context."""
-        return self._current[self._longest].lead
+    def task(self) -> Task:
+        return self._current[self._longest].task
 
     @property
     def has_quantiles(self) -> bool:
-        """Whether all members have quantiles."""
         return all(member.has_quantiles for member in self._current)
 
     @property
-    def in_logs(self) -> bool:
-        """See `BaseForecaster`; whether that is so for all members."""
-        return all(member.in_logs for member in self._current)
+    def models_logs(self) -> bool:
+        return all(member.models_logs for member in self._current)
+
+    def to_panel(self, frame: Frame | Panel) -> Panel:
+        return self._current[self._longest].to_panel(frame)
+
+    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
+        return self._current[self._longest].make_future_frame(self._history(frame), steps)
 
     def check_parameters(self) -> None:
-        """See `BaseForecaster`."""
         if self.combine not in COMBINE:
             raise ConfigError(f"combine={self.combine!r} must be 'mean' or 'median'.")
-        for member in _members(self.forecasters):
+        members = _members(self.forecasters)
+        for member in members:
             member.check_parameters()
         for name in ("horizon", "schema", "calendar"):
-            first, *others = (getattr(member.lead, name) for member in _members(self.forecasters))
-            for found in (f"one has {name}={other}, the first {first}" for other in others if other != first):
-                raise ConfigError(f"members forecast one horizon from the same columns: {found}.")
+            first, *others = (getattr(member.task, name) for member in members)
+            for value in others:
+                if value != first:
+                    what = f"one has {name}={value}, the first {first}"
+                    raise ConfigError(f"members forecast one horizon from the same columns: {what}.")
 
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
-        """Fit a clone of every forecaster on ``frame``; see `Forecaster.fit`."""
-        check_no_y(y)
+        """Fit a clone of every forecaster; see `Forecaster.fit`."""
+        check_fit_call(y)
         self.check_parameters()
         members = [clone(member) for member in _members(self.forecasters)]
-        panel = members[0].read(frame)
+        panel = members[0].to_panel(frame)
         fits = (delayed(member.fit)(panel) for member in members)
         self.forecasters_: list[BaseForecaster] = Parallel(n_jobs=self.n_jobs)(fits)
-        self.panel_, self.fitted_until_ = panel.tail(self.lead.context_length), panel.times.max()
+        self.panel_, self.fitted_until_ = panel.tail(self.task.context_length), panel.times.max()
         return self
 
-    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
-        """See `BaseForecaster`."""
+    def forecast(
+        self,
+        frame: Frame | Panel | None = None,
+        steps: int | None = None,
+        levels: Levels = None,
+        future: Frame | None = None,
+    ) -> Forecasts:
         panel = self._history(frame)
-        found = [member.arrays_ahead(panel, steps, levels, future) for member in self.forecasters_]
-        return *found[self._longest][:2], self._combined([values for *_, values in found])
+        return self._combined([member.forecast(panel, steps, levels, future) for member in self.forecasters_])
 
-    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
-        """See `BaseForecaster`; a series takes part where it has the longest context of all members."""
-        frame = self._history(frame)
-        found = [member.arrays_at(frame, cutoffs, levels) for member in self.forecasters_]
-        coming, shared, _ = found[self._longest]
-        return coming, shared, self._combined([own[np.searchsorted(at, shared)] for _, at, own in found])
+    def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
+        """A series takes part where it has the longest context of all members."""
+        panel = self._history(frame)
+        return self._combined([member.forecast_at(panel, cutoffs, levels) for member in self.forecasters_])
 
-    def _combined(self, members: list[Array]) -> Array:
-        return COMBINE[self.combine](np.stack(members), axis=0)
+    def _combined(self, members: list[Forecasts]) -> Forecasts:
+        longest = members[self._longest]
+        values = [
+            member.values
+            if member.values.shape == longest.values.shape
+            else member.values[np.searchsorted(member.origins, longest.origins)]
+            for member in members
+        ]
+        return replace(longest, values=COMBINE[self.combine](np.stack(values), axis=0))
 
     @property
     def _current(self) -> list[BaseForecaster]:
@@ -136,14 +203,16 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     @property
     def _longest(self) -> int:
         """Position of the member with the longest context."""
-        return int(np.argmax([member.lead.context_length for member in self._current]))
+        return int(np.argmax([member.task.context_length for member in self._current]))
 
 
-def _members(given: Any) -> list[BaseForecaster]:
+def _members(forecasters: Any) -> list[BaseForecaster]:
     """The forecasters of a list, without their names."""
-    if not isinstance(given, (list, tuple)) or not given:
-        raise ConfigError(f"a list of forecasters, or of (name, forecaster) pairs, was needed, not {given!r}.")
-    names = [member[0] for member in given if isinstance(member, tuple) and len(member) == 2]
+    if not isinstance(forecasters, (list, tuple)) or not forecasters:
+        raise ConfigError(f"a list of forecasters, or of (name, forecaster) pairs, was needed, not {forecasters!r}.")
+    names = [member[0] for member in forecasters if isinstance(member, tuple) and len(member) == 2]
     if len(set(names)) < len(names) or any("__" in str(name) for name in names):
         raise ConfigError(f"names of forecasters differ from one another and have no '__', unlike {names}.")
-    return [as_forecaster(member[1] if isinstance(member, tuple) and len(member) == 2 else member) for member in given]
+    return [
+        as_forecaster(member[1] if isinstance(member, tuple) and len(member) == 2 else member) for member in forecasters
+    ]

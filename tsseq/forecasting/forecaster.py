@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -19,17 +18,17 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
 from tsseq.data.timestamps import Calendar, stamps_like
-from tsseq.data.windows import Windows, check_length, layout_for
+from tsseq.data.windows import RowNeeds, Windows, check_length, layout_for
 from tsseq.errors import ConfigError, DataError
-from tsseq.forecasting.base import BaseForecaster, Found, check_no_y, check_size
-from tsseq.forecasting.forecasts import Levels, fit_rows, forecast, skill
-from tsseq.forecasting.rollout import Ahead, attention_table, check_steps, forecasts_ahead, sampled
-
-Array = NDArray[np.float64]
+from tsseq.forecasting.base import BaseForecaster, Task, check_fit_call, check_size
+from tsseq.forecasting.forecasts import Forecasts
+from tsseq.forecasting.rollout import Rollout, check_steps
+from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
+from tsseq.typing import Array
 
 
 def _has(method: str) -> Callable[[Forecaster], bool]:
-    return lambda forecaster: hasattr(forecaster._new_regressor(), method)
+    return lambda forecaster: hasattr(forecaster._current_regressor(), method)
 
 
 class Forecaster(BaseForecaster):
@@ -54,7 +53,8 @@ class Forecaster(BaseForecaster):
         of codes by id. None learns the step from the index.
     multivariate : "independent" makes every target a series of its own that shares the model; "joint" puts all of
         them in one row.
-    scaling : "last" subtracts the last value and divides by one number per series, learnt in `fit`; "standard" and
+    scaling : None is "last", or what suits a head that does not go with it; "last" subtracts the last value and
+        divides by one number per series, learnt in `fit`; "standard" and
         "mean" take mean and deviation, or mean size, of each context; "none".
     log : model logarithms. Prices then become log returns relative to the origin, and the point forecast is the
         median of the price where the regressor forecasts the mean of its logarithm.
@@ -92,7 +92,7 @@ class Forecaster(BaseForecaster):
         time_column: Hashable | None = None,
         calendar: Calendar = None,
         multivariate: str = "independent",
-        scaling: str = "last",
+        scaling: str | None = None,
         log: bool = False,
     ) -> None:
         self.regressor = regressor
@@ -123,13 +123,13 @@ class Forecaster(BaseForecaster):
         DataError : the frame does not hold what is needed; the message names the first culprits.
         NotEnoughHistory : a series is shorter than ``context_length + horizon``.
         """
-        check_no_y(y)
-        windows = self.windows(frame)
+        check_fit_call(y)
         regressor = self._new_regressor()
-        dropped = fit_rows(regressor, windows)
-        if dropped:
-            what = f"{dropped} of {len(windows)} training windows lack some target and are left out"
-            warnings.warn(f"{what}, since {type(regressor).__name__} needs whole ones.", stacklevel=2)
+        windows = self._training_windows(frame, RowNeeds.of(regressor))
+        n_dropped = fit_rows(regressor, windows)
+        if n_dropped:
+            what = f"{n_dropped} of {len(windows)} training windows lack some target and are left out"
+            warnings.warn(f"{what}, since {type(regressor).__name__} needs complete ones.", stacklevel=2)
         self.regressor_ = regressor
         self.scaling_, self.layout_ = windows.scaling, windows.layout
         self.schema_ = windows.panel.schema
@@ -138,30 +138,54 @@ class Forecaster(BaseForecaster):
         return self
 
     def windows(self, frame: Frame | Panel) -> Windows:
-        """The training rows of ``frame``: a lazy X whose ``targets()`` is y, for use with scikit-learn directly."""
-        self.check_parameters()
-        panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.schema, self.calendar)
-        panel, joint = panel.with_observed_categories(), self.multivariate == "joint"
-        codes = getattr(self._new_regressor(), "reads_windows", False)
-        layout = layout_for(panel, int(self.context_length), int(self.horizon), joint, codes)
-        check_length(panel, self.context_length + self.horizon, "context_length + horizon")
-        return Windows.of(panel, layout, Scaling.learn(panel, self.scaling, self.log, self.horizon))
+        """The training rows of a frame: a lazy X whose ``targets()`` is y, for use with scikit-learn directly.
 
-    def read(self, frame: Frame | Panel) -> Panel:
-        """Order and check a frame, as `fit` and `predict` do; a `Panel` that was read before passes as it is."""
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel
+            Of any accepted shape.
+
+        Returns
+        -------
+        Windows
+            All windows, also those that `fit` leaves out.
+
+        Raises
+        ------
+        DataError
+            The frame does not hold what is needed.
+        """
+        return self._training_windows(frame, RowNeeds.of(self._new_regressor()))
+
+    def _training_windows(self, frame: Frame | Panel, needs: RowNeeds) -> Windows:
+        self.check_parameters()
+        panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.task.schema, self.calendar)
+        panel = panel.with_observed_categories()
+        joint = self.multivariate == "joint"
+        layout = layout_for(panel, int(self.context_length), int(self.horizon), joint, needs.reads_windows)
+        check_length(panel, self.task.n_rows, "context_length + horizon")
+        kind = needs.scaling if self.scaling is None else self.scaling
+        return Windows.of(panel, layout, Scaling.learn(panel, kind, self.log, layout.horizon))
+
+    def to_panel(self, frame: Frame | Panel) -> Panel:
         if isinstance(frame, Panel):
             return frame
-        schema, like = self.schema, None
+        schema, like = self.task.schema, None
         if hasattr(self, "panel_"):
-            schema = replace(schema, target=self.schema_.target)
-            like = self.panel_
+            schema, like = replace(schema, target=self.schema_.target), self.panel_
         return Panel.from_frame(frame, schema, self.calendar, like)
 
-    def arrays_ahead(self, frame: Frame | Panel | None, steps: int | None, levels: Levels, future: Any) -> Found:
-        """See `BaseForecaster`."""
+    def forecast(
+        self,
+        frame: Frame | Panel | None = None,
+        steps: int | None = None,
+        levels: Levels = None,
+        future: Frame | None = None,
+    ) -> Forecasts:
         steps = self._steps(steps, levels is not None)
-        ahead = self._ahead(frame, steps, future)
-        return ahead.panel, ahead.origins, forecasts_ahead(self.regressor_, ahead, levels)[:, :steps]
+        rollout = self._rollout(frame, steps, future)
+        values = rollout.forecast(self.regressor_, levels)[:, :steps]
+        return Forecasts(rollout.panel, rollout.origins, values, tuple(levels or ()))
 
     @available_if(_has("sample"))
     def sample(
@@ -185,43 +209,48 @@ class Forecaster(BaseForecaster):
         """
         check_size("n_paths", n_paths)
         steps = self._steps(steps, quantiles=True)
-        ahead = self._ahead(frame, steps, future)
-        paths = sampled(self.regressor_, ahead, n_paths, seed)[:, :, :steps]  # (n_paths, S, steps, targets)
-        rows = (ahead.origins[:, None] + np.arange(1, steps + 1)).ravel()
+        rollout = self._rollout(frame, steps, future)
+        paths = rollout.sample(self.regressor_, n_paths, seed)[:, :, :steps]  # (n_paths, S, steps, targets)
         columns: dict[Hashable, Array] = {}
-        for k, name in enumerate(ahead.panel.schema.target):
+        for k, name in enumerate(rollout.panel.schema.target):
             columns |= {f"{name}_path{path}": values.ravel() for path, values in enumerate(paths[..., k])}
-        return ahead.panel.to_frame(rows, columns)
+        return rollout.panel.to_frame(rollout.panel.steps_after(rollout.origins, steps).ravel(), columns)
 
     @available_if(_has("attention"))
     def attention_weights(self, frame: Frame | Panel | None = None, *, future: Frame | None = None) -> pd.DataFrame:
         """How much each step of the forecast looks at each row of its context; only there for networks with attention.
 
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel, optional
+            History to forecast from; default: the frame given to `fit`.
+        future : DataFrame, optional
+            Known covariates of the rows to come, as in `predict`.
+
         Returns
         -------
-        One row per (id, target, step, row of the context), with the columns ``[id,] [target,] time, step,
-        context_time, weight``. The weights of a step sum to 1; rows of one segment share alike.
+        DataFrame
+            One row per (id, target, step, row of the context), with the columns ``[id,] [target,] time, step,
+            context_time, weight``. The weights of a step sum to 1; rows of one segment share alike.
         """
-        ahead = self._ahead(frame, self._steps(None, quantiles=False), future)
-        return attention_table(self.regressor_, ahead)
+        steps = self._steps(None, quantiles=False)
+        return self._rollout(frame, steps, future).attention_table(self.regressor_)
 
-    def arrays_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels) -> Found:
-        """See `BaseForecaster`."""
-        panel = self._history(frame)
+    def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
+        panel, layout = self._history(frame), self.layout_
         cutoffs = stamps_like(panel.times, cutoffs)
+        rows = np.flatnonzero(panel.times.isin(cutoffs) & (panel.position >= layout.context_length - 1))
+        without_context = cutoffs.difference(panel.times.take(rows))
+        if len(without_context):
+            needed = f"series with {layout.context_length} rows up to them"
+            raise DataError(f"{len(without_context)} cutoffs have no {needed} (first: {without_context[0]}).")
+        origins = rows + layout.horizon * panel.series_of_row[rows]
+        panel = panel.extend(layout.horizon)
+        check_known(panel, panel.steps_after(origins, layout.horizon).ravel(), "predict_at")
         unknown = slice(0, len(panel.schema.target + panel.schema.past))
-        panel = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
-        position = np.arange(len(panel.times)) - panel.indptr[panel.series_of_row]
-        rows = np.flatnonzero(panel.times.isin(cutoffs) & (position >= self.layout_.context_length - 1))
-        lost = cutoffs.difference(panel.times.take(rows))
-        if len(lost):
-            needed = f"series with {self.layout_.context_length} rows up to them"
-            raise DataError(f"{len(lost)} cutoffs have no {needed} (first: {lost[0]}).")
-        origins = rows + self.layout_.horizon * panel.series_of_row[rows]
-        coming = panel.extend(self.layout_.horizon)
-        check_known(coming, (origins[:, None] + np.arange(1, self.layout_.horizon + 1)).ravel(), "predict_at")
-        windows = Windows.of(coming, self.layout_, self.scaling_, origins)
-        return coming, origins, forecast(self.regressor_, windows, levels)
+        blanked = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
+        windows = Windows.of(blanked, layout, self.scaling_, origins)
+        return Forecasts(panel, origins, forecast_rows(self.regressor_, windows, levels), tuple(levels or ()))
 
     def score(self, frame: Frame | Panel, y: None = None) -> float:
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.
@@ -233,29 +262,26 @@ class Forecaster(BaseForecaster):
         return skill(self.regressor_, Windows.of(panel, self.layout_, self.scaling_))
 
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
-        """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``."""
         panel, horizon = self._history(frame), self.layout_.horizon
         steps = horizon if steps is None else steps
         check_size("steps", steps)
         steps = -(-steps // horizon) * horizon
-        coming = panel.tail(1).extend(steps)
-        rows = (coming.indptr[1:, None] - steps + np.arange(steps)).ravel()
-        empty = {name: None if name in coming.category_of else np.nan for name in coming.schema.known}
-        return coming.to_frame(rows, {name: np.full(len(rows), value) for name, value in empty.items()})
+        extended = panel.tail(1).extend(steps)
+        rows = extended.steps_after(extended.indptr[1:] - steps - 1, steps).ravel()
+        empty = {name: None if name in extended.category_of else np.nan for name in extended.schema.known}
+        return extended.to_frame(rows, {name: np.full(len(rows), value) for name, value in empty.items()})
 
     @property
-    def lead(self) -> Forecaster:
-        """See `BaseForecaster`."""
-        return self
+    def task(self) -> Task:
+        schema = Schema.of(self.target, self.past, self.known, self.static, self.id_column, self.time_column)
+        return Task(self.horizon, self.context_length, schema, self.calendar)
 
     @property
     def has_quantiles(self) -> bool:
-        """Whether the regressor has quantiles."""
-        return hasattr(self._new_regressor(), "predict_quantiles")
+        return hasattr(self._current_regressor(), "predict_quantiles")
 
     @property
-    def in_logs(self) -> bool:
-        """See `BaseForecaster`."""
+    def models_logs(self) -> bool:
         return self.log
 
     @property
@@ -269,13 +295,11 @@ class Forecaster(BaseForecaster):
             raise ConfigError(f"a regressor such as Ridge() was needed, not {self.regressor!r}.")
         return clone(self.regressor)
 
-    @property
-    def schema(self) -> Schema:
-        """Which column plays which role, as far as the parameters say."""
-        return Schema.of(self.target, self.past, self.known, self.static, self.id_column, self.time_column)
+    def _current_regressor(self) -> Any:
+        """The fitted regressor, or before `fit` the one to come."""
+        return self.regressor_ if hasattr(self, "regressor_") else self._new_regressor()
 
     def check_parameters(self) -> None:
-        """See `BaseForecaster`."""
         for name in ("horizon", "context_length"):
             check_size(name, getattr(self, name))
         if self.multivariate not in ("independent", "joint"):
@@ -285,17 +309,17 @@ class Forecaster(BaseForecaster):
         check_is_fitted(self, "regressor_")
         if frame is None:
             return self.panel_
-        panel = self.read(frame)
-        ours, theirs = self.schema_.dynamic, panel.schema.dynamic
-        if theirs != ours:
-            raise DataError(f"fitted on the columns {ours}, asked to predict from {theirs}.")
+        panel = self.to_panel(frame)
+        fitted, present = self.schema_.dynamic, panel.schema.dynamic
+        if present != fitted:
+            raise DataError(f"fitted on the columns {fitted}, asked to predict from {present}.")
         return panel.recoded(self.panel_.categories)
 
-    def _ahead(self, frame: Frame | Panel | None, steps: int, future: Any) -> Ahead:
+    def _rollout(self, frame: Frame | Panel | None, steps: int, future: Frame | None) -> Rollout:
         panel = self._history(frame)
-        if not getattr(self.regressor_, "reads_short_contexts", False):
+        if not RowNeeds.of(self.regressor_).short_contexts:
             check_length(panel, self.layout_.context_length, "context_length")
-        return Ahead.of(panel, self.layout_, self.scaling_, steps, future)
+        return Rollout.of(panel, self.layout_, self.scaling_, steps, future)
 
     def _steps(self, steps: int | None, quantiles: bool) -> int:
         check_is_fitted(self, "regressor_")

@@ -1,155 +1,181 @@
-"""From a fitted regressor to forecasts in the data's units, and from these to tables."""
+"""Forecasts: what a forecast is, and the only place that lays forecasts out."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.data.panel import Panel
-from tsseq.data.windows import Windows
-from tsseq.errors import ConfigError, DataError
-from tsseq.forecasting.naive import LastValue
-
-Array = NDArray[np.float64]
-Levels = Sequence[float] | None
+from tsseq.data.tidy import key_names
+from tsseq.typing import Array, Index
 
 
-def fit_rows(regressor: Any, windows: Windows) -> int:
-    """Fit a regressor on the windows that can teach it something.
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """Forecasts from origins of a panel, in the data's units.
 
-    Left out are windows whose context never moves, or without any target; and, unless the regressor ``reads_windows``,
-    those that lack some target. If that leaves none, those that are whole train it all the same.
+    Attributes
+    ----------
+    panel : Panel
+        History and, behind every origin, the rows that were forecast; what happened there where it is known.
+    origins : ndarray of shape (n,)
+        Row of the last observation that each forecast knows.
+    values : ndarray of shape (n, steps, targets, 1 + Q)
+        Point forecast, then one quantile per level.
+    levels : tuple of float
+        The Q quantile levels in 0..1.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from tsseq import Forecaster, load_sample
+    >>> model = Forecaster(Ridge(), horizon=2, context_length=24, log=True).fit(load_sample("airline"))
+    >>> forecasts = model.forecast()
+    >>> forecasts.values.shape
+    (1, 2, 1, 1)
+    >>> forecasts.frame().round(0)
+                passengers
+    month
+    1961-01-01       454.0
+    1961-02-01       424.0
+    >>> forecasts.table().columns.tolist()
+    ['cutoff', 'month', 'step', 'target', 'forecast']
+    """
+
+    panel: Panel
+    origins: Index
+    values: Array
+    levels: tuple[float, ...] = ()
+
+    @property
+    def rows(self) -> Index:
+        """(n, steps) rows of the panel that were forecast."""
+        return self.panel.steps_after(self.origins, self.values.shape[1])
+
+    @property
+    def point(self) -> Array:
+        """(n, steps, targets) point forecasts."""
+        return self.values[..., 0]
+
+    @property
+    def actual(self) -> Array:
+        """(n, steps, targets) what happened; NaN where that is not known."""
+        return self.panel.values[self.rows, : self.panel.n_targets]
+
+    def frame(self) -> pd.DataFrame:
+        """Forecasts in the shape of the frame that went in, with the next timestamps.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``<target>`` and ``<target>_q<level>``.
+        """
+        return self.panel.to_frame(self.rows.ravel(), self._columns())
+
+    def _columns(self) -> dict[Hashable, Array]:
+        flat = self.values.reshape(-1, *self.values.shape[2:])  # (n * steps, targets, 1 + Q)
+        columns: dict[Hashable, Array] = {}
+        for k, target in enumerate(self.panel.schema.target):
+            columns[target] = flat[:, k, 0]
+            columns |= {f"{target}_q{level:g}": flat[:, k, q + 1] for q, level in enumerate(self.levels)}
+        return columns
+
+    def table(self) -> pd.DataFrame:
+        """One row per (id, cutoff, step, target); series in the order of the frame.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``[id,] cutoff, time, step, target, forecast`` and ``q<level>`` for every level. Ids and times bear
+            the frame's own names; ``unique_id`` and ``ds`` where it has none.
+        """
+        return forecast_table({"": self}).drop(columns=["model", "actual"])
+
+    def ordered(self) -> Forecasts:
+        """The same forecasts, series in the order of the frame, then by time."""
+        place = self.panel.input_order[self.panel.series_of(self.origins)]
+        order = np.lexsort((self.origins, place))
+        if (order[1:] > order[:-1]).all():
+            return self
+        return replace(self, origins=self.origins[order], values=self.values[order])
+
+    def shares_rows_with(self, forecasts: Forecasts) -> bool:
+        """Whether both forecast the same rows of equal panels, in the same order."""
+        panels = self.panel, forecasts.panel
+        alike = panels[0] is panels[1] or (
+            np.array_equal(panels[0].indptr, panels[1].indptr)
+            and panels[0].times.equals(panels[1].times)
+            and panels[0].ids.equals(panels[1].ids)
+        )
+        return alike and np.array_equal(self.origins, forecasts.origins)
+
+
+def forecast_table(forecasts: Mapping[str, Forecasts]) -> pd.DataFrame:
+    """Lay out the forecasts of several models as one tidy table.
+
+    Models that forecast the same rows share all but their forecasts, which is most of the work.
+
+    Parameters
+    ----------
+    forecasts : mapping of str to Forecasts
+        By the name of the model.
 
     Returns
     -------
-    How many were left out because they lack some target.
+    DataFrame
+        One row per (model, id, cutoff, step, target): columns ``model, [id,] cutoff, time, step, target, actual,
+        forecast`` and ``q<level>`` for every level of some model.
     """
-    windows = as_read(regressor, windows)
-    keep, dropped = windows.trainable(), 0
-    if not getattr(regressor, "reads_windows", False):
-        whole = np.concatenate([np.isfinite(y).all(axis=1) for _, y in windows.chunks()])
-        dropped = int((~whole).sum())
-        if not whole.any():
-            raise DataError(
-                f"none of {dropped} training windows has all its targets, which {type(regressor).__name__} needs."
-            )
-        keep = keep & whole if (keep & whole).any() else whole
-    windows = windows[keep] if keep.any() else windows
-    try:
-        regressor.fit(windows, windows.targets())
-    except ValueError as error:
-        _explain(error, regressor, windows)
-        raise
-    return dropped
+    names = pd.Index(list(forecasts))
+    ordered = [single.ordered() for single in forecasts.values()]
+    levels = list(dict.fromkeys(level for single in ordered for level in single.levels))
+    codes = np.arange(len(names), dtype=np.int8 if len(names) < 128 else np.int64)
+    new_rows = [k > 0 and not ordered[k].shares_rows_with(ordered[k - 1]) for k in range(len(ordered))]
+    tables = []
+    for _, group in groupby(zip(np.cumsum(new_rows), codes, ordered), key=lambda item: item[0]):
+        _, numbers, alike = zip(*group)
+        tables.append(_table(alike, pd.Categorical.from_codes(np.array(numbers), names), levels))
+    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
 
-def forecast(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
-    """(n_origins, horizon, targets, 1 + Q) in the data's units: the point forecast, then quantiles."""
-    check_observed(windows)
-    windows = as_read(regressor, windows)
-    return in_units(windows, scaled_predictions(regressor, windows, levels))
+def _table(forecasts: Sequence[Forecasts], models: pd.Categorical, levels: Sequence[float]) -> pd.DataFrame:
+    """The table of models that forecast the same rows."""
+    coordinates = _coordinates(forecasts[0])
+    n = len(coordinates["step"])
+    columns: dict[Any, Any] = {"model": models.repeat(n)}
+    columns |= {name: _repeated(column, len(forecasts)) for name, column in coordinates.items()}
+    columns["forecast"] = np.concatenate([single.point.ravel() for single in forecasts])
+    for level in levels:
+        at = [single.levels.index(level) + 1 if level in single.levels else 0 for single in forecasts]
+        quantiles = [single.values[..., q].ravel() if q else np.full(n, np.nan) for q, single in zip(at, forecasts)]
+        columns[f"q{level:g}"] = np.concatenate(quantiles)
+    return pd.DataFrame(columns, copy=False)
 
 
-def as_read(regressor: Any, windows: Windows) -> Windows:
-    """A context that never moves is forecast as its constant, unless the regressor ``reads_still_contexts``."""
-    return windows.moving() if getattr(regressor, "reads_still_contexts", False) else windows
-
-
-def check_observed(windows: Windows) -> None:
-    """Refuse contexts that hold no observed target."""
-    empty = np.flatnonzero(~np.isfinite(windows.affine.loc).all(axis=1))
-    if len(empty):
-        name, time = windows.panel.ids[windows.series[empty[0]]], windows.panel.times[windows.origin[empty[0]]]
-        where = f"ending {time}" if name is None else f"of {name!r} ending {time}"
-        raise DataError(f"{len(empty)} contexts hold no observed target (first: the one {where}).")
-
-
-def in_units(windows: Windows, scaled: Array) -> Array:
-    """Scaled values (n_windows, horizon * n_targets, K) in the data's units, (n_origins, horizon, targets, K).
-
-    With independent targets, ``windows`` holds all origins of the first target, then all of the second.
-    """
-    layout = windows.layout
-    values = windows.affine.undo(scaled.reshape(len(windows), layout.horizon, layout.n_targets, -1))
-    values = np.exp(values) if windows.scaling.log else values
-    channels = 1 if layout.n_targets > 1 else len(windows.panel.schema.target)
-    by_channel = values.reshape(channels, -1, *values.shape[1:])  # (channels, n_origins, H, n_targets, 1 + Q)
-    return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
-
-
-def scaled_predictions(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
-    """Scaled predictions (n, horizon * n_targets, 1 + Q)."""
-    try:
-        point = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
-    except ValueError as error:
-        _explain(error, regressor, windows)
-        raise
-    if levels is None:
-        return point
-    if not hasattr(regressor, "predict_quantiles"):
-        name = type(regressor).__name__
-        raise ConfigError(
-            f"{name} has no quantiles; wrap the forecaster in ConformalForecaster(...), "
-            "or use a neural forecaster with head=Quantiles([...])."
-        )
-    return np.concatenate([point, regressor.predict_quantiles(windows, levels)], axis=-1)
-
-
-def skill(regressor: Any, windows: Windows) -> float:
-    """Skill against repeating the last value, ``1 - MAE / MAE_naive``, in units of each series' own scale."""
-    scaled = np.asarray(windows.targets()).reshape(len(windows), windows.layout.horizon, -1)
-    actual = replace(windows.affine, still=None).undo(scaled)
-    naive = LastValue().fit(windows, windows.targets())
-    errors = []
-    for model in (regressor, naive):
-        windows = as_read(model, windows)
-        found = windows.affine.undo(scaled_predictions(model, windows)[..., 0].reshape(scaled.shape))
-        errors.append(np.abs(actual - found) / windows.unit[:, None])
-    ours, theirs = (float(np.nansum(part)) for part in errors)
-    return 1 - ours / theirs if theirs > 0 else 0.0
-
-
-def _explain(error: ValueError, regressor: Any, windows: Windows) -> None:
-    """Turn a regressor's refusal of missing values or of several outputs into advice in our words."""
-    name, outputs = type(regressor).__name__, windows.layout.n_outputs
-    if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
-        advice = f"use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
-        raise DataError(f"{name} takes no missing values, and some contexts have them; {advice}.") from error
-    if "1d array" in str(error) and outputs > 1:
-        raise ConfigError(
-            f"{name} predicts one number, and {outputs} are needed; use MultiOutputRegressor({name}())."
-        ) from error
-
-
-def columns(forecasts: Array, targets: Sequence[Hashable], levels: Levels) -> dict[Hashable, Array]:
-    """Columns for a frame from (n, steps, targets, 1 + Q): ``<target>``, then ``<target>_q<level>``."""
-    flat = forecasts.reshape(-1, *forecasts.shape[2:])
-    found: dict[Hashable, Array] = {}
-    for k, target in enumerate(targets):
-        found[target] = flat[:, k, 0]
-        found |= {f"{target}_q{level:g}": flat[:, k, q + 1] for q, level in enumerate(levels or ())}
-    return found
-
-
-def tidy(panel: Panel, origins: NDArray[np.int64], forecasts: Array, levels: Levels) -> pd.DataFrame:
-    """One row per (id, cutoff, step, target) from (n_origins, H, targets, 1 + Q); series in the order of the frame."""
-    series = np.searchsorted(panel.indptr, origins, side="right") - 1
-    order = np.lexsort((origins, panel.input_order[series]))
-    origins, series, forecasts = origins[order], series[order], forecasts[order]
-    n, horizon, n_targets, _ = forecasts.shape
-    each, step = horizon * n_targets, np.arange(1, horizon + 1)
-    ids = {} if panel.ids[0] is None else {"id": pd.Series(panel.ids.take(series.repeat(each)), dtype=panel.ids.dtype)}
-    found = {
-        **ids,
-        "cutoff": panel.times.take(origins.repeat(each)).array,
-        "time": panel.times.take((origins[:, None] + step).ravel().repeat(n_targets)).array,
-        "step": np.tile(step.repeat(n_targets), n),
-        "target": pd.Categorical.from_codes(np.tile(np.arange(n_targets), n * horizon), list(panel.schema.target)),
-        "forecast": forecasts[..., 0].ravel(),
+def _coordinates(forecasts: Forecasts) -> dict[Any, Any]:
+    """What models share: ``[id,] cutoff, time, step, target, actual``."""
+    panel, (n, steps, n_targets, _) = forecasts.panel, forecasts.values.shape
+    id_name, time_name = key_names(panel.frame_layout.names)
+    repeats = steps * n_targets
+    ids = panel.ids.take(panel.series_of(forecasts.origins).repeat(repeats))
+    codes = np.tile(np.arange(n_targets, dtype=np.int8 if n_targets < 128 else np.int64), n * steps)
+    keys = {} if panel.ids[0] is None else {id_name: pd.Series(ids, dtype=panel.ids.dtype)}
+    return keys | {
+        "cutoff": pd.Series(panel.times.take(forecasts.origins.repeat(repeats)).array),
+        time_name: pd.Series(panel.times.take(forecasts.rows.ravel().repeat(n_targets)).array),
+        "step": np.tile(np.arange(1, steps + 1).repeat(n_targets), n),
+        "target": pd.Series(pd.Categorical.from_codes(codes, list(panel.schema.target))),
+        "actual": forecasts.actual.ravel(),
     }
-    return pd.DataFrame(found | {f"q{level:g}": forecasts[..., q + 1].ravel() for q, level in enumerate(levels or ())})
+
+
+def _repeated(column: Any, n: int) -> Any:
+    """A column ``n`` times over; text is not copied where pandas can share it."""
+    if isinstance(column, np.ndarray):
+        return np.tile(column, n)
+    return column if n == 1 else pd.concat([column] * n, ignore_index=True).array

@@ -9,39 +9,58 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tsseq.data.windows import Windows, layout_of
+from tsseq.data.layout import Layout
+from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
-
-Array = NDArray[np.float64]
+from tsseq.typing import Array, Index
 
 
 class _Naive(RegressorMixin, BaseEstimator):
     """Reads the context of each row; a subclass says what follows it."""
 
-    reads_windows = True
+    row_needs = RowNeeds(reads_windows=True)
 
     def fit(self, X: Any, y: Any) -> Self:
         """Remember the layout of the rows; nothing else is learnt.
 
         Parameters
         ----------
-        X : Windows or (n, context_length).
-        y : (n, horizon) or (n,), only looked at for its shape.
+        X : Windows or array of shape (n, context_length)
+            Rows whose first columns are the context of the targets.
+        y : Targets or array of shape (n,) or (n, horizon)
+            Only looked at for its shape.
+
+        Returns
+        -------
+        self
+            Fitted.
         """
-        if not isinstance(X, Windows):
+        if isinstance(X, Windows):
+            self.layout_ = X.layout
+        else:
             X, y = validate_data(self, X, y, multi_output=True, ensure_all_finite="allow-nan")
-        self.layout_ = layout_of(X, y)
+            self.layout_ = Layout(X.shape[1], 1 if y.ndim == 1 else y.shape[1])
         self.n_features_in_ = X.shape[1]
         self._check()
         return self
 
     def predict(self, X: Any) -> Array:
-        """Forecast (n, horizon * n_targets), or (n,) for a single number, in the units of ``X``."""
+        """Forecast every row.
+
+        Parameters
+        ----------
+        X : Windows or array of shape (n, context_length)
+            Rows as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, horizon * n_targets) or (n,)
+            In the units of ``X``.
+        """
         check_is_fitted(self)
         if not isinstance(X, Windows):
             X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
@@ -55,7 +74,7 @@ class _Naive(RegressorMixin, BaseEstimator):
     def _check(self) -> None:
         """Refuse parameters that do not go with the layout."""
 
-    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
+    def _continue(self, context: Array, steps: Index) -> Array:
         raise AssertionError("abstract")
 
     def __sklearn_tags__(self) -> Tags:
@@ -69,12 +88,15 @@ class _Naive(RegressorMixin, BaseEstimator):
 class LastValue(_Naive):
     """Repeat the last observed value: the random walk, and the naive forecast that scores are measured against.
 
+    Examples
+    --------
+    >>> from tsseq import LastValue
     >>> LastValue().fit([[1.0, 2.0]], [[0.0, 0.0]]).predict([[3.0, 5.0]])
     array([[5., 5.]])
     """
 
-    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
-        return np.repeat(_last_seen(context)[0][:, None], len(steps), axis=1)
+    def _continue(self, context: Array, steps: Index) -> Array:
+        return np.repeat(_last_observed(context)[0][:, None], len(steps), axis=1)
 
 
 class SeasonalNaive(_Naive):
@@ -82,8 +104,12 @@ class SeasonalNaive(_Naive):
 
     Parameters
     ----------
-    season_length : rows in a season, at most the context length.
+    season_length : int
+        Rows in a season, at most the context length.
 
+    Examples
+    --------
+    >>> from tsseq import SeasonalNaive
     >>> SeasonalNaive(2).fit([[1.0, 2.0, 3.0]], [[0.0] * 3]).predict([[7.0, 8.0, 9.0]])
     array([[8., 9., 8.]])
     """
@@ -98,47 +124,54 @@ class SeasonalNaive(_Naive):
                 f"season_length={self.season_length} must be 1 to context_length={length}; raise context_length."
             )
 
-    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
+    def _continue(self, context: Array, steps: Index) -> Array:
         season = self.season_length
         lacking = -context.shape[1] % season
         padded = np.pad(context, ((0, 0), (lacking, 0)), constant_values=np.nan)
         by_phase = padded.reshape(len(context), -1, season).swapaxes(1, 2)  # (n, season, seasons)
-        last = _last_seen(by_phase.reshape(len(context) * season, -1))[0].reshape(-1, season)
-        last = np.where(np.isnan(last), _last_seen(context)[0][:, None], last)
+        last = _last_observed(by_phase.reshape(len(context) * season, -1))[0].reshape(-1, season)
+        last = np.where(np.isnan(last), _last_observed(context)[0][:, None], last)
         return last[:, (steps - 1) % season]
 
 
 class Drift(_Naive):
-    """Go on by the average change over the context: the line through its first and last value (Hyndman and
-    Athanasopoulos, Forecasting: Principles and Practice, 5.2).
+    """Go on by the average change over the context: the line through its first and last value.
 
+    Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2.
+
+    Examples
+    --------
+    >>> from tsseq import Drift
     >>> Drift().fit([[1.0, 2.0]], [[0.0, 0.0]]).predict([[3.0, 5.0]])
     array([[7., 9.]])
     """
 
-    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
-        last, since = _last_seen(context)
-        first, until = _last_seen(context[:, ::-1])
+    def _continue(self, context: Array, steps: Index) -> Array:
+        last, since = _last_observed(context)
+        first, until = _last_observed(context[:, ::-1])
         rows_between = context.shape[1] - 1 - since - until
         slope = (last - first) / np.maximum(rows_between, 1)
-        return last[:, None] + slope[:, None] * (since[:, None] + steps)
+        return np.asarray(last[:, None] + slope[:, None] * (since[:, None] + steps))
 
 
 class Mean(_Naive):
     """The mean of the context.
 
+    Examples
+    --------
+    >>> from tsseq import Mean
     >>> Mean().fit([[1.0, 2.0]], [[0.0, 0.0]]).predict([[3.0, 5.0]])
     array([[4., 4.]])
     """
 
-    def _continue(self, context: Array, steps: NDArray[np.int64]) -> Array:
-        seen = np.isfinite(context)
-        counts = seen.sum(axis=1)
-        mean = np.where(counts > 0, np.where(seen, context, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
+    def _continue(self, context: Array, steps: Index) -> Array:
+        observed = np.isfinite(context)
+        counts = observed.sum(axis=1)
+        mean = np.where(counts > 0, np.where(observed, context, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
         return np.repeat(mean[:, None], len(steps), axis=1)
 
 
-def _last_seen(context: Array) -> tuple[Array, NDArray[np.int64]]:
+def _last_observed(context: Array) -> tuple[Array, Index]:
     """(n, L) -> the last observed value (n,), NaN if there is none, and how many rows after it are missing (n,)."""
     since = np.isfinite(context)[:, ::-1].argmax(axis=1)
     return context[np.arange(len(context)), context.shape[1] - 1 - since], since

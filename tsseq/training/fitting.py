@@ -1,4 +1,4 @@
-"""One fit: rows in, trained network and history out."""
+"""One fit: windows in, trained network and history out."""
 
 from __future__ import annotations
 
@@ -12,28 +12,42 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
-from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
-from tsseq.training.loader import Loader, Rows, plan
+from tsseq.training.lightning_env import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
+from tsseq.training.loader import DeviceRows, Loader, epoch_plan
 from tsseq.training.model import Model
 from tsseq.training.module import ForecastModule, KeepBest, OneBar
-from tsseq.training.quiet import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
 from tsseq.training.settings import Training
+from tsseq.typing import Index
 
 LEAST_VALIDATION = 10
 CLIP = 20.0
 
 
 def fit_network(
-    network: Network, head: Head, settings: Training, X: Any, y: Any, layout: Layout
+    network: Network, head: Head, settings: Training, windows: Windows
 ) -> tuple[Model, dict[str, list[float]]]:
-    """Train a new model on rows X, y; the random state of the process is as before afterwards.
+    """Train a new model; the random state of the process is as before afterwards.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture.
+    head : Head
+        Meaning of its last layer.
+    settings : Training
+        How it is trained.
+    windows : Windows
+        Rows with targets.
 
     Returns
     -------
-    The model, on the CPU and in evaluation mode, and its losses per epoch.
+    model : Model
+        On the CPU and in evaluation mode.
+    losses : dict of str to list of float
+        Per epoch.
     """
     settings.check()
     if settings.keep_memory:
@@ -41,30 +55,31 @@ def fit_network(
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if settings.seed is None else settings.seed
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), quiet_lightning():
         torch.manual_seed(seed)
-        data = Data(X, y, layout, settings, seed)
+        data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
-        module = ForecastModule(Model(network, layout, head), settings, rate, data.steps, _clip(X, head))
+        model = Model(network, windows.layout, head)
+        module = ForecastModule(model, settings, rate, data.steps, _clip(windows, head))
         if settings.compile:
-            module.network.core.compile()
+            model.core.compile()
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
         with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
             trainer.fit(module, datamodule=data)
     return module.network.cpu().float().eval(), module.losses
 
 
-class Data(pl.LightningDataModule):
+class WindowsDataModule(pl.LightningDataModule):
     """Training and validation rows, divided by time and then between the ranks."""
 
-    def __init__(self, X: Any, y: Any, layout: Layout, settings: Training, seed: int) -> None:
+    def __init__(self, windows: Windows, settings: Training, seed: int) -> None:
         super().__init__()
-        self.X, self.y, self.layout, self.settings, self.seed = X, y, layout, settings, seed
-        self.train, self.held_out = _split(X, settings.validation)
-        self.steps = plan(len(self.train), settings.batch_size)[1]
+        self.windows, self.settings, self.seed = windows, settings, seed
+        self.train, self.held_out = _split(windows, settings.validation)
+        self.steps = epoch_plan(len(self.train), settings.batch_size)[1]
 
     def setup(self, stage: str) -> None:
         """Put the rows on this rank's device."""
         assert self.trainer is not None
-        self.rows = Rows(self.X, self.y, self.layout, self.trainer.strategy.root_device)
+        self.rows = DeviceRows(self.windows, self.trainer.strategy.root_device)
 
     def train_dataloader(self) -> Loader:
         """Shuffled batches."""
@@ -74,7 +89,7 @@ class Data(pl.LightningDataModule):
         """Batches in order; none when nothing is held out."""
         return self._loader(self.held_out, None) if len(self.held_out) else []
 
-    def _loader(self, index: np.ndarray, seed: int | None) -> Loader:
+    def _loader(self, index: Index, seed: int | None) -> Loader:
         trainer = self.trainer
         assert trainer is not None
         return Loader(self.rows, index, self.settings.batch_size, seed, trainer.global_rank, trainer.world_size)
@@ -84,23 +99,17 @@ class Data(pl.LightningDataModule):
         return batch
 
 
-def _split(X: Any, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of training and validation rows: the last ``share`` of origin times, or of plain rows."""
-    everything, nothing = np.arange(len(X)), np.empty(0, dtype=np.int64)
-    if share == 0:
-        return everything, nothing
-    if isinstance(X, Windows):
-        train, held_out = X.split(share)
-    else:
-        border = len(X) - round(len(X) * share)
-        train, held_out = everything[:border], everything[border:]
-    return (train, held_out) if len(held_out) >= LEAST_VALIDATION and len(train) else (everything, nothing)
+def _split(windows: Windows, share: float) -> tuple[Index, Index]:
+    """Positions of training and validation rows: the last ``share`` of origin times."""
+    train, held_out = windows.split(share) if share else (np.arange(len(windows)), np.empty(0, dtype=np.int64))
+    if len(held_out) >= LEAST_VALIDATION and len(train):
+        return train, held_out
+    return np.arange(len(windows)), np.empty(0, dtype=np.int64)
 
 
-def _clip(X: Any, head: Head) -> float:
+def _clip(windows: Windows, head: Head) -> float:
     """Bound of scaled targets, so that one outlier moves no network; none for units of the data and for counts."""
-    own_units = isinstance(X, Windows) and X.scaling.kind != "none" and "last" in head.scalings
-    return CLIP if own_units else math.inf
+    return CLIP if windows.scaling.kind != "none" and "last" in head.scalings else math.inf
 
 
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:

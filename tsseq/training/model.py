@@ -32,15 +32,25 @@ class Model(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, H, C_target, n_params)."""
-        return self._by_length(batch, partial(self._params, draw=None, copies=1))
+        return self.params_and_penalty(batch)[0]
+
+    def params_and_penalty(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """(B, H, C_target, n_params), and the extra training loss of every row (B,) if the core has one.
+
+        A core whose `forward` returns a pair (params, penalty) adds the mean of its penalty to the loss. The penalty
+        is a number or a tensor (B,).
+        """
+        penalties: list[Tensor] = []
+        params = self._by_length(batch, partial(self._params, draw=None, copies=1, penalties=penalties))
+        return params, torch.cat(penalties) if penalties else None
 
     def attention(self, batch: Batch) -> Tensor:
         """(B, H, L) how much each step of the horizon looks at each row of the context; 0 where there is none."""
 
         def weights(part: Batch) -> Tensor:
-            own = (self._mean,) if isinstance(self.core, Autoregressive) else ()
-            found: Tensor = self.core.attention(part, *own)  # type: ignore[operator]
-            return pad(found, (self.layout.context_length - found.shape[2], 0))
+            draw = (self._mean,) if isinstance(self.core, Autoregressive) else ()
+            looks: Tensor = self.core.attention(part, *draw)  # type: ignore[operator]
+            return pad(looks, (self.layout.context_length - looks.shape[2], 0))
 
         return self._by_length(batch, weights)
 
@@ -57,7 +67,7 @@ class Model(nn.Module):
             walk = torch.special.ndtri(level).cumsum(dim=2) / steps.sqrt()
             return self.head.icdf(params, torch.special.ndtr(walk).clamp(1e-6, 1 - 1e-6), batch.scale)
         copies = len(level)
-        each = level.transpose(0, 1)  # (B, n, H, C)
+        by_row = level.transpose(0, 1)  # (B, n, H, C)
 
         def params_of(part: Batch, level: Tensor) -> Tensor:
             flat, scale = level.flatten(0, 1), part.scale.repeat_interleave(copies, dim=0)
@@ -66,15 +76,24 @@ class Model(nn.Module):
                 return self.head.icdf(params, flat[:, first : first + params.shape[1]], scale)
 
             values = self.head.icdf(self._params(part, draw, copies).float(), flat, scale)  # (B * n, H, C)
-            return values.unflatten(0, (-1, copies))
+            return values.reshape(-1, copies, *values.shape[1:])
 
-        return self._by_length(batch, params_of, each).transpose(0, 1)
+        return self._by_length(batch, params_of, by_row).transpose(0, 1)
 
-    def _params(self, batch: Batch, draw: Callable[[Tensor, int], Tensor] | None, copies: int) -> Tensor:
-        if not isinstance(self.core, Autoregressive):
-            found: Tensor = self.core(batch)
-            return found
-        return self.core(batch, draw or self._mean, copies)
+    def _params(
+        self,
+        batch: Batch,
+        draw: Callable[[Tensor, int], Tensor] | None,
+        copies: int,
+        penalties: list[Tensor] | None = None,
+    ) -> Tensor:
+        output = (
+            self.core(batch, draw or self._mean, copies) if isinstance(self.core, Autoregressive) else self.core(batch)
+        )
+        params: Tensor = output[0] if isinstance(output, tuple) else output
+        if isinstance(output, tuple) and penalties is not None:
+            penalties.append(torch.as_tensor(output[1]).expand(len(batch.loc)))
+        return params
 
     def _mean(self, params: Tensor, first: int) -> Tensor:
         return self.head.mean(params)
@@ -82,11 +101,11 @@ class Model(nn.Module):
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
         """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""
         batch = batch if self.embed is None else self.embed(batch)
-        lacking = absent(batch) if self.layout.missing or not self.training else None
-        if lacking is None or not lacking.any():
+        n_missing = absent(batch) if self.layout.missing or not self.training else None
+        if n_missing is None or not n_missing.any():
             return run(batch, *more)
         length = batch.values.target.shape[1]
-        kept = (-(-(length - lacking) // self.unit) * self.unit).clamp(1, length)  # (B,) rows, in whole units
-        groups = [(n, (kept == n).nonzero()[:, 0]) for n in kept.unique().tolist()]
+        lengths = (-(-(length - n_missing) // self.unit) * self.unit).clamp(1, length)  # (B,) rows, in whole units
+        groups = [(n, (lengths == n).nonzero()[:, 0]) for n in lengths.unique().tolist()]
         parts = [run(shortened(batch, rows, length - n), *(x[rows] for x in more)) for n, rows in groups]
         return torch.cat(parts)[torch.cat([rows for _, rows in groups]).argsort()]

@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from torch import Tensor
 
 from tsseq.errors import TrainingDivergedError
-from tsseq.training.loader import Piece
+from tsseq.training.loader import Shard
 from tsseq.training.model import Model
 from tsseq.training.settings import Training
 
@@ -33,26 +33,27 @@ class ForecastModule(pl.LightningModule):
         self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
         self.sums = {"train_loss": torch.zeros(2, dtype=torch.float64), "val_loss": torch.zeros(2, dtype=torch.float64)}
 
-    def training_step(self, piece: Piece, index: int) -> Tensor:
+    def training_step(self, shard: Shard, index: int) -> Tensor:
         """Mean loss of this rank's rows, weighted by their share of the batch."""
-        return self._loss(piece, "train_loss") * piece.share
+        return self._loss(shard, "train_loss") * shard.share
 
-    def validation_step(self, piece: Piece, index: int) -> None:
+    def validation_step(self, shard: Shard, index: int) -> None:
         """Add to the sums; a stand-in counts nothing."""
-        if piece.share:
-            self._loss(piece, "val_loss")
+        if shard.share:
+            self._loss(shard, "val_loss")
 
-    def _loss(self, piece: Piece, name: str) -> Tensor:
-        params = self.network(piece.batch)
-        seen = piece.target.isfinite()
-        target = piece.target.nan_to_num(0.0).clamp(-self.clip, self.clip)
-        losses = self.head.loss(params.float(), target, piece.batch.loc, piece.batch.scale)
-        losses = losses * piece.weight if self.head.weighted else losses
-        total, count = torch.where(seen, losses, 0.0).sum(), seen.sum()
-        if piece.share:
+    def _loss(self, shard: Shard, name: str) -> Tensor:
+        params, penalty = self.network.params_and_penalty(shard.batch)
+        observed = shard.target.isfinite()
+        target = shard.target.nan_to_num(0.0).clamp(-self.clip, self.clip)
+        losses = self.head.loss(params.float(), target, shard.batch.loc, shard.batch.scale)
+        losses = losses * shard.weight if self.head.weighted else losses
+        total, count = torch.where(observed, losses, 0.0).sum(), observed.sum()
+        if shard.share:
             sums = self.sums[name] = self.sums[name].to(total.device)
             sums += torch.stack([total.detach().double(), count.double()])
-        return total / count.clamp(min=1)
+        loss = total / count.clamp(min=1)
+        return loss if penalty is None else loss + penalty.mean()
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums."""
@@ -63,11 +64,11 @@ class ForecastModule(pl.LightningModule):
         self.log("val_loss", self._reduced("val_loss"), rank_zero_only=False)
 
     def on_train_epoch_end(self) -> None:
-        """Stop with an error if the loss is no number."""
+        """Stop with an error if the loss is not finite."""
         loss = self._reduced("train_loss")
         if not math.isfinite(loss):
-            found = f"the loss became {loss} in epoch {self.current_epoch}"
-            raise TrainingDivergedError(f"{found} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
+            what = f"the loss became {loss} in epoch {self.current_epoch}"
+            raise TrainingDivergedError(f"{what} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
 
     def _reduced(self, name: str) -> float:
         """Mean over all ranks; recorded."""

@@ -1,4 +1,4 @@
-"""Manners of a fit: silence while it lasts, Ctrl-C as everywhere, nothing left behind, and memory kept."""
+"""Contain Lightning's side effects: logging, signal handlers, temporary files; and keep freed memory."""
 
 from __future__ import annotations
 

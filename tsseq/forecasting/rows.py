@@ -1,0 +1,157 @@
+"""Windows in, a fitted regressor or forecasts in the data's units out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tsseq.data.windows import RowNeeds, Windows
+from tsseq.errors import ConfigError, DataError
+from tsseq.forecasting.naive import LastValue
+from tsseq.typing import Array
+
+Levels: TypeAlias = Sequence[float] | None
+
+
+def fit_rows(regressor: Any, windows: Windows) -> int:
+    """Fit a regressor on the windows that it can learn from.
+
+    Left out are windows with a constant context or without any target; and, unless the regressor reads windows, those
+    that lack some target. If none is left, it is fitted on all complete windows.
+
+    Parameters
+    ----------
+    regressor : estimator
+        It is fitted in place.
+    windows : Windows
+        Training rows.
+
+    Returns
+    -------
+    int
+        Number of windows left out because they lack some target.
+
+    Raises
+    ------
+    DataError
+        No target is observed at all, or none of the windows is complete and the regressor needs that.
+    """
+    windows = as_needed(regressor, windows)
+    observed = windows.n_observed_targets()
+    if not observed.any():
+        names = ", ".join(repr(name) for name in windows.panel.schema.target)
+        raise DataError(f"the target {names} has no observed value in any of {len(windows)} training windows.")
+    keep, n_dropped = windows.trainable(), 0
+    if not RowNeeds.of(regressor).reads_windows:
+        complete = observed == windows.layout.n_outputs
+        n_dropped = int((~complete).sum())
+        if not complete.any():
+            raise DataError(
+                f"none of {n_dropped} training windows has all its targets, which {type(regressor).__name__} needs."
+            )
+        keep = keep & complete if (keep & complete).any() else complete
+    windows = windows[keep] if keep.any() else windows
+    try:
+        regressor.fit(windows, windows.targets())
+    except ValueError as error:
+        _explain(error, regressor, windows)
+        raise
+    return n_dropped
+
+
+def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
+    """Forecasts in the data's units.
+
+    Parameters
+    ----------
+    regressor : estimator
+        Fitted.
+    windows : Windows
+        Those at all origins for the first target, then for the second.
+    levels : sequence of float, optional
+        Quantile levels in 0..1.
+
+    Returns
+    -------
+    ndarray of shape (n_origins, horizon, targets, 1 + Q)
+        The point forecast, then quantiles.
+
+    Raises
+    ------
+    DataError
+        A context holds no observed target.
+    ConfigError
+        The regressor has no quantiles.
+    """
+    check_observed(windows)
+    windows = as_needed(regressor, windows)
+    return in_units(windows, scaled_predictions(regressor, windows, levels))
+
+
+def as_needed(regressor: Any, windows: Windows) -> Windows:
+    """A constant context is forecast as its constant, unless the regressor forecasts it like any other."""
+    return windows.without_constants() if RowNeeds.of(regressor).constant_contexts else windows
+
+
+def check_observed(windows: Windows) -> None:
+    """Refuse contexts that hold no observed target."""
+    empty = np.flatnonzero(~np.isfinite(windows.affine.loc).all(axis=1))
+    if len(empty):
+        name, time = windows.panel.ids[windows.series[empty[0]]], windows.panel.times[windows.origin[empty[0]]]
+        where = f"ending {time}" if name is None else f"of {name!r} ending {time}"
+        raise DataError(f"{len(empty)} contexts hold no observed target (first: the one {where}).")
+
+
+def in_units(windows: Windows, scaled: Array) -> Array:
+    """Scaled values (n_windows, horizon * n_targets, K) in the data's units, (n_origins, horizon, targets, K)."""
+    layout = windows.layout
+    values = windows.affine.undo(scaled.reshape(len(windows), layout.horizon, layout.n_targets, -1))
+    values = np.exp(values) if windows.scaling.log else values
+    channels = 1 if layout.n_targets > 1 else windows.panel.n_targets
+    by_channel = values.reshape(channels, -1, *values.shape[1:])  # (channels, n_origins, H, n_targets, K)
+    return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
+
+
+def scaled_predictions(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
+    """Scaled predictions (n, horizon * n_targets, 1 + Q)."""
+    try:
+        point = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
+    except ValueError as error:
+        _explain(error, regressor, windows)
+        raise
+    if levels is None:
+        return point
+    if not hasattr(regressor, "predict_quantiles"):
+        name = type(regressor).__name__
+        raise ConfigError(
+            f"{name} has no quantiles; wrap the forecaster in ConformalForecaster(...), "
+            "or use a neural forecaster with head=Quantiles([...])."
+        )
+    return np.concatenate([point, regressor.predict_quantiles(windows, levels)], axis=-1)
+
+
+def skill(regressor: Any, windows: Windows) -> float:
+    """Skill against repeating the last value, ``1 - MAE / MAE_naive``, in units of each series' own scale."""
+    scaled = np.asarray(windows.targets()).reshape(len(windows), windows.layout.horizon, -1)
+    actual = replace(windows.affine, constant=None).undo(scaled)
+    errors = []
+    for model in (regressor, LastValue().fit(windows, windows.targets())):
+        windows = as_needed(model, windows)
+        forecast = windows.affine.undo(scaled_predictions(model, windows)[..., 0].reshape(scaled.shape))
+        errors.append(float(np.nansum(np.abs(actual - forecast) / windows.series_scale[:, None])))
+    return 1 - errors[0] / errors[1] if errors[1] > 0 else 0.0
+
+
+def _explain(error: ValueError, regressor: Any, windows: Windows) -> None:
+    """Turn a regressor's refusal of missing values or of several outputs into advice in our words."""
+    name, n_outputs = type(regressor).__name__, windows.layout.n_outputs
+    if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
+        advice = f"use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
+        raise DataError(f"{name} takes no missing values, and some contexts have them; {advice}.") from error
+    if "1d array" in str(error) and n_outputs > 1:
+        raise ConfigError(
+            f"{name} predicts one number, and {n_outputs} are needed; use MultiOutputRegressor({name}())."
+        ) from error
