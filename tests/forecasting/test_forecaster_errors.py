@@ -65,7 +65,7 @@ FRAMES = {
     "an unknown static covariate": (table(), {"target": "y", "static": "sector"}, r"'sector' is not in the frame"),
     "an unknown id column": (long(), {"id_column": "who"}, r"'who' is not in the frame"),
     "an unknown time column": (long(), {"time_column": "when"}, r"'when' is not in the frame"),
-    "text": (series().astype(str), {}, r"'y' \(str\) is not numeric: 60 values.*'.*' at 2024-01-01"),
+    "text": (series().astype(str), {}, r"'y' \((str|object)\) is not numeric: 60 values.*'.*' at 2024-01-01"),
     "one word": (changed(table().astype(object), 7, "y", "n/a"), {"target": "y"}, r"1 values.*'n/a' at 2024-01-08"),
     "dates as values": (series().to_frame().assign(y=days()), {}, r"'y' \(datetime64.*is not numeric"),
     "complex numbers": (series() * 1j, {}, r"'y' \(complex128\) is not numeric"),
