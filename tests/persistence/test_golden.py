@@ -13,7 +13,7 @@ from write_golden import GOLDEN, predictions
 import tsseq
 from tsseq.errors import ModelFileError
 from tsseq.persistence.container import FORMAT, dump_json, parse_json, read
-from tsseq.persistence.load import UPGRADES
+from tsseq.persistence.loading import UPGRADES
 from tsseq.persistence.state import pack
 
 EXPECTED = {

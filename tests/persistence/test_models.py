@@ -27,7 +27,7 @@ from tsseq.errors import ConfigError, ModelFileError
 from tsseq.heads import Head
 from tsseq.networks import LSTM, Network
 from tsseq.persistence.container import dump_json, read, write
-from tsseq.persistence.load import KINDS
+from tsseq.persistence.loading import KINDS
 
 PUBLIC = [getattr(tsseq, name) for name in tsseq.__all__]
 FORECASTERS = [

@@ -120,7 +120,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
 
         Parameters
         ----------
-        **params
+        **params : dict
             Values by name.
 
         Returns

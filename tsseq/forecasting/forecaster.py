@@ -126,18 +126,29 @@ class Forecaster(FrameOptions, BaseForecaster):
     context_length: int
 
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
-        """Learn from every window of ``frame``.
+        """Learn from every window of a frame.
 
         Parameters
         ----------
-        frame : a Series, a DataFrame with one series, a panel with a MultiIndex (id, time), a long frame with id and
-            time columns, or what yfinance returns.
-        y : only for pipelines; the target is a column of ``frame``.
+        frame : Series, DataFrame or Panel
+            A Series, a DataFrame with one series, a panel with a MultiIndex (id, time), a long frame with id and time
+            columns, what yfinance returns, or one column of closes per ticker.
+        y : None
+            Only for pipelines; the target is a column of ``frame``.
+
+        Returns
+        -------
+        self
+            Fitted.
 
         Raises
         ------
-        DataError : the frame does not hold what is needed; the message names the first culprits.
-        NotEnoughHistory : a series is shorter than ``context_length + horizon``.
+        ConfigError
+            A parameter makes no sense.
+        DataError
+            The frame does not hold what is needed; the message names the first culprits.
+        NotEnoughHistory
+            A series is shorter than ``context_length + horizon``.
         """
         check_fit_call(y)
         regressor = self._new_regressor()

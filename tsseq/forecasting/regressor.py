@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
-from tsseq.errors import ConfigError, DataError
+from tsseq.errors import ConfigError
 from tsseq.heads import Head, Point
 from tsseq.hints import RejectsForeignNames
 from tsseq.networks import LSTM, Network
@@ -247,18 +247,9 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         return Windows.of_rows(X, y, layout)
 
     def _check_head(self, windows: Windows) -> None:
-        name, kind, log = type(self.head_).__name__, windows.scaling.kind, windows.scaling.log
-        if kind not in self.head_.scalings:
-            raise ConfigError(f"head={name} needs scaling={' or '.join(map(repr, self.head_.scalings))}, not {kind!r}.")
-        if isinstance(self.head_, Point) and self.head_.loss_name == "smape" and log:
-            raise ConfigError("Point('smape') is not an error of logarithms; with log=True, 'mae' is relative already.")
-        if (self.head_.lowest, self.head_.highest) == (-np.inf, np.inf):
-            return
-        y = np.asarray(windows.targets())
-        if np.nanmin(y) < self.head_.lowest:
-            raise DataError(f"head={name} needs targets of at least {self.head_.lowest:g}; there is {np.nanmin(y):g}.")
-        if np.nanmax(y) > self.head_.highest:
-            raise DataError(f"head={name} needs targets of at most {self.head_.highest:g}; there is {np.nanmax(y):g}.")
+        bounded = (self.head_.lowest, self.head_.highest) != (-np.inf, np.inf)
+        y = np.asarray(windows.targets()) if bounded else np.zeros(1)
+        self.head_.check(windows.scaling.kind, windows.scaling.log, float(np.nanmin(y)), float(np.nanmax(y)))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

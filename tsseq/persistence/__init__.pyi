@@ -1,1 +1,1 @@
-from .load import load as load
+from .loading import load as load
