@@ -6,7 +6,8 @@ import pytest
 from numpydoc.docscrape import ClassDoc, NumpyDocString
 from public_api import methods_of, public_objects
 
-OBJECTS = {member: name for name, member in reversed(public_objects().items()) if inspect.getdoc(member)}
+DOCUMENTED = [item for item in public_objects().items() if inspect.isclass(item[1]) or inspect.isfunction(item[1])]
+OBJECTS = {member: name for name, member in reversed(DOCUMENTED)}
 CLASSES = {name: cls for cls, name in OBJECTS.items() if inspect.isclass(cls) and not issubclass(cls, Exception)}
 FUNCTIONS = {name: function for function, name in OBJECTS.items() if inspect.isfunction(function)}
 NAMES = CLASSES | FUNCTIONS

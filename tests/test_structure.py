@@ -56,7 +56,7 @@ ALLOWED = {
     "cli": None,
 } | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
 LIBRARIES = {
-    "torch": {"networks", "heads", "training", "forecasting/regressor", "classification"},
+    "torch": {"networks", "heads", "training", "forecasting/regressor", "classification", "cli"},
     "pytorch_lightning": {"training"},
     "pandas": {
         "typing",

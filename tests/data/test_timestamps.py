@@ -89,7 +89,7 @@ def test_every_forecast_over_twenty_years_is_dated_on_the_sessions_that_came(sp5
     model = Forecaster(LastValue(), 5, 5, target="close", calendar="XNYS").fit(sp500)
     out = model.predict_at(sp500, sp500.index[4:-5])
     for step in range(1, 6):
-        assert out.loc[out["step"] == step, "time"].tolist() == sp500.index[4 + step : len(sp500) - 5 + step].tolist()
+        assert out.loc[out["step"] == step, "date"].tolist() == sp500.index[4 + step : len(sp500) - 5 + step].tolist()
 
 
 @pytest.mark.parametrize("tz", ["UTC", "America/New_York"])
@@ -120,7 +120,7 @@ def test_each_exchange_of_a_panel_goes_on_by_its_own_calendar():
     tidy = model.predict_at(
         panel, pd.Timestamp("2024-05-02")
     )  # Tokyo: Constitution Day and what follows; London: 6 May
-    assert {name: days.dt.strftime("%m-%d").tolist() for name, days in tidy.groupby("id")["time"]} == {
+    assert {name: days.dt.strftime("%m-%d").tolist() for name, days in tidy.groupby("id")["day"]} == {
         "XLON index": ["05-03", "05-07"],
         "XNYS index": ["05-03", "05-06"],
         "XTKS index": ["05-07", "05-08"],

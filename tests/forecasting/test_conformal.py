@@ -48,7 +48,7 @@ def test_the_band_from_10_to_90_percent_holds_80_percent_of_what_comes(name, ref
     series = ar1(5500, phi=0.7 if name == "ar1" else 0.0)
     model = ConformalForecaster(Forecaster(Ridge(), 3, 10), 3000, refit=refit).fit(series[:3497])
     found = model.predict_at(series, series.index[3497:5497], BAND)
-    share = share_within(found, found["ds"].map(series))
+    share = share_within(found, found["day"].map(series))
     assert found["cutoff"].nunique() == 2000
     np.testing.assert_allclose(share, 0.8, atol=0.04)
 
@@ -68,7 +68,7 @@ def test_series_of_very_different_size_are_both_covered():
     past = frame[(frame.index.get_level_values("day") < days(900)[-1]) & (frame.index.get_level_values("id") != "new")]
     model = ConformalForecaster(Forecaster(LinearRegression(), 2, 20), 400).fit(past)
     found = model.predict_at(frame, days(1500)[900:1498], BAND)
-    actual = frame["y"].reindex(pd.MultiIndex.from_frame(found[["id", "time"]])).to_numpy()
+    actual = frame["y"].reindex(pd.MultiIndex.from_frame(found[["id", "day"]])).to_numpy()
     share = share_within(found, actual)
     np.testing.assert_allclose(share[["small", "large"]], 0.8, atol=0.07)
     np.testing.assert_allclose(share["new"], 0.8, atol=0.12)  # measured by its own contexts
@@ -292,7 +292,7 @@ def test_rolling_widths_follow_the_times():
     for rolling in (False, True):
         model = ConformalForecaster(Forecaster(Mean(), 2, 5), 100, refit=False, rolling=rolling).fit(series[:2000])
         found = model.predict_at(series, series.index[2000:4398], BAND)
-        within = found["q0.1"].le(found["time"].map(series)) & found["q0.9"].ge(found["time"].map(series))
+        within = found["q0.1"].le(found["day"].map(series)) & found["q0.9"].ge(found["day"].map(series))
         settled = found["cutoff"].isin(series.index[np.arange(len(series)) % 400 > 120])
         calm = found["cutoff"].isin(series.index[np.arange(len(series)) // 400 % 2 == 0])
         share[rolling] = within[settled].groupby(calm).mean()

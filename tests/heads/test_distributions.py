@@ -134,7 +134,7 @@ def test_a_forecaster_of_counts(head):
     training = Training(max_epochs=6, verbose=False)
     model = GRUForecaster(12, 48, head=head, scaling="mean", training=training).fit(series[:500])
     found = model.predict_at(series, series.index[499:588], levels=[0.05, 0.95])
-    actual = series.reindex(found["time"]).to_numpy()
+    actual = series.reindex(found["ds"]).to_numpy()
     np.testing.assert_allclose(found["q0.95"], found["q0.95"].round(), atol=1e-4)
     assert (found["q0.05"] >= 0).all()
     assert 0.8 <= ((actual >= found["q0.05"] - 1e-4) & (actual <= found["q0.95"] + 1e-4)).mean() <= 0.99
@@ -144,7 +144,7 @@ def test_a_forecaster_of_counts(head):
 def test_counts_refuse_what_is_none():
     series = make_series("noise", 100)
     with pytest.raises(ConfigError, match="head=Poisson needs scaling='mean' or 'none', not 'last'"):
-        GRUForecaster(2, 12, head=Poisson()).fit(series.abs())
+        GRUForecaster(2, 12, head=Poisson(), scaling="last").fit(series.abs())
     with pytest.raises(DataError, match="head=NegativeBinomial needs targets of at least 0; there is -"):
         GRUForecaster(2, 12, head=NegativeBinomial(), scaling="mean").fit(series)
 
@@ -157,11 +157,11 @@ def test_a_forecaster_of_amounts_that_vary_in_proportion():
     training = Training(max_epochs=8, verbose=False)
     model = GRUForecaster(6, 48, head=LogNormal(), scaling="mean", hidden_size=32, training=training)
     found = model.fit(series[:700]).predict_at(series, series.index[699:890], levels=[0.1, 0.5, 0.9])
-    actual = series.reindex(found["time"]).to_numpy()
+    actual = series.reindex(found["ds"]).to_numpy()
     assert (found["q0.1"] > 0).all()
     assert 0.7 <= ((actual >= found["q0.1"]) & (actual <= found["q0.9"])).mean() <= 0.9
     assert (found["forecast"] > found["q0.5"]).all()
-    truth = (level * np.exp(0.5**2 / 2))[series.index.get_indexer(found["time"])]
+    truth = (level * np.exp(0.5**2 / 2))[series.index.get_indexer(found["ds"])]
     assert np.abs(found["forecast"] / truth - 1).mean() < 0.2
 
 
@@ -172,7 +172,7 @@ def test_a_forecaster_of_ups_and_downs():
     training = Training(max_epochs=8, verbose=False)
     model = LinearForecaster(3, 24, head=Bernoulli(), scaling="none", training=training).fit(series[:700])
     found = model.predict_at(series, series.index[699:890], levels=[0.5])
-    truth = chance[series.index.get_indexer(found["time"])]
+    truth = chance[series.index.get_indexer(found["ds"])]
     assert np.abs(found["forecast"] - truth).mean() < 0.12
     assert set(found["q0.5"]) == {0.0, 1.0}
     assert ((found["forecast"] > 0.5) == (found["q0.5"] == 1)).all()

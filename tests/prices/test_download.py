@@ -287,7 +287,9 @@ def test_the_command_writes_a_file_that_other_commands_read(download, tmp_path, 
     assert "cache" in done.stderr
     columns = ["--id-column", "id", "--time-column", "time", "--calendar", "B", "--target", "close"]
     options = ["--horizon", "2", "--context-length", "5", "--model", "naive"]
-    done = command("forecast", f"prices{suffix}", *columns, *options, cwd=tmp_path)
+    done = command("fit", f"prices{suffix}", "--output", "model.tsseq", *columns, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = command("predict", "model.tsseq", f"prices{suffix}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(StringIO(done.stdout), float_precision="round_trip")
     assert found["close"].tolist() == np.repeat(panel["close"].groupby("id").last(), 2).tolist()

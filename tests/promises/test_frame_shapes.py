@@ -43,9 +43,7 @@ def journey(frame, roles, tmp_path):
     book = tsseq.simulate(weights, frame, costs=tsseq.Costs(bps=5))
     page = tmp_path / "report.html"
     tsseq.report(result, book, page)
-    table = tsseq.sweep(
-        result.forecasts, frame, {"rule": ["sign", "threshold"], "threshold": [0.0, 0.001]}, model="ridge"
-    )
+    table = tsseq.sweep(result.forecasts, frame, {"rule": ["threshold"], "threshold": [0.0, 0.001]}, model="ridge")
     return result, weights, book, page.read_text(), table
 
 

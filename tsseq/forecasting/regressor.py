@@ -121,7 +121,11 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         from tsseq.training.fitting import fit_network
 
-        windows = self._windows(X, y)
+        if isinstance(X, Windows):
+            windows = X.with_targets(y)
+        else:
+            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+            windows = self._rows_of(X, y)
         self.one_output_ = y.ndim == 1
         self.layout_, self.n_features_in_ = windows.layout, windows.shape[1]
         self.head_ = Point() if self.head is None else clone(self.head)
@@ -227,18 +231,16 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     def _run(self, X: Any, function: Callable[..., Tensor], axis: int = 0) -> Array:
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
         check_is_fitted(self, "network_")
-        windows = self._windows(X)
+        if isinstance(X, Windows):
+            windows = X
+        else:
+            windows = Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
         with torch.inference_mode():
             parts = [function(*batch) for batch in prediction_batches(windows, torch.device("cpu"))]
         return torch.cat(parts, dim=axis).narrow(axis, 0, len(windows)).double().numpy()
 
-    def _windows(self, X: Any, y: Any = None) -> Windows:
-        """`Windows` with their targets; the rows of a plain array become the trivial windows of a layout."""
-        if isinstance(X, Windows):
-            return X if y is None else X.with_targets(y)
-        if y is None:
-            return Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+    def _rows_of(self, X: Array, y: Array) -> Windows:
+        """The rows of a plain array as the trivial windows of a layout."""
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         layout = Layout(X.shape[1], n_outputs) if self.layout is None else self.layout
         if (X.shape[1], n_outputs) != (layout.width, layout.n_outputs):
