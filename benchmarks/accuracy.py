@@ -142,7 +142,7 @@ def sp500(run: Run) -> dict:
     model.fit(prices[:border])
     cpu = time.process_time() - cpu
     found = model.predict_at(prices, prices.index[border - 1 : -5])
-    close, last = (prices["close"].reindex(found[name]).to_numpy() for name in ("time", "cutoff"))
+    close, last = (prices["close"].reindex(found[name]).to_numpy() for name in ("date", "cutoff"))
     mae, naive = np.abs(found["forecast"] - close).mean(), np.abs(last - close).mean()
     return {"mae": float(mae), "ratio": float(mae / naive), "fit_cpu_seconds": cpu}
 

@@ -46,7 +46,7 @@ def copying(attention: str | None) -> tuple[float, Seq2SeqForecaster]:
     model = Seq2SeqForecaster(DELAY, DELAY, training=training(30, 5e-3), **roles, **options).fit(delayed(3000, 0))
     unseen = delayed(1000, 1)
     found = model.predict_at(unseen, unseen.index[2 * DELAY : -DELAY : 5])
-    truth = unseen["copy"].to_numpy()[found["time"]]
+    truth = unseen["copy"].to_numpy()[found["ds"]]
     return float(((found["forecast"] - truth) ** 2).mean()), model
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tsseq
@@ -74,7 +74,6 @@ def test_the_sign_of_apples_last_return_earns_only_where_it_looks_ahead():
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["next_open", "next_close", "close"]), st.sampled_from([0.0, 0.03]))
-@settings(max_examples=25, deadline=None)
 def test_both_engines_agree_where_nothing_but_interest_is_paid(seed, execution, rate):
     weights, prices = market(seed)
     money = {"execution": execution, "cash_rate": rate, "costs": Costs(borrow_bps=4 * rate * 10_000)}
@@ -84,7 +83,6 @@ def test_both_engines_agree_where_nothing_but_interest_is_paid(seed, execution, 
 
 
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([0.0, 0.0001]))
-@settings(max_examples=25, deadline=None)
 def test_cash_and_positions_are_the_equity_and_trades_explain_both(seed, long_only, fixed):
     weights, prices = market(seed, long_only=long_only)
     costs = Costs(bps=20, slippage_bps=10, fixed=fixed)

@@ -2,10 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsseq.data.tidy import NAIVE
 from tsseq.errors import ConfigError, DataError
-from tsseq.evaluation.result import NAIVE as evaluation_naive
 from tsseq.trading import to_weights
-from tsseq.trading.signals import NAIVE
 
 DAYS = pd.date_range("2024-01-01", periods=6, name="date")
 PRICES = pd.DataFrame({"Close": [100.0, 102.0, 101.0, 104.0, 103.0, 105.0]}, index=DAYS)
@@ -145,10 +144,6 @@ def test_the_only_model_beside_the_naive_ones_need_not_be_named(single):
 def test_one_of_several_models_must_be_named(single, names, message):
     with pytest.raises(ConfigError, match=message):
         to_weights(naive_beside(single, *names), PRICES, None if names else "arima")
-
-
-def test_naive_forecasts_bear_the_names_that_backtests_give_them():
-    assert evaluation_naive == NAIVE
 
 
 @pytest.mark.parametrize("name", ["id", "unique_id", "ticker"])

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tsseq.errors import ConfigError, DataError
@@ -98,7 +98,6 @@ def test_between_decisions_positions_drift_and_nothing_is_traded():
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=20, deadline=None)
 def test_weights_of_every_day_at_the_close_earn_their_sum_times_the_next_return(seed):
     data = market(seed)
     book = simulate(data.weights, data.prices, execution="close")
@@ -108,7 +107,6 @@ def test_weights_of_every_day_at_the_close_earn_their_sum_times_the_next_return(
 
 
 @given(st.integers(0, 2**32), st.sampled_from(EXECUTIONS[:3]), st.sampled_from([0.0, 0.003]))
-@settings(max_examples=30, deadline=None)
 def test_drift_equals_an_account_of_shares_and_cash(seed, execution, rate):
     data = market(seed, n_decisions=9)
     book = simulate(data.weights, data.prices, execution=execution, costs=Costs(bps=rate * 10_000))
@@ -116,7 +114,6 @@ def test_drift_equals_an_account_of_shares_and_cash(seed, execution, rate):
 
 
 @given(st.integers(0, 2**32), st.sampled_from(EXECUTIONS))
-@settings(max_examples=20, deadline=None)
 def test_costs_reconcile_gross_and_net(seed, execution):
     data = market(seed, n_decisions=20)
     costs = Costs(bps=5, slippage_bps=2)
@@ -128,7 +125,6 @@ def test_costs_reconcile_gross_and_net(seed, execution):
 
 
 @given(st.integers(0, 2**32), st.integers(0, 58), st.sampled_from(EXECUTIONS[:3]))
-@settings(max_examples=20, deadline=None)
 def test_what_comes_after_a_bar_does_not_change_its_book(seed, bar, execution):
     data = market(seed, n_decisions=20)
     poisoned = data.prices.copy()

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tsseq.errors import ConfigError, DataError
@@ -75,7 +75,6 @@ def qlib_holdings(scores, k, n_drop):
 
 
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 3))
-@settings(max_examples=20, deadline=None)
 def test_dropout_holds_what_qlib_holds(seed, k, n_drop):
     scores = random_scores(seed)
     n_drop = min(n_drop, k)
@@ -108,7 +107,6 @@ def test_small_changes_of_a_weight_are_not_made():
 
 
 @given(st.integers(0, 2**32), st.sampled_from([("rank", {}), ("top_k", {"k": 2, "allow_short": True}), ("sign", {})]))
-@settings(max_examples=20, deadline=None)
 def test_limits_hold_on_every_date(seed, rule):
     limits = {"max_weight": 0.15, "max_gross": 0.5, "no_trade_band": 0.05}
     book = weights(random_scores(seed), rule[0], **rule[1], **limits)

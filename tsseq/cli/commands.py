@@ -33,7 +33,6 @@ from tsseq.errors import ConfigError, TsseqError
 if TYPE_CHECKING:
     from tsseq.evaluation import BacktestResult
 
-METRICS = ("MAE", "RMSE", "MASE", "sMAPE", "skill", "pinball", "coverage")
 PACKAGES = ("torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy", "exchange-calendars")
 
 app = typer.Typer(
@@ -195,9 +194,11 @@ def main() -> None:
 
 def _show(result: BacktestResult) -> None:
     """Print the score table, with p-values against the last value, and what it means."""
-    from tsseq.evaluation.result import NAIVE
+    from tsseq.data.tidy import NAIVE, tidy_columns
+    from tsseq.metrics import metrics_for
 
-    metrics = [name for name in METRICS if name in result.scores]
+    headline = metrics_for(tidy_columns(result.forecasts).levels.values())
+    metrics = [name for name, metric in headline.items() if metric.headline]
     p_values = result.compare(alternative="less")["p_value"]
     typer.echo(f"\n{result.scores[metrics].join(p_values.rename('p (better)')).round(4).to_string(na_rep='')}")
     typer.echo("\np: Diebold-Mariano test that the model is more accurate than the last value (one-sided).")

@@ -13,6 +13,7 @@ from tsseq.errors import DataError
 LEVEL = re.compile(r"q(0?\.\d+|\d(?:\.\d+)?e-\d+)")
 
 
+NAIVE = ("last_value", "drift", "mean", "seasonal_naive")  # models of every backtest
 RESERVED = ("model", "cutoff", "step", "target", "actual", "forecast")
 
 

@@ -11,9 +11,10 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from tsseq.data.panel import Frame, Panel
+from tsseq.data.tidy import NAIVE
 from tsseq.data.timestamps import stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.evaluation.result import NAIVE, BacktestResult, naive_scales
+from tsseq.evaluation.result import BacktestResult, naive_scales
 from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
 from tsseq.forecasting.forecasts import Forecasts, forecast_table
 from tsseq.forecasting.naive import Drift, LastValue, Mean, SeasonalNaive

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.panel import Panel
-from tsseq.data.tidy import tidy_columns
+from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.scores import AlignedForecasts, MetricSums, key_columns, score_table
 from tsseq.evaluation.significance import Alternative, diebold_mariano, model_confidence_set, spa_test
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Loss = Literal["absolute", "squared"]
-NAIVE = ("last_value", "drift", "mean", "seasonal_naive")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tsseq.data.tidy import tidy_columns
-from tsseq.evaluation.result import NAIVE
+from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.reporting.html import joined
 from tsseq.trading.book import Book
 from tsseq.trading.statistics import drawdown, total_return

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 import tsseq
-from tsseq.data.tidy import tidy_columns
+from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
-from tsseq.evaluation.result import NAIVE, BacktestResult
+from tsseq.evaluation.result import BacktestResult
+from tsseq.metrics import metrics_for
 from tsseq.reporting import charts, money
 from tsseq.reporting import html as page
 from tsseq.reporting.html import count, joined, number, percent, probability, span
@@ -20,8 +21,6 @@ from tsseq.resampling.trials import Trials
 from tsseq.trading.book import Book
 
 _SIGNIFICANT = 0.05
-_SCORES = ("MAE", "RMSE", "MASE", "sMAPE", "skill", "direction", "pinball", "coverage")
-_SHARES = ("skill", "direction", "coverage")
 _FEW_CUTOFFS = 30
 _FITTED = {"here": "in the backtest", "before": "before it"}
 
@@ -153,9 +152,10 @@ def _subtitle(result: BacktestResult) -> str:
 
 
 def _scores(result: BacktestResult, scores: pd.DataFrame, p_values: pd.Series[float]) -> Iterator[str]:
-    scores = scores[[name for name in _SCORES if name in scores]]
+    metrics = {name: metric for name, metric in metrics_for(charts.levels(result.forecasts)).items() if metric.headline}
+    scores = scores[list(metrics)]
     rows = {
-        str(name): [percent(v, 1) if c in _SHARES else number(v) for c, v in zip(scores, row)]
+        str(name): [percent(v, 1) if metrics[c].percent else number(v) for c, v in zip(scores, row)]
         for name, row in zip(scores.index, scores.to_numpy(dtype=float))
     }
     intervals = result.intervals("skill")[["lower", "upper"]]

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.panel import Frame
-from tsseq.data.tidy import tidy_columns
+from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.weighting import RuleFunction, WeightingRule
 from tsseq.typing import Array
 
 # Forecasts that every backtest has beside those of its models.
-NAIVE = ("last_value", "drift", "mean", "seasonal_naive")
 
 
 def to_weights(
