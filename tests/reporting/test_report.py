@@ -155,7 +155,7 @@ def test_quantiles_become_a_band(folder, sp500):
     middle = np.array(line["y"][1:6])
     assert band["y"][1:11] == pytest.approx([*(middle + 30), *(middle - 30)[::-1]])
     coverage = replace(sp500.result, forecasts=forecasts).scores.loc["ridge", "coverage"]
-    assert value(page.rows["ridge"][0][7]) == pytest.approx(coverage, abs=5e-4)
+    assert value(page.rows["ridge"][0][6]) == pytest.approx(coverage, abs=5e-4)
     assert "where 80 % should be" in page.text("p", "note")
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
-from tsseq.typing import Index
+from tsseq.typing import Index, Mask
 
 Kind = Literal["single", "panel", "long", "wide", "closes"]
 TICKER_NAMES = ("ticker", "tickers", "symbol", "symbols")
@@ -177,19 +177,26 @@ def _from_wide(frame: pd.DataFrame, schema: Schema, layout: FrameLayout | None) 
     check_stamps(frame.index)
     if not frame.index.is_monotonic_increasing:
         frame = frame.sort_index(kind="stable")
-    tickers = frame.columns.get_level_values(level).unique()
-    blocks = []
-    for ticker in tickers:
-        block = frame.xs(ticker, axis=1, level=level)
-        begun = np.maximum.accumulate(block.notna().to_numpy().any(axis=1))
-        if layout is None and not begun.any():
-            raise DataError(f"{ticker!r} has no value at all; drop its columns.")
-        blocks.append(block[begun] if layout is None else block)
-    lengths = [len(block) for block in blocks]
-    times = pd.Index(np.concatenate([np.flatnonzero(frame.index.isin(block.index)) for block in blocks]))
+    tickers, fields = (frame.columns.get_level_values(k).unique() for k in (level, 1 - level))
+    blocks = {name: frame.xs(name, axis=1, level=1 - level).reindex(columns=tickers) for name in fields}
+    keep = np.ones((len(frame), len(tickers)), dtype=np.bool_)
+    if layout is None:  # a series begins with its first value
+        keep = np.maximum.accumulate(np.any([block.notna().to_numpy() for block in blocks.values()], axis=0))  # (T, N)
+        empty = tickers[~keep.any(axis=0)]
+        if len(empty):
+            raise DataError(f"{empty[0]!r} has no value at all; drop its columns.")
+    series, row = np.nonzero(keep.T)
     layout = FrameLayout("wide", (tickers.name, frame.index.name), level, tuple(frame.columns.names), freq)
-    columns = pd.concat(blocks, ignore_index=True)
-    return ParsedFrame(layout, tickers.repeat(lengths), frame.index.take(times), columns)
+    columns = pd.DataFrame({name: _stacked(block, keep) for name, block in blocks.items()}, copy=False)
+    return ParsedFrame(layout, tickers.take(series), frame.index.take(row), columns)
+
+
+def _stacked(block: pd.DataFrame, keep: Mask) -> Any:
+    """The columns of a block (T, N) one under another, as far as ``keep`` (T, N) says."""
+    dtypes = set(block.dtypes)
+    if len(dtypes) == 1 and next(iter(dtypes)).kind in "fiu" and isinstance(next(iter(dtypes)), np.dtype):
+        return block.to_numpy().T[keep.T]
+    return pd.concat([block.iloc[:, k][keep[:, k]] for k in range(block.shape[1])], ignore_index=True)
 
 
 def _from_closes(frame: pd.DataFrame, schema: Schema, layout: FrameLayout | None) -> ParsedFrame:
