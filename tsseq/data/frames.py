@@ -35,6 +35,15 @@ class FrameLayout:
         Names of the column levels of a wide frame.
     freq : pandas.DateOffset or None
         The frequency that a DatetimeIndex carried.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tsseq.data import Panel, Schema
+    >>> frame = pd.DataFrame({"shop": "a", "day": pd.date_range("2024-01-01", periods=3), "sales": [3.0, 1.0, 2.0]})
+    >>> layout = Panel.from_frame(frame, Schema.of("sales", id_column="shop", time_column="day")).frame_layout
+    >>> layout.kind, layout.names
+    ('long', ('shop', 'day'))
     """
 
     kind: Kind

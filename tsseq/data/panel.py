@@ -52,6 +52,16 @@ class Panel:
     categories : tuple
         What the codes of every covariate stand for, in the order ``schema.covariates``, ``schema.static``; None where
         they are numbers, and () where all are. Code k is the k-th category, 0 none of them.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample
+    >>> from tsseq.data import Panel, Schema
+    >>> panel = Panel.from_frame(load_sample("airline"), Schema())
+    >>> len(panel), panel.values.shape, panel.schema.target
+    (1, (144, 1), ('passengers',))
+    >>> panel.extend(2).times[-2:].strftime("%Y-%m").tolist()
+    ['1961-01', '1961-02']
     """
 
     values: Array
@@ -196,11 +206,35 @@ class Panel:
         return self.times.unique().sort_values()
 
     def series_of(self, rows: Index) -> Index:
-        """The series of each of ``rows`` (n,)."""
+        """The series that rows belong to.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Rows of the panel, 0..T - 1, in any order.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Positions in ``ids``.
+        """
         return np.searchsorted(self.indptr, rows, side="right") - 1
 
     def steps_after(self, rows: Index, n: int) -> Index:
-        """(len(rows), n) the ``n`` rows after each of ``rows``."""
+        """The rows that follow others, whether or not they lie in the same series.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Rows of the panel.
+        n : int
+            Rows after each of them.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n)
+            ``rows + 1`` to ``rows + n``.
+        """
         return rows[:, None] + np.arange(1, n + 1)
 
     @property
@@ -233,7 +267,23 @@ class Panel:
         return self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
 
     def recoded(self, categories: Categories) -> Panel:
-        """The same panel with the codes of other categories; 0 is what these lack."""
+        """The same panel with the codes of other categories.
+
+        Parameters
+        ----------
+        categories : tuple of (Index or None)
+            Categories of every covariate, in the order of the attribute; () where all are numbers.
+
+        Returns
+        -------
+        Panel
+            With the code 0 for categories that are not among the new ones.
+
+        Raises
+        ------
+        DataError
+            A covariate holds numbers in one and categories in the other, or text in one and numbers in the other.
+        """
         if not (self.categories or categories):
             return self
         values, static = self.values.copy(), self.static.copy()
@@ -254,16 +304,49 @@ class Panel:
         return None
 
     def select(self, keep: Mask) -> Panel:
-        """Only the rows where ``keep`` (T,) is true; series stay, even when empty."""
+        """Some of the rows; series stay, even when empty.
+
+        Parameters
+        ----------
+        keep : ndarray of shape (T,)
+            True for the rows to keep.
+
+        Returns
+        -------
+        Panel
+            With the same series.
+        """
         kept = np.concatenate([[0], np.cumsum(keep)])
         return replace(self, values=self.values[keep], times=self.times[keep], indptr=kept[self.indptr])
 
     def before(self, cutoff: Any) -> Panel:
-        """Only what was known at ``cutoff``: rows dated up to and including it."""
+        """What was known at a moment; series stay, even when empty.
+
+        Parameters
+        ----------
+        cutoff : timestamp
+            Last timestamp to keep, of the same kind as ``times``.
+
+        Returns
+        -------
+        Panel
+            Rows dated up to and including the cutoff.
+        """
         return self.select(np.asarray(self.times <= cutoff))
 
     def with_min_length(self, n: int) -> Panel:
-        """Only the series that have at least ``n`` rows."""
+        """The series that are long enough.
+
+        Parameters
+        ----------
+        n : int
+            Rows that a series must have.
+
+        Returns
+        -------
+        Panel
+            Without shorter series; it may be empty.
+        """
         long = self.lengths >= n
         kept = self.select(long[self.series_of_row])
         rules = self.rules if len(self.rules) == 1 else tuple(rule for rule, ok in zip(self.rules, long) if ok)
@@ -278,12 +361,34 @@ class Panel:
         )
 
     def tail(self, n: int) -> Panel:
-        """The last ``n`` rows of every series."""
+        """The end of every series.
+
+        Parameters
+        ----------
+        n : int
+            Rows to keep of each.
+
+        Returns
+        -------
+        Panel
+            Shorter series are kept whole.
+        """
         from_end = np.repeat(self.indptr[1:], self.lengths) - np.arange(len(self.times))
         return self.select(from_end <= n)
 
     def left_padded(self, n: int) -> Panel:
-        """Missing rows, with the first timestamp, in front of every series that has fewer than ``n``."""
+        """Series of a minimum length, with missing rows in front where they are shorter.
+
+        Parameters
+        ----------
+        n : int
+            Rows that every series has afterwards, at least.
+
+        Returns
+        -------
+        Panel
+            Rows in front are NaN and repeat the first timestamp of their series.
+        """
         lacking = np.maximum(n - self.lengths, 0)
         if not lacking.any():
             return self
@@ -295,7 +400,18 @@ class Panel:
         return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
 
     def tiled(self, n: int) -> Panel:
-        """All series ``n`` times, one whole panel after another; ids then occur more than once."""
+        """Copies of all series, one whole panel after another.
+
+        Parameters
+        ----------
+        n : int
+            Number of copies.
+
+        Returns
+        -------
+        Panel
+            With n * S series; every id occurs n times.
+        """
         start = np.arange(n)[:, None] * len(self.times)
         indptr = np.append((start + self.indptr[:-1]).ravel(), n * len(self.times))
         tiles = np.tile(np.arange(len(self)), n)
@@ -314,13 +430,44 @@ class Panel:
         )
 
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
-        """The same panel with other values in ``rows`` (an index or a mask) of ``columns``."""
+        """The same panel with other values in some places.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), (n, m) or (T,)
+            Rows to change, by position or as a mask.
+        columns : slice
+            Columns of ``values`` to change.
+        values : float or ndarray
+            Values for these places, in the data's units, of a shape that broadcasts to theirs.
+
+        Returns
+        -------
+        Panel
+            A copy; the panel itself stays as it is.
+        """
         changed = self.values.copy()
         changed[rows, columns] = values
         return replace(self, values=changed)
 
     def extend(self, n: int) -> Panel:
-        """Add ``n`` future rows to every series: the next timestamps, all values missing but those of the calendar."""
+        """Every series with the rows to come: the next timestamps, all values missing but those of the calendar.
+
+        Parameters
+        ----------
+        n : int
+            Rows to add to each series.
+
+        Returns
+        -------
+        Panel
+            With n more rows at the end of every series.
+
+        Raises
+        ------
+        DataError
+            A series is empty, or the calendar does not reach that far.
+        """
         lengths = self.lengths
         if (lengths == 0).any():
             raise DataError(f"series {self.ids[lengths == 0][0]!r} has no rows to continue.")
@@ -350,7 +497,20 @@ class Panel:
         return replace(self, values=values, indptr=indptr, times=times)._with_calendar()
 
     def to_frame(self, rows: Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
-        """Lay out new columns over ``rows`` (n,) in the shape of the frame that this panel came from."""
+        """Lay out new columns in the shape of the frame that the panel was made from.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Rows of the panel, whose ids and timestamps the columns get.
+        columns : mapping of hashable to ndarray of shape (n,)
+            Values of every column, by name.
+
+        Returns
+        -------
+        DataFrame
+            Series in the order of that frame, each ordered by time.
+        """
         series = self.series_of(rows)
         order = np.lexsort((rows, self.input_order[series]))
         ordered = {name: column[order] for name, column in columns.items()}

@@ -30,10 +30,18 @@ class Affine:
     Attributes
     ----------
     loc, scale : ndarray of shape (n, n_targets)
-        float64; the scale is above 0.
+        float64, in the data's units; the scale is above 0.
     constant : ndarray of shape (n, n_targets) or None
         Value of a constant context, used as the forecast instead of the model's output. NaN elsewhere; None when every
         context varies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsseq.data import Affine
+    >>> affine = Affine(loc=np.array([[10.0]]), scale=np.array([[2.0]]))
+    >>> affine.undo(np.array([[[-1.0], [0.5]]])).ravel().tolist()
+    [8.0, 11.0]
     """
 
     loc: Array
@@ -41,7 +49,18 @@ class Affine:
     constant: Array | None = None
 
     def undo(self, scaled: Array) -> Array:
-        """Back to the data's units: ``scaled`` (n, horizon, n_targets, ...) -> the same shape."""
+        """Turn scaled values back into the data's units.
+
+        Parameters
+        ----------
+        scaled : ndarray of shape (n, horizon, n_targets, ...)
+            Scaled values of every window, NaN where missing.
+
+        Returns
+        -------
+        ndarray of the same shape
+            In the data's units; for a constant context, its constant.
+        """
         missing = (1,) * (scaled.ndim - 3)
         shape = (len(self.loc), 1, self.loc.shape[1], *missing)
         values = scaled * self.scale.reshape(shape) + self.loc.reshape(shape)
@@ -79,6 +98,14 @@ class Scaling:
         Mean and standard deviation of past and known covariates; 0 and 1 for codes.
     static_centre, static_spread : ndarray of shape (n_static,)
         The same for static ones.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tsseq.data import Panel, Scaling, Schema
+    >>> panel = Panel.from_frame(pd.Series([1.0, 3.0, 5.0, 7.0]), Schema())
+    >>> Scaling.learn(panel, "last", log=False, horizon=1).scale.tolist()
+    [[2.0]]
     """
 
     kind: Kind
@@ -93,7 +120,31 @@ class Scaling:
 
     @classmethod
     def learn(cls, panel: Panel, kind: str, log: bool, horizon: int) -> Scaling:
-        """Learn scales from every row of ``panel``, which must hold training rows only."""
+        """Learn scales from every row of a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+            Training rows only.
+        kind : {"last", "standard", "mean", "none"}
+            How windows are scaled.
+        log : bool
+            Whether targets are modelled as logarithms.
+        horizon : int
+            Rows over which changes are measured.
+
+        Returns
+        -------
+        Scaling
+            In the data's units, or in those of logarithms.
+
+        Raises
+        ------
+        ConfigError
+            The kind is unknown.
+        DataError
+            A target is 0 or below under ``log=True``.
+        """
         if kind not in get_args(Kind):
             raise ConfigError(f"scaling={kind!r} is unknown; it is one of {', '.join(map(repr, get_args(Kind)))}.")
         n_targets = panel.n_targets
@@ -107,14 +158,36 @@ class Scaling:
 
     @classmethod
     def nothing(cls, panel: Panel) -> Scaling:
-        """Leave every value of a panel alone; no series is known."""
+        """The scaling that leaves every value alone and knows no series.
+
+        Parameters
+        ----------
+        panel : Panel
+            Series whose columns it is for.
+
+        Returns
+        -------
+        Scaling
+            Of kind "none".
+        """
         n, n_static = len(panel.schema.covariates), len(panel.schema.static)
         one = np.ones((1, panel.n_targets))
         identity = np.zeros(n), np.ones(n), np.zeros(n_static), np.ones(n_static)
         return cls("none", False, panel.ids[:0], one, one, *identity)
 
     def codes(self, ids: pd.Index) -> Index:
-        """(S,) number of each series among those seen in training, counted from 1; 0 is unknown."""
+        """Numbers of series among those seen in training.
+
+        Parameters
+        ----------
+        ids : Index of shape (n,)
+            Ids of series.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Counted from 1; 0 is unknown.
+        """
         return np.asarray(self.ids.get_indexer(ids), dtype=np.int64) + 1
 
     def to_state(self) -> State:

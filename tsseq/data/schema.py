@@ -61,8 +61,28 @@ class Schema:
     ) -> Schema:
         """Build a schema from what a user writes: a name, several names, or None.
 
-        >>> Schema.of("close", past=["open", "volume"]).covariates
-        ('open', 'volume')
+        Parameters
+        ----------
+        target : hashable or sequence of hashable, optional
+            What is forecast; default: left to `resolve`.
+        past : hashable or sequence of hashable, optional
+            Covariates known up to the origin; default: none.
+        known : hashable or sequence of hashable, optional
+            Covariates known through the horizon; default: none.
+        static : hashable or sequence of hashable, optional
+            Covariates with one value per series; default: none.
+        id_column, time_column : hashable, optional
+            The columns of a long frame that hold the series id and the timestamp.
+
+        Returns
+        -------
+        Schema
+            Not resolved: columns have not been looked up in a frame.
+
+        Raises
+        ------
+        ConfigError
+            A column plays two roles, or a name is not hashable.
         """
         schema = cls(_names(target), _names(past), _names(known), _names(static), id_column, time_column)
         roles = [*schema.dynamic, *schema.static]
@@ -92,6 +112,23 @@ class Schema:
         """Fill in a target that was left out, and make sure that every named column is there.
 
         Where "calendar" is no column, it stands for covariates that are still to be computed.
+
+        Parameters
+        ----------
+        columns : Index
+            Names of the columns of a frame.
+
+        Returns
+        -------
+        Schema
+            With a target: if none was named, the only column without a role, or else "y".
+
+        Raises
+        ------
+        ConfigError
+            No target was named, and the columns do not settle it.
+        DataError
+            A named column is missing.
         """
         known, calendar = self.known, self.calendar
         if CALENDAR in known and CALENDAR not in columns:

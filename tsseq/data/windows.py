@@ -226,7 +226,18 @@ class Windows:
         return replace(self, y=np.asarray(y, dtype=np.float64).reshape(len(self), self.layout.n_outputs))
 
     def has_same_rows(self, windows: Windows) -> bool:
-        """Whether both are the same windows in the same order, targets included."""
+        """Whether both are the same windows in the same order, targets included.
+
+        Parameters
+        ----------
+        windows : Windows
+            Windows to compare with.
+
+        Returns
+        -------
+        bool
+            False also for equal windows of another panel.
+        """
         return windows is self or (
             windows.flat is self.flat
             and windows.y is self.y
@@ -278,7 +289,20 @@ class Windows:
         return Store(self.flat, target, self.start, self.series, self.affine.loc, self.affine.scale, weight)
 
     def gather(self, rows: Index) -> tuple[Array, Array]:
-        """X (n, width) and y (n, horizon * n_targets) of ``rows``, scaled; missing is NaN."""
+        """Copy the numbers of some windows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Positions of windows.
+
+        Returns
+        -------
+        X : ndarray of shape (n, width)
+            Scaled contexts, NaN where missing; `Layout` describes the columns.
+        y : ndarray of shape (n, horizon * n_targets)
+            Scaled targets, NaN where missing, ordered (horizon, target).
+        """
         X, y = gather_rows(self.store, self.layout, self.sizes, rows, NumpyOps())
         return X, y if self.y is None else self.y[rows]
 
@@ -302,9 +326,21 @@ class Windows:
         return np.asarray((counts[first + self.layout.horizon, columns] - counts[first, columns]).sum(axis=1))
 
     def split(self, share: float) -> tuple[Index, Index]:
-        """Positions of training windows and of the last ``share`` of origin times, over all series.
+        """Divide windows into training and validation at one moment for all series.
 
         Training windows whose targets reach beyond the first validation origin are in neither.
+
+        Parameters
+        ----------
+        share : float
+            Share of origin times for validation, 0..1; the last ones, at least one.
+
+        Returns
+        -------
+        training : ndarray of shape (n_training,)
+            Positions of windows.
+        validation : ndarray of shape (n_validation,)
+            Positions of windows.
         """
         moment = pd.factorize(self.panel.times, sort=True)[0]
         origins = np.unique(moment[self.origin])

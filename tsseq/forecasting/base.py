@@ -58,6 +58,14 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         The last one seen in `fit`.
     panel_ : Panel
         The end of the frame given to `fit`, as much as a forecast reads.
+
+    Examples
+    --------
+    >>> from tsseq import Forecaster, SeasonalNaive
+    >>> from tsseq.forecasting import BaseForecaster
+    >>> model = Forecaster(SeasonalNaive(12), horizon=2, context_length=24)
+    >>> isinstance(model, BaseForecaster), model.has_quantiles, model.task.n_rows
+    (True, False, 26)
     """
 
     fitted_until_: Any
@@ -126,11 +134,57 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         levels: Levels = None,
         future: Frame | None = None,
     ) -> Forecasts:
-        """What `predict` lays out: one origin per series, the last observed row; parameters as there."""
+        """What `predict` lays out, as arrays: one origin per series, the last observed row.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel, optional
+            History to forecast from; default: the frame of `fit`.
+        steps : int, optional
+            Rows to forecast; default: ``horizon``.
+        levels : sequence of float, optional
+            Quantile levels in 0..1; default: point forecasts only.
+        future : DataFrame, optional
+            Known covariates of the rows to come, as in `predict`.
+
+        Returns
+        -------
+        Forecasts
+            In the data's units.
+
+        Raises
+        ------
+        DataError
+            The frame or the future does not hold what is needed.
+        ConfigError
+            There are no such steps or quantiles.
+        """
         raise AssertionError("abstract")
 
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
-        """What `predict_at` lays out; the panel is that of ``frame`` with ``horizon`` rows more in every series."""
+        """What `predict_at` lays out, as arrays.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel
+            History and what came after it, as in `predict_at`.
+        cutoffs : timestamp or sequence of timestamps
+            The origins, as in `predict_at`.
+        levels : sequence of float, optional
+            Quantile levels in 0..1; default: point forecasts only.
+
+        Returns
+        -------
+        Forecasts
+            In the data's units; its panel is that of ``frame`` with ``horizon`` rows more in every series.
+
+        Raises
+        ------
+        DataError
+            No series has a whole context at some cutoff, or known covariates are missing after one.
+        ConfigError
+            There are no such quantiles.
+        """
         raise AssertionError("abstract")
 
     def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:

@@ -230,9 +230,30 @@ class Forecaster(FrameOptions, BaseForecaster):
         every value drawn; any other does so from block to block of ``horizon`` rows, within which steps are joined as
         those of a random walk.
 
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel, optional
+            History to forecast from; default: the frame of `fit`.
+        n_paths : int
+            Paths per series.
+        steps : int, optional
+            Rows per path; default: ``horizon``.
+        future : DataFrame, optional
+            Known covariates of the rows to come, as in `predict`.
+        seed : int
+            Seed of the draws; the same one gives the same paths.
+
         Returns
         -------
-        A frame laid out as that of `predict`, with columns ``<target>_path<k>``, k = 0..n_paths - 1.
+        DataFrame
+            Laid out as that of `predict`, with columns ``<target>_path<k>``, k = 0..n_paths - 1, in the data's units.
+
+        Raises
+        ------
+        DataError
+            The frame or the future does not hold what is needed.
+        ConfigError
+            There are no such steps or numbers of paths.
         """
         check_size("n_paths", n_paths)
         steps = self._steps(steps, quantiles=True)
@@ -284,6 +305,25 @@ class Forecaster(FrameOptions, BaseForecaster):
 
         Errors count in units of each series' own scale (of its logarithm with ``log=True``), so that no series
         dominates. 0 is as good as the last value, 1 is perfect.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel
+            Of any accepted shape; a whole window or more of every series.
+        y : None
+            Only for scikit-learn; the target is a column of ``frame``.
+
+        Returns
+        -------
+        float
+            At most 1; below 0 where the last value is better.
+
+        Raises
+        ------
+        DataError
+            The frame does not hold what is needed.
+        NotEnoughHistory
+            A series is shorter than ``context_length + horizon``.
         """
         panel = self._history(frame)
         return skill(self.regressor_, Windows.of(panel, self.layout_, self.scaling_))

@@ -114,7 +114,33 @@ class Network(RejectsForeignNames, BaseEstimator, ABC):
 
 
 class Autoregressive(nn.Module, ABC):
-    """A module that reads its own forecasts; abstract."""
+    """A module that reads its own forecasts; abstract.
+
+    Examples
+    --------
+    Every step is a linear map of the one before, for one target; paths go on from what was drawn.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from tsseq import Layout
+    >>> from tsseq.networks import Autoregressive
+    >>> from tsseq.networks.batch import unflatten
+    >>> class Walk(Autoregressive):
+    ...     def __init__(self, layout, n_params):
+    ...         super().__init__()
+    ...         self.horizon, self.step = layout.horizon, nn.Linear(1, n_params)
+    ...     def forward(self, batch, draw=None, copies=1):
+    ...         value = batch.values.target[:, -1:].repeat_interleave(copies, dim=0)  # (B * copies, 1, 1)
+    ...         steps = []
+    ...         for first in range(self.horizon):
+    ...             steps.append(self.step(value)[:, :, None])  # (B * copies, 1, 1, n_params)
+    ...             value = steps[-1][..., 0] if draw is None else draw(steps[-1], first)
+    ...         return torch.cat(steps, dim=1)
+    >>> layout = Layout(context_length=24, horizon=6)
+    >>> batch = unflatten(torch.zeros(4, 24), layout, torch.zeros(4), torch.zeros(4, 1), torch.ones(4, 1))
+    >>> Walk(layout, n_params=2)(batch, copies=3).shape
+    torch.Size([12, 6, 1, 2])
+    """
 
     @abstractmethod
     def forward(self, batch: Batch, draw: Callable[[Tensor, int], Tensor] | None = None, copies: int = 1) -> Tensor:

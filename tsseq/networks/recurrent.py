@@ -60,7 +60,18 @@ class _Recurrent(RecurrentOptions, Network):
         return _RecurrentNet(self, layout, n_params)
 
     def build_encoder(self, layout: Layout) -> Encoder:
-        """Make a module of the states alone, for classifiers."""
+        """Make a module of the states alone, for classifiers.
+
+        Parameters
+        ----------
+        layout : Layout
+            Sizes of the rows, as in `build`.
+
+        Returns
+        -------
+        Encoder
+            A module whose ``forward(batch)`` gives the states (B, n, size) after each of n segments.
+        """
         return _RecurrentEncoder(self, layout)
 
 
