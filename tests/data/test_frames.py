@@ -7,6 +7,7 @@ from sklearn.linear_model import Ridge
 
 from tsseq import DataError, Forecaster
 from tsseq.data.panel import Panel
+from tsseq.data.time_rules import sessions
 
 DAYS = pd.bdate_range("2024-01-01", periods=40, name="Date")
 CLOSES = pd.DataFrame(100 * np.random.default_rng(3).lognormal(0, 0.02, (40, 3)).cumprod(axis=0), DAYS, ["B", "A", "C"])
@@ -79,3 +80,13 @@ def test_a_wide_frame_of_closes_is_forecast_as_one():
     np.testing.assert_array_equal(forecast, apart)
     reordered = model.predict(closes[["C", "B", "A"]])
     pd.testing.assert_frame_equal(reordered[["B", "A", "C"]], forecast, check_exact=True)
+
+
+def test_closes_of_two_exchanges_keep_each_to_its_own_days():
+    days = {"A": sessions("XNYS", 2024, 2024), "B": sessions("XTKS", 2024, 2024)}
+    series = {name: pd.Series(np.arange(len(own)) + 1.0, own) for name, own in days.items()}
+    closes = pd.concat(series, axis=1, names=["Ticker"])
+    fields = pd.concat({"close": closes}, axis=1, names=["Price", "Ticker"])
+    model = Forecaster(Ridge(), 2, 10, target="close", calendar={"A": "XNYS", "B": "XTKS"})
+    want = model.fit(fields).predict()["close"]
+    pd.testing.assert_frame_equal(model.fit(closes).predict(), want, check_exact=True)

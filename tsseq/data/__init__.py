@@ -7,6 +7,7 @@ from tsseq.data.regularize import regularize
 from tsseq.data.samples import load_sample, make_series
 from tsseq.data.scaling import Affine, Scaling
 from tsseq.data.schema import Schema
+from tsseq.data.time_rules import TimeRule
 from tsseq.data.windows import Windows
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Panel",
     "Scaling",
     "Schema",
+    "TimeRule",
     "Windows",
     "load_sample",
     "make_series",

@@ -573,7 +573,7 @@ class Panel:
 
 def _without_strangers(panel: Panel) -> Panel:
     """Leave out rows without any value that are no sessions: a frame over several exchanges has them on holidays."""
-    if panel.frame_layout.kind != "wide" or len(panel.rules) == 1:
+    if panel.frame_layout.kind not in ("wide", "closes") or len(panel.rules) == 1:
         return panel
     keep = np.asarray(np.isfinite(panel.values).any(axis=1))
     for rule, start, end in zip(panel.rules, panel.indptr[:-1], panel.indptr[1:]):

@@ -29,20 +29,62 @@ UNFORESEEN = ("XNYS",)
 class TimeRule(ABC):
     """How the timestamps of a series follow one another; abstract.
 
-    A subclass may be given as ``calendar=`` wherever a calendar is asked for.
+    An object of a subclass may be given as ``calendar=`` wherever a calendar is asked for. Model files hold the rules
+    in `TIME_RULES` only.
+
+    Examples
+    --------
+    >>> from tsseq.data.time_rules import Sessions
+    >>> Sessions("XNYS").after(pd.Timestamp("2024-07-03"), 2).strftime("%m-%d").tolist()
+    ['07-05', '07-08']
     """
 
     @abstractmethod
     def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
-        """Whether each of ``current`` (n,) is the timestamp right after its ``previous`` (n,)."""
+        """Compare neighbours.
+
+        Parameters
+        ----------
+        previous, current : Index of shape (n,)
+            Timestamps, and those that stand behind them.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Whether each of ``current`` is the timestamp right after its ``previous``.
+        """
 
     @abstractmethod
     def between(self, first: Any, last: Any) -> pd.Index:
-        """All timestamps from ``first`` to ``last``, both included where they fit the rule."""
+        """List timestamps.
+
+        Parameters
+        ----------
+        first, last : timestamp
+            Both are included where they fit the rule.
+
+        Returns
+        -------
+        Index
+            In order.
+        """
 
     @abstractmethod
     def after(self, last: Any, n: int) -> pd.Index:
-        """The ``n`` timestamps after ``last``; fewer where no more are recorded."""
+        """List the timestamps to come.
+
+        Parameters
+        ----------
+        last : timestamp
+            It is not included.
+        n : int
+            How many.
+
+        Returns
+        -------
+        Index of shape (n,)
+            In order; shorter where no more are recorded.
+        """
 
     @property
     @abstractmethod
@@ -55,7 +97,18 @@ class TimeRule(ABC):
         return 1
 
     def closures(self, stamps: pd.DatetimeIndex) -> tuple[Mask, Mask] | None:
-        """(n,) whether a holiday lies between each timestamp and the next, and the one before; None if unknown."""
+        """Tell holidays.
+
+        Parameters
+        ----------
+        stamps : DatetimeIndex of shape (n,)
+            In order.
+
+        Returns
+        -------
+        pair of ndarrays of shape (n,), or None
+            Whether a holiday lies before the next timestamp, and behind the one before; None if the rule knows of none.
+        """
         return None
 
 
@@ -215,7 +268,7 @@ class AsRecorded(TimeRule):
         return pd.Timedelta(0)
 
 
-TIME_RULES = (Steps, Offsets, Sessions)  # those that a model file may hold
+TIME_RULES = (AsRecorded, Offsets, Sessions, Steps)  # those that a model file may hold
 
 
 def _shortest_step(offset: pd.DateOffset) -> pd.Timedelta:

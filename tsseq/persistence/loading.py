@@ -15,7 +15,7 @@ from tsseq.data.layout import Layout
 from tsseq.data.panel import Panel
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Schema
-from tsseq.data.time_rules import AsRecorded, Offsets, Sessions, Steps
+from tsseq.data.time_rules import TIME_RULES
 from tsseq.errors import ConfigError, ModelFileError
 from tsseq.heads import Head
 from tsseq.networks import Network
@@ -24,7 +24,7 @@ from tsseq.persistence.container import FORMAT, StrPath, read
 from tsseq.persistence.state import Arrays, Upgrade, restore
 from tsseq.training.settings import Training
 
-RECORDS = (AsRecorded, FrameLayout, Layout, Offsets, Panel, Scaling, Schema, Sessions, Steps, Training)
+RECORDS = (*TIME_RULES, FrameLayout, Layout, Panel, Scaling, Schema, Training)
 KINDS: Kinds = {kind.__name__: kind for kind in RECORDS} | {
     name: kind
     for face in (classification, forecasting, heads, networks)
