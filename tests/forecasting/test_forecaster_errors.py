@@ -174,7 +174,7 @@ ODD_FRAMES = {
         {"calendar": "NYSX"},
         r"NYSX",
     ),
-    "a calendar alias that pandas will drop": (series(), {"calendar": "d"}, r"'d'"),
+    "a calendar alias that pandas has dropped or will": (series(), {"calendar": "H"}, r"'H'"),
     "fractions as times of a long frame": (
         long().assign(ds=np.tile(np.arange(60.0), 2)),
         {},

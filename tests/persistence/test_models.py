@@ -169,7 +169,8 @@ def assert_same(loaded, model):
     assert repr(clone(loaded.regressor_)) == repr(clone(model.regressor_))
     assert (loaded.layout_, loaded.schema_) == (model.layout_, model.schema_)
     assert (loaded.panel_.frame_layout, loaded.panel_.rules) == (model.panel_.frame_layout, model.panel_.rules)
-    assert (loaded.fitted_until_, type(loaded.fitted_until_)) == (model.fitted_until_, type(model.fitted_until_))
+    assert loaded.fitted_until_ == model.fitted_until_
+    assert isinstance(loaded.fitted_until_, type(model.fitted_until_) | np.integer)
     for ours, theirs in ((loaded.panel_.times, model.panel_.times), (loaded.scaling_.ids, model.scaling_.ids)):
         pd.testing.assert_index_equal(ours, theirs, exact="equiv")
     for name in ("values", "static", "indptr", "input_order"):
@@ -394,7 +395,7 @@ class TestHostileFiles:
             ('"context_length": 8', '"context_length": -8', "does not fit|describe different rows"),
             ('"n_known": 0', '"n_known": 3', "does not fit the columns"),
             ('"seed": 0', '"__class__": 0', "not an argument that Training takes"),
-            ('"times": "datetime64[us]"', '"times": "M8[generic]"', "parts make no sense|unknown"),
+            ('"times": "datetime64[', '"times": "complex64[', "parts make no sense|unknown"),
             ('"kind": "last"', '"kind": "first"', "unknown scaling"),
             ('"parameters"', '"other"', "parts make no sense"),
         ],
