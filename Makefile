@@ -28,10 +28,10 @@ quick: $(READY)
 	@$(PYTEST) -n auto --maxprocesses 2 -m "not slow and not proof"
 
 test: $(READY)
-	@$(PYTEST) -n auto --durations=10
+	@$(PYTEST) -n auto -m "not proof" --durations=10
 
 cover: $(READY)
-	@$(PYTEST) -n auto --cov --cov-report=term:skip-covered --cov-fail-under=95
+	@$(PYTEST) -n auto -m "not proof" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -39,7 +39,7 @@ lint: $(READY)
 type: $(READY)
 	@$(BIN)/mypy && $(BIN)/basedpyright --pythonpath $(BIN)/python
 
-# What takes long: random tests with many more examples, and other versions of what tsseq stands on.
+# What takes long: kills, a soak, random tests with many more examples, and other versions of what tsseq stands on.
 proof: $(READY)
 	@$(PYTEST) -n auto -m "hypothesis or proof" --hypothesis-profile=proof
 	@$(MAKE) --no-print-directory matrix
