@@ -42,10 +42,8 @@ def read_known(future: Frame, panel: Panel, rows: Index) -> Array:
     if parsed.ids is not None:
         wanted = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row[rows]), wanted])
     source = keys.get_indexer(wanted)
-    columns = []
-    for name in names:
-        categories = panel.category_of.get(name)
-        columns.append(recoded(*covariate(parsed, name, categories is not None), categories, name))
+    of = panel.category_of
+    columns = [recoded(*covariate(parsed, name, name in of), of.get(name), name) for name in names]
     values: Array = np.column_stack(columns)[source]
     values[source < 0] = np.nan
     return values
@@ -66,7 +64,7 @@ def check_known(panel: Panel, rows: Index, where: str) -> None:
     if len(empty):
         row, column = rows[empty[0, 0]], names[empty[0, 1]]
         series = panel.ids[panel.series_of(row)]
-        place = f"{panel.times[row]}" if series is None else f"{series!r} {panel.times[row]}"
+        place = panel.times[row] if series is None else f"{series!r} {panel.times[row]}"
         missing = f"{len(empty)} values are missing (first: {column!r} at {place})"
         needed = f"{where} needs the known covariates of {len(rows)} coming rows"
         raise DataError(f"{needed}; {missing}; make_future_frame() gives the frame to fill.")

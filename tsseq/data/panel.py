@@ -110,10 +110,7 @@ class Panel:
         else:
             check_alike(like.times, parsed.times)
             rules = like.rules
-        is_category = {} if like is None else like.is_category
-        values, categories = read_columns(
-            parsed, schema.target, schema.past + schema.known + schema.static, is_category
-        )
+        values, categories = read_columns(parsed, schema, {} if like is None else like.is_category)
         n = len(schema.measured)
         static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(schema.target) :])
         rest = parsed.times, ids, input_order, schema, parsed.layout, rules
@@ -262,8 +259,7 @@ class Panel:
 
     def with_observed_categories(self) -> Panel:
         """The same panel with only those categories that occur in it."""
-        blocks = self.values[:, len(self.schema.target) :], self.static
-        codes = [column for block in blocks for column in block.T]
+        codes = [*self.values.T[self.n_targets :], *self.static.T]
         return self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
 
     def recoded(self, categories: Categories) -> Panel:
@@ -348,17 +344,7 @@ class Panel:
             Without shorter series; it may be empty.
         """
         long = self.lengths >= n
-        kept = self.select(long[self.series_of_row])
-        rules = self.rules if len(self.rules) == 1 else tuple(rule for rule, ok in zip(self.rules, long) if ok)
-        indptr = np.concatenate([[0], np.cumsum(self.lengths[long])])
-        return replace(
-            kept,
-            indptr=indptr,
-            ids=self.ids[long],
-            input_order=self.input_order[long],
-            static=self.static[long],
-            rules=rules,
-        )
+        return self._taken(np.flatnonzero(long[self.series_of_row]), np.flatnonzero(long))
 
     def tail(self, n: int) -> Panel:
         """The end of every series.
@@ -393,10 +379,10 @@ class Panel:
         if not lacking.any():
             return self
         indptr = self.indptr + np.concatenate([[0], np.cumsum(lacking)])
-        source = np.arange(indptr[-1]) - np.repeat(np.cumsum(lacking), np.diff(indptr))  # below first: not there
-        first = np.repeat(self.indptr[:-1], np.diff(indptr))
-        rows = np.maximum(source, first)
-        values = np.where((source < first)[:, None], np.nan, self.values[rows])
+        front = np.repeat(self.indptr[:-1], lacking)
+        rows = np.insert(np.arange(len(self.times)), front, front)
+        added = np.insert(np.zeros(len(self.times), dtype=np.bool_), front, True)
+        values = np.where(added[:, None], np.nan, self.values[rows])
         return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
 
     def tiled(self, n: int) -> Panel:
@@ -412,22 +398,15 @@ class Panel:
         Panel
             With n * S series; every id occurs n times.
         """
-        start = np.arange(n)[:, None] * len(self.times)
-        indptr = np.append((start + self.indptr[:-1]).ravel(), n * len(self.times))
-        tiles = np.tile(np.arange(len(self)), n)
-        rules = self.rules if len(self.rules) == 1 else self.rules * n
-        times = self.times.take(np.tile(np.arange(len(self.times)), n))
-        values = np.tile(self.values, (n, 1))
-        return replace(
-            self,
-            values=values,
-            static=self.static[tiles],
-            indptr=indptr,
-            times=times,
-            ids=self.ids.take(tiles),
-            input_order=self.input_order[tiles],
-            rules=rules,
-        )
+        return self._taken(np.tile(np.arange(len(self.times)), n), np.tile(np.arange(len(self)), n))
+
+    def _taken(self, rows: Index, series: Index) -> Panel:
+        """Whole series by position, as often and in the order as they are named, and their rows."""
+        rules = self.rules if len(self.rules) == 1 else tuple(self.rules[s] for s in series)
+        indptr = np.concatenate([[0], np.cumsum(self.lengths[series])])
+        static, ids, input_order = self.static[series], self.ids.take(series), self.input_order[series]
+        rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories
+        return Panel(self.values[rows], static, indptr, self.times.take(rows), *rest)
 
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
         """The same panel with other values in some places.
@@ -485,14 +464,10 @@ class Panel:
 
     def _with_rows(self, future: pd.Index, n: int) -> Panel:
         """Put ``n`` rows of NaN behind every series; ``future`` (S * n,) are their timestamps."""
-        total, series = len(self.times), self.series_of_row
-        indptr = self.indptr + n * np.arange(len(self) + 1)
-        old = np.arange(total) + n * series
-        values = np.full((indptr[-1], self.values.shape[1]), np.nan)
-        values[old] = self.values
-        source = np.empty(indptr[-1], dtype=np.int64)
-        source[old] = np.arange(total)
-        source[(indptr[1:, None] - n + np.arange(n)).ravel()] = total + np.arange(len(future))
+        total, indptr = len(self.times), self.indptr + n * np.arange(len(self) + 1)
+        source = np.insert(np.arange(total), self.indptr[1:].repeat(n), total + np.arange(len(future)))
+        values = np.full((len(source), self.values.shape[1]), np.nan)
+        values[source < total] = self.values
         times = self.times.append(future.astype(self.times.dtype)).take(source)
         return replace(self, values=values, indptr=indptr, times=times)._with_calendar()
 

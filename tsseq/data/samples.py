@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 
@@ -134,22 +135,16 @@ def make_series(
     if not -1 < phi < 1:
         raise ConfigError(f"phi is {phi}; a stationary series needs -1 < phi < 1. For phi = 1 use kind 'random_walk'.")
     noise = scale * np.random.default_rng(seed).standard_normal(n)
-    match kind:
-        case "random_walk":
-            deviation = np.cumsum(noise)
-        case "ar1":
-            deviation = _ar1(noise, phi)
-        case "seasonal":
-            deviation = 10 * np.sin(2 * np.pi * np.arange(n) / period) + noise
-        case "noise":
-            deviation = noise
-        case "constant":
-            deviation = np.zeros(n)
-        case _:
-            raise ConfigError(
-                f"{kind!r} is not a kind of series; choose one of random_walk, ar1, seasonal, noise, constant."
-            )
-    return pd.Series(level + deviation, index=pd.date_range("2000-01-01", periods=n, freq="D"), name="y")
+    deviations: dict[str, Callable[[], Array]] = {
+        "random_walk": lambda: np.cumsum(noise),
+        "ar1": lambda: _ar1(noise, phi),
+        "seasonal": lambda: 10 * np.sin(2 * np.pi * np.arange(n) / period) + noise,
+        "noise": lambda: noise,
+        "constant": lambda: np.zeros(n),
+    }
+    if kind not in deviations:
+        raise ConfigError(f"{kind!r} is not a kind of series; choose one of {', '.join(deviations)}.")
+    return pd.Series(level + deviations[kind](), index=pd.date_range("2000-01-01", periods=n, freq="D"), name="y")
 
 
 def _ar1(noise: Array, phi: float) -> Array:

@@ -61,8 +61,7 @@ class Affine:
         ndarray of the same shape
             In the data's units; for a constant context, its constant.
         """
-        missing = (1,) * (scaled.ndim - 3)
-        shape = (len(self.loc), 1, self.loc.shape[1], *missing)
+        shape = (len(self.loc), 1, self.loc.shape[1], *(1,) * (scaled.ndim - 3))
         values = scaled * self.scale.reshape(shape) + self.loc.reshape(shape)
         if self.constant is None or self.varies.all():
             return values
@@ -264,8 +263,7 @@ def logged(panel: Panel, log: bool, read: Mask | None) -> Array:
         row, column = bad[0]
         first = f"{panel.schema.target[column]!r} is {targets[row, column]:g} at {panel.times[row]}"
         raise DataError(f"log=True needs values above 0; {len(bad)} are not (first: {first}).")
-    logs: Array = np.log(targets)
-    return logs
+    return np.asarray(np.log(targets))
 
 
 def change_over_horizon(targets: Array, series: Index, n_series: int, horizon: int) -> Array:
@@ -285,8 +283,7 @@ def change_over_horizon(targets: Array, series: Index, n_series: int, horizon: i
             codes = series[step:][observed]
             squares[:, column] += np.bincount(codes, change[observed, column] ** 2, minlength=n_series)
             counts[:, column] += np.bincount(codes, minlength=n_series)
-    scale: Array = np.sqrt(squares / np.maximum(counts, 1)) * unit
-    return scale
+    return np.asarray(np.sqrt(squares / np.maximum(counts, 1)) * unit)
 
 
 def _size(values: Array) -> Array:
@@ -320,8 +317,7 @@ def window_change(context: Array, horizon: int) -> Array:
         change = context[:, step:] - context[:, :-step]
         squares += np.nansum(change**2, axis=1)
         counts += np.isfinite(change).sum(axis=1)
-    scale: Array = np.sqrt(squares / np.maximum(counts, 1))
-    return scale
+    return np.asarray(np.sqrt(squares / np.maximum(counts, 1)))
 
 
 def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:

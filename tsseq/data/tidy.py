@@ -76,7 +76,7 @@ def tidy_columns(table: pd.DataFrame) -> TidyColumns:
     if missing:
         raise DataError(f"the forecasts have no column {missing[0]!r}; pass the table of a backtest or predict_at.")
     at = names.index("cutoff")
-    if names[at + 1 :] == []:
+    if at + 1 == len(names):
         raise DataError("the forecasts have no column of timestamps behind 'cutoff'; pass the table of a backtest.")
     ids = [name for name in names[:at] if name != "model"]
     levels = {name: float(name[1:]) for name in names if isinstance(name, str) and LEVEL.fullmatch(name)}

@@ -139,9 +139,8 @@ class Offsets(_DateGrid):
         try:
             return pd.date_range(freq=self.offset, **limits)
         except (ValueError, InvalidTimeError) as error:  # the latter from pandas 2
-            raise DataError(
-                f"timestamps cannot go on from {limits['start']} by {self.offset.freqstr}: {error}"
-            ) from error
+            step = self.offset.freqstr
+            raise DataError(f"timestamps cannot go on from {limits['start']} by {step}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -213,9 +212,6 @@ class AsRecorded(TimeRule):
     @property
     def shortest_step(self) -> pd.Timedelta:
         return pd.Timedelta(0)
-
-
-TIME_RULES = (Steps, Offsets, Sessions)  # those that a model file may hold
 
 
 def _shortest_step(offset: pd.DateOffset) -> pd.Timedelta:

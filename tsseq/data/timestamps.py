@@ -86,11 +86,7 @@ def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], id
 
 def check_alike(fitted: pd.Index, times: pd.Index) -> None:
     """Refuse timestamps of another kind than those of fit."""
-    kinds = [
-        next((kind for kind in (pd.DatetimeIndex, pd.PeriodIndex) if isinstance(index, kind)), int)
-        for index in (fitted, times)
-    ]
-    if kinds[0] is not kinds[1]:
+    if any(isinstance(fitted, kind) != isinstance(times, kind) for kind in (pd.DatetimeIndex, pd.PeriodIndex)):
         raise DataError(f"the frame of fit had timestamps like {fitted[-1]!r}, this one has {times[0]!r}.")
 
 
@@ -188,9 +184,8 @@ def _gap_message(rule: TimeRule, times: pd.Index, rows: NDArray[np.int64], ids: 
         off_calendar = f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}"
         return f"{off_calendar}. Pass the right calendar=..."
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
-    return (
-        f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."
-    )
+    gaps = f"{len(rows)} gaps in the timestamps{where}; {lacking}"
+    return f"{gaps}. Fill them with tsseq.regularize, or pass calendar=..."
 
 
 def stamps_like(times: pd.Index, stamps: Any) -> pd.Index:

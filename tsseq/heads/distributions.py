@@ -33,8 +33,7 @@ class _Distribution(Head):
 
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Negative log-likelihood (B, H, C)."""
-        log_prob: Tensor = self._distribution(params).log_prob(target)
-        return -log_prob
+        return torch.neg(self._distribution(params).log_prob(target))
 
     def mean(self, params: Tensor) -> Tensor:
         """The first parameter, (B, H, C)."""
@@ -170,8 +169,7 @@ class _CountDistribution(Head):
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Negative log-likelihood (B, H, C) of the counts, in units of the data."""
         unit = scale[:, None]
-        log_prob: Tensor = self._distribution(params, unit).log_prob((target * unit).round().clamp(min=0.0))
-        return -log_prob
+        return torch.neg(self._distribution(params, unit).log_prob((target * unit).round().clamp(min=0.0)))
 
     def mean(self, params: Tensor) -> Tensor:
         """The mean, (B, H, C)."""

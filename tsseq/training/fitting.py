@@ -101,9 +101,10 @@ class WindowsDataModule(pl.LightningDataModule):
 
 def _split(windows: Windows, share: float) -> tuple[Index, Index]:
     """Positions of training and validation rows: the last ``share`` of origin times."""
-    train, held_out = windows.split(share) if share else (np.arange(len(windows)), np.empty(0, dtype=np.int64))
-    if len(held_out) >= LEAST_VALIDATION and len(train):
-        return train, held_out
+    if share:
+        train, held_out = windows.split(share)
+        if len(held_out) >= LEAST_VALIDATION and len(train):
+            return train, held_out
     return np.arange(len(windows)), np.empty(0, dtype=np.int64)
 
 
@@ -142,7 +143,6 @@ def _strategy(settings: Training) -> Any:
     several = settings.devices not in (1, "1", "auto") and settings.strategy == "auto"
     if not several or torch.distributed.is_torchelastic_launched():
         return settings.strategy
-    cpu = settings.accelerator == "cpu" or (settings.accelerator == "auto" and not torch.cuda.is_available())
-    if cpu:
+    if settings.accelerator == "cpu" or (settings.accelerator == "auto" and not torch.cuda.is_available()):
         return "ddp_fork"
     return "ddp_notebook" if "ipykernel" in sys.modules else "ddp_spawn"

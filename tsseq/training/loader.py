@@ -117,8 +117,8 @@ class Loader:
         once = self.steps == -(-len(self.index) // self.batch_size)
         needed = len(self.index) if once else self.steps * self.batch_size
         random = np.random.default_rng([self.seed, self.epoch])
-        passes = -(-needed // len(self.index))
-        return np.concatenate([random.permutation(self.index) for _ in range(passes)])[:needed]
+        passes = range(-(-needed // len(self.index)))
+        return np.concatenate([random.permutation(self.index) for _ in passes])[:needed]
 
 
 def prediction_batches(windows: Windows, device: torch.device) -> Iterator[tuple[Batch, Tensor]]:

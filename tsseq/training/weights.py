@@ -50,9 +50,8 @@ def to_arrays(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
         try:
             arrays[prefix + name] = tensor.detach().cpu().numpy().copy()
         except TypeError as error:
-            raise ConfigError(
-                f"the network has {name} in {tensor.dtype}, which has no place in a model file."
-            ) from error
+            problem = f"the network has {name} in {tensor.dtype}"
+            raise ConfigError(f"{problem}, which has no place in a model file.") from error
     return arrays
 
 
