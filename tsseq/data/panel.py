@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -292,12 +293,10 @@ class Panel:
 
     def check_regular(self) -> None:
         """Raise a DataError that names the first missing timestamp, if there is one."""
-        if len(self.rules) == 1:
-            return check_regular(self.rules[0], self.times, self.indptr[:-1], self.ids)
-        for series, rule in enumerate(self.rules):
-            times = self.times[self.indptr[series] : self.indptr[series + 1]]
-            check_regular(rule, times, np.zeros(1, dtype=np.int64), self.ids[series : series + 1])
-        return None
+        blocks = [(0, len(self))] if len(self.rules) == 1 else pairwise(range(len(self) + 1))
+        for rule, (first, last) in zip(self.rules, blocks):
+            start, end = self.indptr[first], self.indptr[last]
+            check_regular(rule, self.times[start:end], self.indptr[first:last] - start, self.ids[first:last])
 
     def select(self, keep: Mask) -> Panel:
         """Some of the rows; series stay, even when empty.
@@ -447,29 +446,22 @@ class Panel:
         DataError
             A series is empty, or the calendar does not reach that far.
         """
-        lengths = self.lengths
-        if (lengths == 0).any():
-            raise DataError(f"series {self.ids[lengths == 0][0]!r} has no rows to continue.")
+        if (self.lengths == 0).any():
+            raise DataError(f"series {self.ids[self.lengths == 0][0]!r} has no rows to continue.")
         last = self.times.take(self.indptr[1:] - 1)
-        kind, first = np.arange(len(self)), np.arange(len(self))  # series that continue alike share the work
-        if len(self.rules) == 1:
-            kind, _ = pd.factorize(last)
-            first = np.unique(kind, return_index=True)[1]
+        kind = pd.factorize(last)[0] if len(self.rules) == 1 else np.arange(len(self))
+        first = np.unique(kind, return_index=True)[1]  # series that continue alike share the work
         blocks = [self.rules[series % len(self.rules)].after(last[series], n) for series in first]
         short = [str(last[series]) for series, block in zip(first, blocks) if len(block) < n]
         if short:
             raise DataError(f"the calendar records fewer than {n} timestamps after {short[0]}.")
-        future = blocks[0].append(blocks[1:])
-        return self._with_rows(future.take((kind[:, None] * n + np.arange(n)).ravel()), n)
-
-    def _with_rows(self, future: pd.Index, n: int) -> Panel:
-        """Put ``n`` rows of NaN behind every series; ``future`` (S * n,) are their timestamps."""
-        total, indptr = len(self.times), self.indptr + n * np.arange(len(self) + 1)
-        source = np.insert(np.arange(total), self.indptr[1:].repeat(n), total + np.arange(len(future)))
+        times = self.times.append([block.astype(self.times.dtype) for block in blocks])
+        total, coming = len(self.times), kind[:, None] * n + np.arange(n)  # (S, n) of the blocks
+        source = np.insert(np.arange(total), self.indptr[1:].repeat(n), total + coming.ravel())
         values = np.full((len(source), self.values.shape[1]), np.nan)
         values[source < total] = self.values
-        times = self.times.append(future.astype(self.times.dtype)).take(source)
-        return replace(self, values=values, indptr=indptr, times=times)._with_calendar()
+        indptr = self.indptr + n * np.arange(len(self) + 1)
+        return replace(self, values=values, indptr=indptr, times=times.take(source))._with_calendar()
 
     def to_frame(self, rows: Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
         """Lay out new columns in the shape of the frame that the panel was made from.
@@ -551,7 +543,7 @@ def _without_strangers(panel: Panel) -> Panel:
     if panel.frame_layout.kind != "wide" or len(panel.rules) == 1:
         return panel
     keep = np.asarray(np.isfinite(panel.values).any(axis=1))
-    for rule, start, end in zip(panel.rules, panel.indptr[:-1], panel.indptr[1:]):
+    for rule, (start, end) in zip(panel.rules, pairwise(panel.indptr)):
         times = panel.times[start:end]
         keep[start:end] |= times.isin(rule.between(times[0], times[-1]))
     return panel.select(keep)

@@ -59,18 +59,13 @@ def load_sample(name: str) -> pd.DataFrame:
     """
     if name not in _FREQ:
         raise ConfigError(f"there is no sample dataset {name!r}; choose one of {', '.join(_FREQ)}.")
-    path = _datasets_folder() / f"{name}.csv.gz"
+    package = Path(__file__).resolve().parents[1]  # holds the datasets once installed from a wheel
+    folder = package if (package / "datasets").is_dir() else package.parent
+    path = folder / "datasets" / f"{name}.csv.gz"
     frame = pd.read_csv(path, index_col=0, parse_dates=[0], float_precision="round_trip").astype("float64")
     if name == "us_stocks":
         return pd.DataFrame({"close": frame.rename_axis(columns="ticker").T.stack()})
     return frame.asfreq(freq) if (freq := _FREQ[name]) else frame
-
-
-def _datasets_folder() -> Path:
-    """Inside the package once installed from a wheel, beside it in a source checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "datasets"
-    return installed if installed.is_dir() else package.parent / "datasets"
 
 
 def make_series(

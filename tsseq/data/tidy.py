@@ -25,11 +25,8 @@ def key_names(names: tuple[Hashable | None, Hashable | None]) -> tuple[Hashable,
     >>> key_names(("ticker", None)), key_names(("model", "date"))
     (('ticker', 'ds'), ('unique_id', 'date'))
     """
-    id_name, time_name = (
-        default if name is None or name in RESERVED or LEVEL.fullmatch(str(name)) else name
-        for name, default in zip(names, ("unique_id", "ds"))
-    )
-    return id_name, time_name
+    taken = [name is None or name in RESERVED or LEVEL.fullmatch(str(name)) for name in names]
+    return "unique_id" if taken[0] else names[0], "ds" if taken[1] else names[1]
 
 
 class TidyColumns(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.time_rules import Offsets, Sessions, Steps, TimeRule, sessions
+from tsseq.data.time_rules import DAY, Offsets, Sessions, Steps, TimeRule, sessions
 from tsseq.errors import ConfigError, DataError
 
 Calendar: TypeAlias = str | pd.DateOffset | TimeRule | Mapping[Hashable, Any] | None
@@ -77,8 +77,8 @@ def calendar_of(name: Hashable, calendar: Calendar) -> Calendar:
 
 def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: pd.Index) -> tuple[TimeRule, ...]:
     """One rule for all series, or one each when ``calendar`` is a dict of exchange codes by id."""
-    longest = int(np.argmax(np.diff(indptr)))
     if not isinstance(calendar, Mapping):
+        longest = int(np.argmax(np.diff(indptr)))
         return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
     parts = [times[start:end] for start, end in pairwise(indptr)]
     return tuple(rule_for(calendar_of(name, calendar), part, part) for name, part in zip(ids, parts))
@@ -124,7 +124,7 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         return pd.tseries.frequencies.to_offset(alias)
     step = usual_step(stamps)
     weekdays = bool((stamps.dayofweek < 5).all())
-    if weekdays and step == pd.Timedelta(days=1):
+    if weekdays and step == DAY:
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
         advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")

@@ -200,8 +200,7 @@ class Windows:
         return replace(self, origin=self.origin[rows], channel=self.channel[rows], affine=self.affine[rows], y=y)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        table = self.gather(np.arange(len(self)))[0]
-        return table if dtype is None else table.astype(dtype, copy=False)
+        return np.asarray(self.gather(np.arange(len(self)))[0], dtype=dtype)
 
     def targets(self) -> Targets:
         """The future of every window, scaled like its context."""
@@ -375,8 +374,7 @@ class Targets:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         table = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
-        table = table.reshape(self.shape)
-        return table if dtype is None else table.astype(dtype, copy=False)
+        return np.asarray(table.reshape(self.shape), dtype=dtype)
 
 
 def _origins(panel: Panel, layout: Layout) -> Index:

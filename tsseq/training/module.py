@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from tsseq.errors import TrainingDivergedError
 from tsseq.training.loader import Shard
@@ -92,11 +93,8 @@ class ForecastModule(pl.LightningModule):
 
     def get_extra_state(self) -> Tensor:
         """The history travels with the weights when other processes trained them."""
-        lengths = [len(values) for values in self.losses.values()]
-        table = torch.full((2, max(lengths)), torch.nan, dtype=torch.float64)
-        for row, values in zip(table, self.losses.values()):
-            row[: len(values)] = torch.tensor(values, dtype=torch.float64)
-        return table
+        rows = [torch.tensor(values, dtype=torch.float64) for values in self.losses.values()]
+        return pad_sequence(rows, batch_first=True, padding_value=math.nan)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Inverse of `get_extra_state`."""
