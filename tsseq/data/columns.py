@@ -85,8 +85,6 @@ def recoded(codes: Array, present: pd.Index | None, wanted: pd.Index | None, nam
     if present is None or wanted is None:
         held = "numbers in fit, and categories" if wanted is None else "categories in fit, and numbers"
         raise DataError(f"column {name!r} held {held} now.")
-    if present.equals(wanted):
-        return codes
     if len(present) and len(wanted) and _is_text(present) != _is_text(wanted):
         old, new = wanted.tolist()[0], present.tolist()[0]
         raise DataError(f"column {name!r} held categories such as {old!r} in fit, and now {new!r}.")
@@ -138,8 +136,6 @@ def numbers(parsed: ParsedFrame, name: Hashable, advice: str = "") -> Array:
 
 def constant(values: Array, indptr: Index, ids: pd.Index, names: tuple[Hashable, ...], categories: Categories) -> Array:
     """(T, n) -> (S, n): the one value of each series; rows that are missing are passed over."""
-    if not names:
-        return np.empty((len(ids), 0))
     low = np.fmin.reduceat(values, indptr[:-1])
     high = np.fmax.reduceat(values, indptr[:-1])
     bad = np.argwhere(low < high)

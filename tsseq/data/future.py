@@ -57,12 +57,9 @@ def _columns(panel: Panel) -> slice:
 
 def check_known(panel: Panel, rows: Index, where: str) -> None:
     """Known covariates must be there in the future ``rows``; a DataError names the first that is not."""
-    names = panel.schema.known
-    if not names:
-        return
     empty = np.argwhere(np.isnan(panel.values[rows][:, _columns(panel)]))
     if len(empty):
-        row, column = rows[empty[0, 0]], names[empty[0, 1]]
+        row, column = rows[empty[0, 0]], panel.schema.known[empty[0, 1]]
         series = panel.ids[panel.series_of(row)]
         place = panel.times[row] if series is None else f"{series!r} {panel.times[row]}"
         missing = f"{len(empty)} values are missing (first: {column!r} at {place})"

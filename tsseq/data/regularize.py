@@ -111,8 +111,8 @@ def _rebuilt(frame: pd.DataFrame, parsed: ParsedFrame, ids: pd.Index, times: pd.
         levels = [ids.rename(parsed.layout.names[0]), times]
         return columns.set_axis(pd.MultiIndex.from_arrays(levels if parsed.layout.id_level == 0 else levels[::-1]))
     id_name, time_name = parsed.layout.names
-    keys = {time_name: times.array} if id_name is None else {id_name: ids.array, time_name: times.array}
     columns = columns.reset_index(drop=True)
-    for name, values in keys.items():
-        columns[name] = values
+    if id_name is not None:
+        columns[id_name] = ids.array
+    columns[time_name] = times.array
     return columns[list(frame.columns)]

@@ -210,8 +210,7 @@ class Poisson(_CountDistribution):
         return distributions.Poisson(self.mean(params) * unit + SMALLEST, validate_args=False)
 
     def _ppf(self, params: Numbers, level: Numbers, unit: Numbers) -> Numbers:
-        counts: Numbers = stats.poisson.ppf(level, np.logaddexp(0, params[..., 0]) * unit + SMALLEST)
-        return counts
+        return np.asarray(stats.poisson.ppf(level, np.logaddexp(0, params[..., 0]) * unit + SMALLEST))
 
 
 class NegativeBinomial(_CountDistribution):
@@ -238,8 +237,7 @@ class NegativeBinomial(_CountDistribution):
     def _ppf(self, params: Numbers, level: Numbers, unit: Numbers) -> Numbers:
         mean = np.logaddexp(0, params[..., 0]) * unit + SMALLEST
         number = 1 / (np.logaddexp(0, params[..., 1]) + SMALLEST)
-        counts: Numbers = stats.nbinom.ppf(level, number, number / (number + mean))
-        return counts
+        return np.asarray(stats.nbinom.ppf(level, number, number / (number + mean)))
 
 
 @dataclass(eq=False, repr=False)
