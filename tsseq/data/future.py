@@ -16,10 +16,8 @@ from tsseq.typing import Array, Index
 
 def with_known(panel: Panel, steps: int, future: Frame | None) -> Panel:
     """Write the known covariates of ``future`` into the last ``steps`` rows of every series of ``panel``."""
-    if not panel.schema.known:
-        if future is not None:
-            raise ConfigError("future= holds known covariates; name them with known= first.")
-        return panel
+    if future is not None and not panel.schema.known:
+        raise ConfigError("future= holds known covariates; name them with known= first.")
     rows = panel.steps_after(panel.indptr[1:] - steps - 1, steps).ravel()
     if future is not None:
         panel = panel.with_values(rows, _columns(panel), read_known(future, panel, rows))

@@ -322,13 +322,9 @@ def window_change(context: Array, horizon: int) -> Array:
 
 def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
     """(n, L) -> loc (n,), scale (n,) of contexts, missing values left out; kind "standard" or "mean"."""
-    seen = np.isfinite(context)
-    counts = np.maximum(seen.sum(axis=1), 1)
-    filled = np.where(seen, context, 0.0)
     if kind == "mean":
-        return np.zeros(len(context)), np.abs(filled).sum(axis=1) / counts
-    loc = filled.sum(axis=1) / counts
-    return loc, np.sqrt((np.where(seen, context - loc[:, None], 0.0) ** 2).sum(axis=1) / counts)
+        return np.zeros(len(context)), _moments(np.abs(context), axis=1)[0]
+    return _moments(context, axis=1)
 
 
 def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
@@ -336,9 +332,15 @@ def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
 
     They are 0 and 1 for ``unscaled`` columns (C,) and for flags (all values 0 or 1); a constant has the deviation 1.
     """
-    seen = np.isfinite(values)
-    counts = np.maximum(seen.sum(axis=0), 1)
-    centre = np.where(seen, values, 0.0).sum(axis=0) / counts
-    spread = np.sqrt((np.where(seen, values - centre, 0.0) ** 2).sum(axis=0) / counts)
-    flags = unscaled | (~seen | (values == 0) | (values == 1)).all(axis=0)
+    centre, spread = _moments(values, axis=0)
+    flags = unscaled | (~np.isfinite(values) | (values == 0) | (values == 1)).all(axis=0)
     return np.where(flags, 0.0, centre), np.where(flags | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)
+
+
+def _moments(values: Array, axis: int) -> tuple[Array, Array]:
+    """Mean and standard deviation along an axis, missing values left out; 0 where all are missing."""
+    seen = np.isfinite(values)
+    counts = np.maximum(seen.sum(axis=axis, keepdims=True), 1)
+    mean = np.where(seen, values, 0.0).sum(axis=axis, keepdims=True) / counts
+    squares = np.where(seen, values - mean, 0.0) ** 2
+    return mean.squeeze(axis), np.sqrt(squares.sum(axis=axis, keepdims=True) / counts).squeeze(axis)

@@ -81,8 +81,7 @@ class ForecastModule(pl.LightningModule):
         """AdamW, and a schedule that counts steps."""
         settings = self.settings
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=settings.weight_decay)
-        total = settings.max_epochs * self.steps
-        total = total if settings.max_steps is None else min(total, settings.max_steps)
+        total = min(settings.max_epochs * self.steps, settings.max_steps or math.inf)
         rate = {
             "exponential": lambda step: DECAY ** (step / self.steps),
             "cosine": lambda step: (1 + math.cos(math.pi * min(step / total, 1.0))) / 2,
