@@ -85,7 +85,7 @@ def test_a_wide_frame_of_closes_is_forecast_as_one():
 def test_closes_of_two_exchanges_keep_each_to_its_own_days():
     days = {"A": sessions("XNYS", 2024, 2024), "B": sessions("XTKS", 2024, 2024)}
     series = {name: pd.Series(np.arange(len(own)) + 1.0, own) for name, own in days.items()}
-    closes = pd.concat(series, axis=1, names=["Ticker"])
+    closes = pd.concat(series, axis=1, names=["Ticker"], sort=True)
     fields = pd.concat({"close": closes}, axis=1, names=["Price", "Ticker"])
     model = Forecaster(Ridge(), 2, 10, target="close", calendar={"A": "XNYS", "B": "XTKS"})
     want = model.fit(fields).predict()["close"]

@@ -14,21 +14,17 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.frames import ParsedFrame
+from tsseq.data.schema import Schema
 from tsseq.errors import DataError
 from tsseq.typing import Array, Index
 
 Categories: TypeAlias = tuple[pd.Index | None, ...]
 
 
-def read_columns(
-    parsed: ParsedFrame,
-    targets: Sequence[Hashable],
-    covariates: Sequence[Hashable],
-    is_category: Mapping[Hashable, bool],
-) -> tuple[Array, Categories]:
-    """Columns (T, n) and the categories of the covariates; ``is_category`` says it of those that `fit` has seen."""
-    columns = [covariate(parsed, name, is_category.get(name)) for name in covariates]
-    values = np.column_stack([*(numbers(parsed, name) for name in targets), *(codes for codes, _ in columns)])
+def read_columns(parsed: ParsedFrame, schema: Schema, known: Mapping[Hashable, bool]) -> tuple[Array, Categories]:
+    """Columns (T, n) and the categories of the covariates; ``known`` says of those in `fit` whether they have some."""
+    columns = [covariate(parsed, name, known.get(name)) for name in schema.past + schema.known + schema.static]
+    values = np.column_stack([*(numbers(parsed, name) for name in schema.target), *(codes for codes, _ in columns)])
     return values, tuple(categories for _, categories in columns)
 
 
@@ -66,12 +62,9 @@ def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _plain(column.cat.remove_unused_categories().cat.categories)
     values = _plain(column.dropna().unique())
-    if certain:
-        return _plain(pd.Categorical(values).categories)
     text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
-    if not text or len(values) == 0 or not _is_text(values) or pd.to_numeric(values, errors="coerce").notna().any():
-        return None
-    return _plain(pd.Categorical(values).categories)
+    text = text and len(values) > 0 and _is_text(values) and pd.to_numeric(values, errors="coerce").isna().all()
+    return _plain(pd.Categorical(values).categories) if text or certain else None
 
 
 def filled(values: Array, categories: Categories) -> Array:
@@ -92,12 +85,9 @@ def recoded(codes: Array, present: pd.Index | None, wanted: pd.Index | None, nam
     if present is None or wanted is None:
         held = "numbers in fit, and categories" if wanted is None else "categories in fit, and numbers"
         raise DataError(f"column {name!r} held {held} now.")
-    if present.equals(wanted):
-        return codes
     if len(present) and len(wanted) and _is_text(present) != _is_text(wanted):
-        raise DataError(
-            f"column {name!r} held categories such as {wanted.tolist()[0]!r} in fit, and now {present.tolist()[0]!r}."
-        )
+        old, new = wanted.tolist()[0], present.tolist()[0]
+        raise DataError(f"column {name!r} held categories such as {old!r} in fit, and now {new!r}.")
     code = np.append(0.0, wanted.get_indexer(present) + 1.0)
     return np.where(np.isnan(codes), np.nan, code[np.nan_to_num(codes).astype(np.int64)])
 
@@ -130,31 +120,22 @@ def numbers(parsed: ParsedFrame, name: Hashable, advice: str = "") -> Array:
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
         values: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
-        values = _converted(parsed, column, name, advice)
+        text = column.dtype != object or pd.api.types.infer_dtype(column) == "string"  # which pandas 2 calls object
+        read = pd.Series(np.nan, column.index) if text else pd.to_numeric(column, errors="coerce")
+        lost = np.flatnonzero(read.isna() & column.notna())
+        if len(lost):
+            first = f"{column.iloc[lost[0]]!r} at {parsed.place(lost[0])}"
+            what = f"{len(lost)} values are not numbers (first: {first})"
+            raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {what}.{advice}")
+        values = read.to_numpy(dtype=np.float64, na_value=np.nan)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
-        raise DataError(f"column {name!r} has {len(infinite)} infinite values (first: {_place(parsed, infinite[0])}).")
+        raise DataError(f"column {name!r} has {len(infinite)} infinite values (first: {parsed.place(infinite[0])}).")
     return values
-
-
-def _converted(parsed: ParsedFrame, column: pd.Series, name: Hashable, advice: str) -> Array:
-    text = column.dtype != object or pd.api.types.infer_dtype(column) == "string"  # which pandas 2 calls object
-    numbers = pd.Series(np.nan, column.index) if text else pd.to_numeric(column, errors="coerce")
-    lost = np.flatnonzero(numbers.isna() & column.notna())
-    if len(lost):
-        what = f"{len(lost)} values are not numbers (first: {column.iloc[lost[0]]!r} at {_place(parsed, lost[0])})"
-        raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {what}.{advice}")
-    return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
-
-
-def _place(parsed: ParsedFrame, row: int) -> str:
-    return f"{parsed.times[row]}" if parsed.ids is None else f"{parsed.ids[row]!r} {parsed.times[row]}"
 
 
 def constant(values: Array, indptr: Index, ids: pd.Index, names: tuple[Hashable, ...], categories: Categories) -> Array:
     """(T, n) -> (S, n): the one value of each series; rows that are missing are passed over."""
-    if not names:
-        return np.empty((len(ids), 0))
     low = np.fmin.reduceat(values, indptr[:-1])
     high = np.fmax.reduceat(values, indptr[:-1])
     bad = np.argwhere(low < high)

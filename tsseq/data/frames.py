@@ -74,6 +74,10 @@ class ParsedFrame:
     times: pd.Index
     columns: pd.DataFrame
 
+    def place(self, row: int) -> str:
+        """Where a row is, for a message."""
+        return f"{self.times[row]}" if self.ids is None else f"{self.ids[row]!r} {self.times[row]}"
+
 
 def parse_frame(frame: pd.Series | pd.DataFrame, schema: Schema, layout: FrameLayout | None = None) -> ParsedFrame:
     """Recognise the shape of a frame and separate ids, times and columns; nothing is sorted or checked yet.
@@ -171,7 +175,10 @@ def _from_long(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
         raise DataError(f"column {', '.join(missing)} is not in the frame; it has {list(frame.columns)}.")
     times = pd.Index(frame[time_column])
     if times.dtype == object or pd.api.types.is_string_dtype(times.dtype):
-        times = _parsed(times)
+        try:
+            times = pd.DatetimeIndex(pd.to_datetime(times), name=time_column)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"the time column {time_column!r} is not a date: {error}") from error
     ids = None if id_column is None else pd.Index(frame[id_column], dtype=frame[id_column].dtype)
     keys = [name for name in (id_column, time_column) if name is not None]
     columns = frame.drop(columns=keys).reset_index(drop=True)
@@ -222,20 +229,12 @@ def _ticker_level(columns: pd.MultiIndex, schema: Schema) -> int:
         return named[0]
     if len(holding) == 1:
         return 1 - holding[0]
-    raise ConfigError(
-        f"which column level holds the prices? Name the target; level 0 has {list(columns.levels[0])[:8]}."
-    )
+    first = list(columns.levels[0])[:8]
+    raise ConfigError(f"which column level holds the prices? Name the target; level 0 has {first}.")
 
 
 def _is_time(index: pd.Index) -> bool:
     return isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex))
-
-
-def _parsed(times: pd.Index) -> pd.Index:
-    try:
-        return pd.DatetimeIndex(pd.to_datetime(times), name=times.name)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"the time column {times.name!r} is not a date: {error}") from error
 
 
 def check_stamps(times: pd.Index) -> None:
@@ -271,9 +270,8 @@ def build_frame(layout: FrameLayout, ids: pd.Index, times: pd.Index, columns: Ma
         return pd.DataFrame({**keys, time_name: times.array, **columns})
     levels = [ids.rename(id_name), times.rename(time_name)]
     if layout.kind == "panel":
-        return pd.DataFrame(
-            dict(columns), index=pd.MultiIndex.from_arrays(levels if layout.id_level == 0 else levels[::-1])
-        )
+        index = pd.MultiIndex.from_arrays(levels if layout.id_level == 0 else levels[::-1])
+        return pd.DataFrame(dict(columns), index=index)
     rows = pd.DataFrame(dict(columns), index=levels[1])
     tickers = ids.unique()
     wide = pd.concat({ticker: rows[ids == ticker] for ticker in tickers}, axis=1, sort=True)  # columns (ticker, field)
@@ -326,7 +324,7 @@ def row_order(parsed: ParsedFrame) -> tuple[Index | None, Index, pd.Index, Index
         codes, stamps = codes[order], stamps[order]
         repeated = np.flatnonzero((codes[1:] == codes[:-1]) & (stamps[1:] == stamps[:-1])) + 1
         if len(repeated):
-            raise DataError(_repeated_message(parsed, order[repeated], codes[repeated], ids))
+            raise DataError(_repeated_message(parsed, order[repeated]))
     return order, np.searchsorted(codes, np.arange(len(ids) + 1)), ids, input_order
 
 
@@ -342,25 +340,16 @@ def _codes(ids: pd.Index | None, n: int) -> tuple[Index, pd.Index, Index]:
         by_name = unique.argsort()
     except TypeError:
         by_name = unique.map(repr).argsort()
-    sorted_code = np.empty(len(unique), dtype=np.int64)
-    sorted_code[by_name] = np.arange(len(unique))
-    codes = np.repeat(sorted_code[run_codes], np.diff(np.append(heads, n)))
+    codes = np.repeat(np.argsort(by_name)[run_codes], np.diff(np.append(heads, n)))
     return codes, unique.take(by_name), np.asarray(by_name, dtype=np.int64)
 
 
-def _repeated_message(parsed: ParsedFrame, rows: Index, codes: Index, ids: pd.Index) -> str:
-    named = [
-        str(parsed.times[row]) if parsed.ids is None else f"{ids[c]!r} {parsed.times[row]}"
-        for row, c in zip(rows[:5], codes)
-    ]
+def _repeated_message(parsed: ParsedFrame, rows: Index) -> str:
+    times, named = parsed.times, ", ".join(map(parsed.place, rows[:5]))
     hint = "Keep one row each, for example with frame.groupby([id, time]).last()."
-    if (
-        isinstance(parsed.times, pd.DatetimeIndex)
-        and parsed.times.tz is None
-        and not (parsed.times == parsed.times.normalize()).all()
-    ):
+    if isinstance(times, pd.DatetimeIndex) and times.tz is None and not times.is_normalized:
         hint += " If these are local hours when clocks change, localize the index with its time zone."
-    return f"{len(rows)} timestamps occur more than once (first: {', '.join(named)}). {hint}"
+    return f"{len(rows)} timestamps occur more than once (first: {named}). {hint}"
 
 
 def reordered(parsed: ParsedFrame, order: Index) -> ParsedFrame:

@@ -16,10 +16,8 @@ from tsseq.typing import Array, Index
 
 def with_known(panel: Panel, steps: int, future: Frame | None) -> Panel:
     """Write the known covariates of ``future`` into the last ``steps`` rows of every series of ``panel``."""
-    if not panel.schema.known:
-        if future is not None:
-            raise ConfigError("future= holds known covariates; name them with known= first.")
-        return panel
+    if future is not None and not panel.schema.known:
+        raise ConfigError("future= holds known covariates; name them with known= first.")
     rows = panel.steps_after(panel.indptr[1:] - steps - 1, steps).ravel()
     if future is not None:
         panel = panel.with_values(rows, _columns(panel), read_known(future, panel, rows))
@@ -42,10 +40,8 @@ def read_known(future: Frame, panel: Panel, rows: Index) -> Array:
     if parsed.ids is not None:
         wanted = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row[rows]), wanted])
     source = keys.get_indexer(wanted)
-    columns = []
-    for name in names:
-        categories = panel.category_of.get(name)
-        columns.append(recoded(*covariate(parsed, name, categories is not None), categories, name))
+    of = panel.category_of
+    columns = [recoded(*covariate(parsed, name, name in of), of.get(name), name) for name in names]
     values: Array = np.column_stack(columns)[source]
     values[source < 0] = np.nan
     return values
@@ -59,14 +55,11 @@ def _columns(panel: Panel) -> slice:
 
 def check_known(panel: Panel, rows: Index, where: str) -> None:
     """Known covariates must be there in the future ``rows``; a DataError names the first that is not."""
-    names = panel.schema.known
-    if not names:
-        return
     empty = np.argwhere(np.isnan(panel.values[rows][:, _columns(panel)]))
     if len(empty):
-        row, column = rows[empty[0, 0]], names[empty[0, 1]]
+        row, column = rows[empty[0, 0]], panel.schema.known[empty[0, 1]]
         series = panel.ids[panel.series_of(row)]
-        place = f"{panel.times[row]}" if series is None else f"{series!r} {panel.times[row]}"
+        place = panel.times[row] if series is None else f"{series!r} {panel.times[row]}"
         missing = f"{len(empty)} values are missing (first: {column!r} at {place})"
         needed = f"{where} needs the known covariates of {len(rows)} coming rows"
         raise DataError(f"{needed}; {missing}; make_future_frame() gives the frame to fill.")

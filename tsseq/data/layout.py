@@ -86,8 +86,7 @@ class NumpyOps:
     """`Ops` on NumPy arrays."""
 
     def windows(self, flat: Array, start: Index, width: int) -> Array:
-        taken: Array = np.lib.stride_tricks.sliding_window_view(flat, width)[start]
-        return taken
+        return np.asarray(np.lib.stride_tricks.sliding_window_view(flat, width)[start])
 
     def join(self, blocks: list[Array]) -> Array:
         return np.concatenate(blocks, axis=-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -110,10 +111,7 @@ class Panel:
         else:
             check_alike(like.times, parsed.times)
             rules = like.rules
-        is_category = {} if like is None else like.is_category
-        values, categories = read_columns(
-            parsed, schema.target, schema.past + schema.known + schema.static, is_category
-        )
+        values, categories = read_columns(parsed, schema, {} if like is None else like.is_category)
         n = len(schema.measured)
         static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(schema.target) :])
         rest = parsed.times, ids, input_order, schema, parsed.layout, rules
@@ -262,8 +260,7 @@ class Panel:
 
     def with_observed_categories(self) -> Panel:
         """The same panel with only those categories that occur in it."""
-        blocks = self.values[:, len(self.schema.target) :], self.static
-        codes = [column for block in blocks for column in block.T]
+        codes = [*self.values.T[self.n_targets :], *self.static.T]
         return self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
 
     def recoded(self, categories: Categories) -> Panel:
@@ -296,12 +293,10 @@ class Panel:
 
     def check_regular(self) -> None:
         """Raise a DataError that names the first missing timestamp, if there is one."""
-        if len(self.rules) == 1:
-            return check_regular(self.rules[0], self.times, self.indptr[:-1], self.ids)
-        for series, rule in enumerate(self.rules):
-            times = self.times[self.indptr[series] : self.indptr[series + 1]]
-            check_regular(rule, times, np.zeros(1, dtype=np.int64), self.ids[series : series + 1])
-        return None
+        blocks = [(0, len(self))] if len(self.rules) == 1 else pairwise(range(len(self) + 1))
+        for rule, (first, last) in zip(self.rules, blocks):
+            start, end = self.indptr[first], self.indptr[last]
+            check_regular(rule, self.times[start:end], self.indptr[first:last] - start, self.ids[first:last])
 
     def select(self, keep: Mask) -> Panel:
         """Some of the rows; series stay, even when empty.
@@ -348,17 +343,7 @@ class Panel:
             Without shorter series; it may be empty.
         """
         long = self.lengths >= n
-        kept = self.select(long[self.series_of_row])
-        rules = self.rules if len(self.rules) == 1 else tuple(rule for rule, ok in zip(self.rules, long) if ok)
-        indptr = np.concatenate([[0], np.cumsum(self.lengths[long])])
-        return replace(
-            kept,
-            indptr=indptr,
-            ids=self.ids[long],
-            input_order=self.input_order[long],
-            static=self.static[long],
-            rules=rules,
-        )
+        return self._taken(np.flatnonzero(long[self.series_of_row]), np.flatnonzero(long))
 
     def tail(self, n: int) -> Panel:
         """The end of every series.
@@ -393,10 +378,10 @@ class Panel:
         if not lacking.any():
             return self
         indptr = self.indptr + np.concatenate([[0], np.cumsum(lacking)])
-        source = np.arange(indptr[-1]) - np.repeat(np.cumsum(lacking), np.diff(indptr))  # below first: not there
-        first = np.repeat(self.indptr[:-1], np.diff(indptr))
-        rows = np.maximum(source, first)
-        values = np.where((source < first)[:, None], np.nan, self.values[rows])
+        front = np.repeat(self.indptr[:-1], lacking)
+        rows = np.insert(np.arange(len(self.times)), front, front)
+        added = np.insert(np.zeros(len(self.times), dtype=np.bool_), front, True)
+        values = np.where(added[:, None], np.nan, self.values[rows])
         return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
 
     def tiled(self, n: int) -> Panel:
@@ -412,22 +397,15 @@ class Panel:
         Panel
             With n * S series; every id occurs n times.
         """
-        start = np.arange(n)[:, None] * len(self.times)
-        indptr = np.append((start + self.indptr[:-1]).ravel(), n * len(self.times))
-        tiles = np.tile(np.arange(len(self)), n)
-        rules = self.rules if len(self.rules) == 1 else self.rules * n
-        times = self.times.take(np.tile(np.arange(len(self.times)), n))
-        values = np.tile(self.values, (n, 1))
-        return replace(
-            self,
-            values=values,
-            static=self.static[tiles],
-            indptr=indptr,
-            times=times,
-            ids=self.ids.take(tiles),
-            input_order=self.input_order[tiles],
-            rules=rules,
-        )
+        return self._taken(np.tile(np.arange(len(self.times)), n), np.tile(np.arange(len(self)), n))
+
+    def _taken(self, rows: Index, series: Index) -> Panel:
+        """Whole series by position, as often and in the order as they are named, and their rows."""
+        rules = self.rules if len(self.rules) == 1 else tuple(self.rules[s] for s in series)
+        indptr = np.concatenate([[0], np.cumsum(self.lengths[series])])
+        static, ids, input_order = self.static[series], self.ids.take(series), self.input_order[series]
+        rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories
+        return Panel(self.values[rows], static, indptr, self.times.take(rows), *rest)
 
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
         """The same panel with other values in some places.
@@ -468,33 +446,22 @@ class Panel:
         DataError
             A series is empty, or the calendar does not reach that far.
         """
-        lengths = self.lengths
-        if (lengths == 0).any():
-            raise DataError(f"series {self.ids[lengths == 0][0]!r} has no rows to continue.")
+        if (self.lengths == 0).any():
+            raise DataError(f"series {self.ids[self.lengths == 0][0]!r} has no rows to continue.")
         last = self.times.take(self.indptr[1:] - 1)
-        kind, first = np.arange(len(self)), np.arange(len(self))  # series that continue alike share the work
-        if len(self.rules) == 1:
-            kind, _ = pd.factorize(last)
-            first = np.unique(kind, return_index=True)[1]
+        kind = pd.factorize(last)[0] if len(self.rules) == 1 else np.arange(len(self))
+        first = np.unique(kind, return_index=True)[1]  # series that continue alike share the work
         blocks = [self.rules[series % len(self.rules)].after(last[series], n) for series in first]
         short = [str(last[series]) for series, block in zip(first, blocks) if len(block) < n]
         if short:
             raise DataError(f"the calendar records fewer than {n} timestamps after {short[0]}.")
-        future = blocks[0].append(blocks[1:])
-        return self._with_rows(future.take((kind[:, None] * n + np.arange(n)).ravel()), n)
-
-    def _with_rows(self, future: pd.Index, n: int) -> Panel:
-        """Put ``n`` rows of NaN behind every series; ``future`` (S * n,) are their timestamps."""
-        total, series = len(self.times), self.series_of_row
+        times = self.times.append([block.astype(self.times.dtype) for block in blocks])
+        total, coming = len(self.times), kind[:, None] * n + np.arange(n)  # (S, n) of the blocks
+        source = np.insert(np.arange(total), self.indptr[1:].repeat(n), total + coming.ravel())
+        values = np.full((len(source), self.values.shape[1]), np.nan)
+        values[source < total] = self.values
         indptr = self.indptr + n * np.arange(len(self) + 1)
-        old = np.arange(total) + n * series
-        values = np.full((indptr[-1], self.values.shape[1]), np.nan)
-        values[old] = self.values
-        source = np.empty(indptr[-1], dtype=np.int64)
-        source[old] = np.arange(total)
-        source[(indptr[1:, None] - n + np.arange(n)).ravel()] = total + np.arange(len(future))
-        times = self.times.append(future.astype(self.times.dtype)).take(source)
-        return replace(self, values=values, indptr=indptr, times=times)._with_calendar()
+        return replace(self, values=values, indptr=indptr, times=times.take(source))._with_calendar()
 
     def to_frame(self, rows: Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
         """Lay out new columns in the shape of the frame that the panel was made from.
@@ -576,7 +543,7 @@ def _without_strangers(panel: Panel) -> Panel:
     if panel.frame_layout.kind not in ("wide", "closes") or len(panel.rules) == 1:
         return panel
     keep = np.asarray(np.isfinite(panel.values).any(axis=1))
-    for rule, start, end in zip(panel.rules, panel.indptr[:-1], panel.indptr[1:]):
+    for rule, (start, end) in zip(panel.rules, pairwise(panel.indptr)):
         times = panel.times[start:end]
         keep[start:end] |= times.isin(rule.between(times[0], times[-1]))
     return panel.select(keep)

@@ -69,19 +69,15 @@ def regularize(
         rows = order[start:end]
         times = parsed.times.take(rows)
         grid = _grid(_rule(calendar_of(name, calendar), times), times, name)
-        source = np.full(len(grid), -1)
-        source[grid.get_indexer(times)] = rows
         grids.append(grid)
-        sources.append(source)
-    lengths = [len(grid) for grid in grids]
+        sources.append(np.append(rows, -1)[times.get_indexer(grid)])
     times = grids[0].append(grids[1:]).rename(parsed.times.name)
-    return _rebuilt(frame, parsed, ids.repeat(lengths), times, np.concatenate(sources))
+    return _rebuilt(frame, parsed, ids.repeat([*map(len, grids)]), times, np.concatenate(sources))
 
 
 def _parsed(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
-    if isinstance(frame.columns, pd.MultiIndex) or (
-        not isinstance(frame.index, pd.MultiIndex) and holds_one_field(frame, schema)
-    ):
+    closes = not isinstance(frame.index, pd.MultiIndex) and holds_one_field(frame, schema)
+    if closes or isinstance(frame.columns, pd.MultiIndex):
         return ParsedFrame(FrameLayout("single"), None, frame.index, frame.reset_index(drop=True))
     return parse_frame(frame, schema)
 
@@ -115,8 +111,8 @@ def _rebuilt(frame: pd.DataFrame, parsed: ParsedFrame, ids: pd.Index, times: pd.
         levels = [ids.rename(parsed.layout.names[0]), times]
         return columns.set_axis(pd.MultiIndex.from_arrays(levels if parsed.layout.id_level == 0 else levels[::-1]))
     id_name, time_name = parsed.layout.names
-    keys = {time_name: times.array} if id_name is None else {id_name: ids.array, time_name: times.array}
     columns = columns.reset_index(drop=True)
-    for name, values in keys.items():
-        columns[name] = values
+    if id_name is not None:
+        columns[id_name] = ids.array
+    columns[time_name] = times.array
     return columns[list(frame.columns)]

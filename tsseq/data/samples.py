@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 
@@ -58,18 +59,13 @@ def load_sample(name: str) -> pd.DataFrame:
     """
     if name not in _FREQ:
         raise ConfigError(f"there is no sample dataset {name!r}; choose one of {', '.join(_FREQ)}.")
-    path = _datasets_folder() / f"{name}.csv.gz"
+    package = Path(__file__).resolve().parents[1]  # holds the datasets once installed from a wheel
+    folder = package if (package / "datasets").is_dir() else package.parent
+    path = folder / "datasets" / f"{name}.csv.gz"
     frame = pd.read_csv(path, index_col=0, parse_dates=[0], float_precision="round_trip").astype("float64")
     if name == "us_stocks":
         return pd.DataFrame({"close": frame.rename_axis(columns="ticker").T.stack()})
     return frame.asfreq(freq) if (freq := _FREQ[name]) else frame
-
-
-def _datasets_folder() -> Path:
-    """Inside the package once installed from a wheel, beside it in a source checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "datasets"
-    return installed if installed.is_dir() else package.parent / "datasets"
 
 
 def make_series(
@@ -134,22 +130,16 @@ def make_series(
     if not -1 < phi < 1:
         raise ConfigError(f"phi is {phi}; a stationary series needs -1 < phi < 1. For phi = 1 use kind 'random_walk'.")
     noise = scale * np.random.default_rng(seed).standard_normal(n)
-    match kind:
-        case "random_walk":
-            deviation = np.cumsum(noise)
-        case "ar1":
-            deviation = _ar1(noise, phi)
-        case "seasonal":
-            deviation = 10 * np.sin(2 * np.pi * np.arange(n) / period) + noise
-        case "noise":
-            deviation = noise
-        case "constant":
-            deviation = np.zeros(n)
-        case _:
-            raise ConfigError(
-                f"{kind!r} is not a kind of series; choose one of random_walk, ar1, seasonal, noise, constant."
-            )
-    return pd.Series(level + deviation, index=pd.date_range("2000-01-01", periods=n, freq="D"), name="y")
+    deviations: dict[str, Callable[[], Array]] = {
+        "random_walk": lambda: np.cumsum(noise),
+        "ar1": lambda: _ar1(noise, phi),
+        "seasonal": lambda: 10 * np.sin(2 * np.pi * np.arange(n) / period) + noise,
+        "noise": lambda: noise,
+        "constant": lambda: np.zeros(n),
+    }
+    if kind not in deviations:
+        raise ConfigError(f"{kind!r} is not a kind of series; choose one of {', '.join(deviations)}.")
+    return pd.Series(level + deviations[kind](), index=pd.date_range("2000-01-01", periods=n, freq="D"), name="y")
 
 
 def _ar1(noise: Array, phi: float) -> Array:

@@ -61,8 +61,7 @@ class Affine:
         ndarray of the same shape
             In the data's units; for a constant context, its constant.
         """
-        missing = (1,) * (scaled.ndim - 3)
-        shape = (len(self.loc), 1, self.loc.shape[1], *missing)
+        shape = (len(self.loc), 1, self.loc.shape[1], *(1,) * (scaled.ndim - 3))
         values = scaled * self.scale.reshape(shape) + self.loc.reshape(shape)
         if self.constant is None or self.varies.all():
             return values
@@ -264,8 +263,7 @@ def logged(panel: Panel, log: bool, read: Mask | None) -> Array:
         row, column = bad[0]
         first = f"{panel.schema.target[column]!r} is {targets[row, column]:g} at {panel.times[row]}"
         raise DataError(f"log=True needs values above 0; {len(bad)} are not (first: {first}).")
-    logs: Array = np.log(targets)
-    return logs
+    return np.asarray(np.log(targets))
 
 
 def change_over_horizon(targets: Array, series: Index, n_series: int, horizon: int) -> Array:
@@ -285,8 +283,7 @@ def change_over_horizon(targets: Array, series: Index, n_series: int, horizon: i
             codes = series[step:][observed]
             squares[:, column] += np.bincount(codes, change[observed, column] ** 2, minlength=n_series)
             counts[:, column] += np.bincount(codes, minlength=n_series)
-    scale: Array = np.sqrt(squares / np.maximum(counts, 1)) * unit
-    return scale
+    return np.asarray(np.sqrt(squares / np.maximum(counts, 1)) * unit)
 
 
 def _size(values: Array) -> Array:
@@ -320,19 +317,14 @@ def window_change(context: Array, horizon: int) -> Array:
         change = context[:, step:] - context[:, :-step]
         squares += np.nansum(change**2, axis=1)
         counts += np.isfinite(change).sum(axis=1)
-    scale: Array = np.sqrt(squares / np.maximum(counts, 1))
-    return scale
+    return np.asarray(np.sqrt(squares / np.maximum(counts, 1)))
 
 
 def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
     """(n, L) -> loc (n,), scale (n,) of contexts, missing values left out; kind "standard" or "mean"."""
-    seen = np.isfinite(context)
-    counts = np.maximum(seen.sum(axis=1), 1)
-    filled = np.where(seen, context, 0.0)
     if kind == "mean":
-        return np.zeros(len(context)), np.abs(filled).sum(axis=1) / counts
-    loc = filled.sum(axis=1) / counts
-    return loc, np.sqrt((np.where(seen, context - loc[:, None], 0.0) ** 2).sum(axis=1) / counts)
+        return np.zeros(len(context)), _moments(np.abs(context), axis=1)[0]
+    return _moments(context, axis=1)
 
 
 def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
@@ -340,9 +332,15 @@ def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
 
     They are 0 and 1 for ``unscaled`` columns (C,) and for flags (all values 0 or 1); a constant has the deviation 1.
     """
-    seen = np.isfinite(values)
-    counts = np.maximum(seen.sum(axis=0), 1)
-    centre = np.where(seen, values, 0.0).sum(axis=0) / counts
-    spread = np.sqrt((np.where(seen, values - centre, 0.0) ** 2).sum(axis=0) / counts)
-    flags = unscaled | (~seen | (values == 0) | (values == 1)).all(axis=0)
+    centre, spread = _moments(values, axis=0)
+    flags = unscaled | (~np.isfinite(values) | (values == 0) | (values == 1)).all(axis=0)
     return np.where(flags, 0.0, centre), np.where(flags | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)
+
+
+def _moments(values: Array, axis: int) -> tuple[Array, Array]:
+    """Mean and standard deviation along an axis, missing values left out; 0 where all are missing."""
+    seen = np.isfinite(values)
+    counts = np.maximum(seen.sum(axis=axis, keepdims=True), 1)
+    mean = np.where(seen, values, 0.0).sum(axis=axis, keepdims=True) / counts
+    squares = np.where(seen, values - mean, 0.0) ** 2
+    return mean.squeeze(axis), np.sqrt(squares.sum(axis=axis, keepdims=True) / counts).squeeze(axis)

@@ -88,9 +88,8 @@ class Schema:
         roles = [*schema.dynamic, *schema.static]
         repeated = sorted({str(name) for name in roles if roles.count(name) > 1})
         if repeated:
-            raise ConfigError(
-                f"{', '.join(repeated)}: a column plays one role. Name it as target, past, known or static."
-            )
+            problem = f"{', '.join(repeated)}: a column plays one role"
+            raise ConfigError(f"{problem}. Name it as target, past, known or static.")
         return schema
 
     @property
@@ -141,10 +140,8 @@ class Schema:
 
     def _only_target(self, columns: pd.Index) -> tuple[Hashable, ...]:
         free = [name for name in columns if name not in (*self.covariates, *self.static)]
-        if len(free) == 1:
-            return (free[0],)
-        if "y" in free:
-            return ("y",)
+        if len(free) == 1 or "y" in free:
+            return (free[0] if len(free) == 1 else "y",)
         raise ConfigError(f"say which column to forecast with target=...; the frame has {listed(columns)}.")
 
 

@@ -25,11 +25,8 @@ def key_names(names: tuple[Hashable | None, Hashable | None]) -> tuple[Hashable,
     >>> key_names(("ticker", None)), key_names(("model", "date"))
     (('ticker', 'ds'), ('unique_id', 'date'))
     """
-    id_name, time_name = (
-        default if name is None or name in RESERVED or LEVEL.fullmatch(str(name)) else name
-        for name, default in zip(names, ("unique_id", "ds"))
-    )
-    return id_name, time_name
+    taken = [name is None or name in RESERVED or LEVEL.fullmatch(str(name)) for name in names]
+    return "unique_id" if taken[0] else names[0], "ds" if taken[1] else names[1]
 
 
 class TidyColumns(NamedTuple):
@@ -76,7 +73,7 @@ def tidy_columns(table: pd.DataFrame) -> TidyColumns:
     if missing:
         raise DataError(f"the forecasts have no column {missing[0]!r}; pass the table of a backtest or predict_at.")
     at = names.index("cutoff")
-    if names[at + 1 :] == []:
+    if at + 1 == len(names):
         raise DataError("the forecasts have no column of timestamps behind 'cutoff'; pass the table of a backtest.")
     ids = [name for name in names[:at] if name != "model"]
     levels = {name: float(name[1:]) for name in names if isinstance(name, str) and LEVEL.fullmatch(name)}

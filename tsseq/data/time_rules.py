@@ -192,9 +192,8 @@ class Offsets(_DateGrid):
         try:
             return pd.date_range(freq=self.offset, **limits)
         except (ValueError, InvalidTimeError) as error:  # the latter from pandas 2
-            raise DataError(
-                f"timestamps cannot go on from {limits['start']} by {self.offset.freqstr}: {error}"
-            ) from error
+            step = self.offset.freqstr
+            raise DataError(f"timestamps cannot go on from {limits['start']} by {step}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.time_rules import Offsets, Sessions, Steps, TimeRule, sessions
+from tsseq.data.time_rules import DAY, Offsets, Sessions, Steps, TimeRule, sessions
 from tsseq.errors import ConfigError, DataError
 
 Calendar: TypeAlias = str | pd.DateOffset | TimeRule | Mapping[Hashable, Any] | None
@@ -49,10 +49,8 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule
         if calendar is not None:
             raise ConfigError(f"calendar={calendar!r} goes with dates; the index holds {times.dtype}.")
         return Steps(times.freq if isinstance(times, pd.PeriodIndex) else _integer_step(longest))
-    if calendar is None:
-        return as_rule(_inferred(longest), times)
-    if isinstance(calendar, pd.DateOffset):
-        return as_rule(calendar, times)
+    if calendar is None or isinstance(calendar, pd.DateOffset):
+        return as_rule(_inferred(longest) if calendar is None else calendar, times)
     if not isinstance(calendar, str):
         raise ConfigError(f"calendar={calendar!r} is neither a pandas offset nor an exchange code such as 'XNYS'.")
     try:
@@ -77,8 +75,8 @@ def calendar_of(name: Hashable, calendar: Calendar) -> Calendar:
 
 def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], ids: pd.Index) -> tuple[TimeRule, ...]:
     """One rule for all series, or one each when ``calendar`` is a dict of exchange codes by id."""
-    longest = int(np.argmax(np.diff(indptr)))
     if not isinstance(calendar, Mapping):
+        longest = int(np.argmax(np.diff(indptr)))
         return (rule_for(calendar, times, times[indptr[longest] : indptr[longest + 1]]),)
     parts = [times[start:end] for start, end in pairwise(indptr)]
     return tuple(rule_for(calendar_of(name, calendar), part, part) for name, part in zip(ids, parts))
@@ -86,11 +84,7 @@ def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], id
 
 def check_alike(fitted: pd.Index, times: pd.Index) -> None:
     """Refuse timestamps of another kind than those of fit."""
-    kinds = [
-        next((kind for kind in (pd.DatetimeIndex, pd.PeriodIndex) if isinstance(index, kind)), int)
-        for index in (fitted, times)
-    ]
-    if kinds[0] is not kinds[1]:
+    if any(isinstance(fitted, kind) != isinstance(times, kind) for kind in (pd.DatetimeIndex, pd.PeriodIndex)):
         raise DataError(f"the frame of fit had timestamps like {fitted[-1]!r}, this one has {times[0]!r}.")
 
 
@@ -127,8 +121,7 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
     if alias is not None:
         return pd.tseries.frequencies.to_offset(alias)
     step = usual_step(stamps)
-    weekdays = bool((stamps.dayofweek < 5).all())
-    if weekdays and step == pd.Timedelta(days=1):
+    if step == DAY and bool((stamps.dayofweek < 5).all()):
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
         advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
@@ -174,23 +167,19 @@ def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64],
     broken = ~rule.follows(times[:-1], times[1:])
     broken[first_row[first_row > 0] - 1] = False
     rows = np.flatnonzero(broken) + 1
-    if len(rows):
-        series = np.searchsorted(first_row, rows, side="right") - 1
-        raise DataError(_gap_message(rule, times, rows, ids.take(series), len(np.unique(series))))
-
-
-def _gap_message(rule: TimeRule, times: pd.Index, rows: NDArray[np.int64], ids: pd.Index, n_series: int) -> str:
+    if len(rows) == 0:
+        return
+    series = np.searchsorted(first_row, rows, side="right") - 1
+    where = f" in {len(np.unique(series))} series (first: {ids[series[0]]!r})" if ids[0] is not None else ""
     before, after = times[rows[0] - 1], times[rows[0]]
     missing = rule.after(before, 6)
     missing = missing[missing < after]
-    where = f" in {n_series} series (first: {ids[0]!r})" if ids[0] is not None else ""
     if len(missing) == 0:
         off_calendar = f"{len(rows)} timestamps{where} are not on the calendar: {after} after {before}"
-        return f"{off_calendar}. Pass the right calendar=..."
+        raise DataError(f"{off_calendar}. Pass the right calendar=...")
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
-    return (
-        f"{len(rows)} gaps in the timestamps{where}; {lacking}. Fill them with tsseq.regularize, or pass calendar=..."
-    )
+    gaps = f"{len(rows)} gaps in the timestamps{where}; {lacking}"
+    raise DataError(f"{gaps}. Fill them with tsseq.regularize, or pass calendar=...")
 
 
 def stamps_like(times: pd.Index, stamps: Any) -> pd.Index:

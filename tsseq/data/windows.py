@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -167,9 +167,8 @@ class Windows:
         target, past, known, static = np.split(np.asarray(X, dtype=np.float64), np.cumsum(sizes), axis=1)
         values = np.full((n, length + horizon, n_targets + layout.n_past + layout.n_known), np.nan)  # (n, L + H, C)
         values[:, :length, :n_targets] = target.reshape(n, n_targets, length).swapaxes(1, 2)
-        values[:, :length, n_targets : n_targets + layout.n_past] = past.reshape(n, layout.n_past, length).swapaxes(
-            1, 2
-        )
+        past = past.reshape(n, layout.n_past, length).swapaxes(1, 2)
+        values[:, :length, n_targets : n_targets + layout.n_past] = past
         values[:, :, n_targets + layout.n_past :] = known.reshape(n, layout.n_known, length + horizon).swapaxes(1, 2)
         if y is not None:
             values[:, length:, :n_targets] = np.asarray(y, dtype=np.float64).reshape(n, horizon, n_targets)
@@ -201,8 +200,7 @@ class Windows:
         return replace(self, origin=self.origin[rows], channel=self.channel[rows], affine=self.affine[rows], y=y)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        table = self.gather(np.arange(len(self)))[0]
-        return table if dtype is None else table.astype(dtype, copy=False)
+        return np.asarray(self.gather(np.arange(len(self)))[0], dtype=dtype)
 
     def targets(self) -> Targets:
         """The future of every window, scaled like its context."""
@@ -238,12 +236,8 @@ class Windows:
         bool
             False also for equal windows of another panel.
         """
-        return windows is self or (
-            windows.flat is self.flat
-            and windows.y is self.y
-            and np.array_equal(windows.origin, self.origin)
-            and np.array_equal(windows.channel, self.channel)
-        )
+        same = windows.flat is self.flat and windows.y is self.y and np.array_equal(windows.origin, self.origin)
+        return windows is self or (same and np.array_equal(windows.channel, self.channel))
 
     @property
     def start(self) -> Index:
@@ -277,8 +271,7 @@ class Windows:
     @property
     def target_columns(self) -> Index:
         """(n, n_targets) which of the panel's targets a window holds."""
-        first = self.channel if self.layout.n_targets == 1 else np.zeros(len(self), dtype=np.int64)
-        return first[:, None] + np.arange(self.layout.n_targets)
+        return self.channel[:, None] + np.arange(self.layout.n_targets)
 
     @cached_property
     def store(self) -> Store:
@@ -381,33 +374,27 @@ class Targets:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         table = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
-        table = table.reshape(self.shape)
-        return table if dtype is None else table.astype(dtype, copy=False)
+        return np.asarray(table.reshape(self.shape), dtype=dtype)
 
 
 def _origins(panel: Panel, layout: Layout) -> Index:
     """Rows that have a whole context before and a whole horizon after them; every series must have one."""
     needed = layout.context_length + layout.horizon
     check_length(panel, needed, "context_length + horizon")
-    series = np.repeat(np.arange(len(panel)), panel.lengths - needed + 1)
-    first = np.concatenate([[0], np.cumsum(panel.lengths - needed + 1)[:-1]])
-    return np.asarray(np.arange(len(series)) - first[series] + panel.indptr[series] + layout.context_length - 1)
+    remaining = np.repeat(panel.lengths, panel.lengths) - panel.position
+    return np.flatnonzero(remaining >= needed) + layout.context_length - 1
 
 
 def check_length(panel: Panel, needed: int, what: str) -> None:
     """Raise NotEnoughHistory if a series has fewer than ``needed`` rows; ``what`` says what they are needed for."""
     short = np.flatnonzero(panel.lengths < needed)
+    if len(short) and panel.ids[0] is None:
+        problem = f"the series has {panel.lengths[0]} rows, fewer than {what} = {needed}"
+        raise NotEnoughHistory(f"{problem}. Pass more rows or lower context_length.")
     if len(short):
-        raise NotEnoughHistory(_short_message(panel, short, needed, what))
-
-
-def _short_message(panel: Panel, short: Index, needed: int, what: str) -> str:
-    if panel.ids[0] is None:
-        short_by = f"the series has {panel.lengths[0]} rows, fewer than {what} = {needed}"
-        return f"{short_by}. Pass more rows or lower context_length."
-    named = ", ".join(f"{panel.ids[s]!r} {panel.lengths[s]}" for s in short[:5])
-    shorter = f"{len(short)} series are shorter than {what} = {needed} rows (first: {named})"
-    return f"{shorter}. Drop them or lower context_length."
+        named = ", ".join(f"{panel.ids[s]!r} {panel.lengths[s]}" for s in short[:5])
+        problem = f"{len(short)} series are shorter than {what} = {needed} rows (first: {named})"
+        raise NotEnoughHistory(f"{problem}. Drop them or lower context_length.")
 
 
 def _contexts(origins: Index, length: int, total: int) -> Mask:
@@ -422,36 +409,24 @@ def _affine(panel: Panel, layout: Layout, scaling: Scaling, flat: Array, origin:
     """Location, scale and constant of every window."""
     series = scaling.codes(panel.ids)[panel.series_of(origin)]  # (n,), 0 is unknown
     start = origin - (layout.context_length - 1)
-    parts = []
-    for target in range(layout.n_targets):
-        column = channel + target
-        parts.append(_affine_of_column(layout, scaling, flat, column * len(panel.times) + start, series, column))
-    return Affine(*(np.column_stack(columns) for columns in zip(*parts)))
-
-
-def _affine_of_column(
-    layout: Layout, scaling: Scaling, flat: Array, start: Index, series: Index, column: Index
-) -> tuple[Array, Array, Array]:
-    """Location, scale and constant, (n,) each, of contexts that begin at ``start`` in ``flat``."""
-    loc, scale = np.empty((2, len(start)))
-    constant = np.full(len(start), np.nan)
-    for first in range(0, len(start), CHUNK):
-        part = slice(first, first + CHUNK)
-        context = NumpyOps().windows(flat, start[part], layout.context_length)
+    loc, scale = np.zeros((len(start), layout.n_targets)), np.ones((len(start), layout.n_targets))
+    constant = np.full_like(loc, np.nan)
+    for target, first in product(range(layout.n_targets), range(0, len(start), CHUNK)):
+        part = slice(first, first + CHUNK), target
+        column = channel[part[0]] + target
+        context = NumpyOps().windows(flat, column * len(panel.times) + start[part[0]], layout.context_length)
         observed = np.isfinite(context)
         if scaling.kind in ("standard", "mean"):
             loc[part], scale[part] = window_moments(context, scaling.kind)
         elif scaling.kind == "last":
             loc[part] = _last_observed(context, observed)
-            learnt = scaling.scale[np.maximum(series[part] - 1, 0), column[part]]
-            unknown = (series[part] == 0) | (learnt == 0)
+            learnt = scaling.scale[np.maximum(series[part[0]] - 1, 0), column]
+            unknown = (series[part[0]] == 0) | (learnt == 0)
             learnt[unknown] = window_change(context[unknown], layout.horizon)
             scale[part] = learnt
-        else:
-            loc[part], scale[part] = 0.0, 1.0
         if layout.context_length > 1:
             constant[part] = np.where(_is_constant(context, observed), _last_observed(context, observed), np.nan)
-    return loc, np.where(scale > 0, scale, 1.0), constant
+    return Affine(loc, np.where(scale > 0, scale, 1.0), constant)
 
 
 def _last_observed(context: Array, observed: Mask) -> Array:

@@ -33,8 +33,7 @@ class _Distribution(Head):
 
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Negative log-likelihood (B, H, C)."""
-        log_prob: Tensor = self._distribution(params).log_prob(target)
-        return -log_prob
+        return torch.neg(self._distribution(params).log_prob(target))
 
     def mean(self, params: Tensor) -> Tensor:
         """The first parameter, (B, H, C)."""
@@ -170,8 +169,7 @@ class _CountDistribution(Head):
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Negative log-likelihood (B, H, C) of the counts, in units of the data."""
         unit = scale[:, None]
-        log_prob: Tensor = self._distribution(params, unit).log_prob((target * unit).round().clamp(min=0.0))
-        return -log_prob
+        return torch.neg(self._distribution(params, unit).log_prob((target * unit).round().clamp(min=0.0)))
 
     def mean(self, params: Tensor) -> Tensor:
         """The mean, (B, H, C)."""
@@ -211,8 +209,7 @@ class Poisson(_CountDistribution):
         return distributions.Poisson(self.mean(params) * unit + SMALLEST, validate_args=False)
 
     def _ppf(self, params: Numbers, level: Numbers, unit: Numbers) -> Numbers:
-        counts: Numbers = stats.poisson.ppf(level, np.logaddexp(0, params[..., 0]) * unit + SMALLEST)
-        return counts
+        return np.asarray(stats.poisson.ppf(level, np.logaddexp(0, params[..., 0]) * unit + SMALLEST))
 
 
 class NegativeBinomial(_CountDistribution):
@@ -239,5 +236,4 @@ class NegativeBinomial(_CountDistribution):
     def _ppf(self, params: Numbers, level: Numbers, unit: Numbers) -> Numbers:
         mean = np.logaddexp(0, params[..., 0]) * unit + SMALLEST
         number = 1 / (np.logaddexp(0, params[..., 1]) + SMALLEST)
-        counts: Numbers = stats.nbinom.ppf(level, number, number / (number + mean))
-        return counts
+        return np.asarray(stats.nbinom.ppf(level, number, number / (number + mean)))

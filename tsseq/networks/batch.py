@@ -132,9 +132,8 @@ def drop_leading(batch: Batch, rows: Tensor, n: int) -> Batch:
     """The series ``rows`` (b,) of a batch without the first ``n`` rows of their context."""
 
     def shorter(channels: Channels) -> Channels:
-        return Channels(
-            channels.target[rows, n:], channels.past[rows, n:], channels.known[rows, n:], channels.static[rows]
-        )
+        target, past, known, static = channels
+        return Channels(target[rows, n:], past[rows, n:], known[rows, n:], static[rows])
 
     future = None if batch.future is None else batch.future[rows]
     units = (batch.codes[rows], batch.loc[rows], batch.scale[rows])

@@ -81,9 +81,8 @@ class Embedding(nn.Module):
     def forward(self, batch: Batch) -> Batch:
         """The batch with wider channels; the same shapes otherwise."""
         values, observed = batch.values, batch.observed
-        past = _look_up(values.past, observed.past, self.past)
-        known = _look_up(values.known, observed.known, self.known)
-        static = _look_up(values.static, observed.static, self.static)
+        covariates = zip(values[1:], observed[1:], (self.past, self.known, self.static))
+        past, known, static = (_look_up(*role) for role in covariates)
         if isinstance(self.series, nn.Embedding):
             vectors = self.series(batch.codes)  # (B, width)
             familiar = (batch.codes > 0)[:, None].expand_as(vectors).to(static[1].dtype)

@@ -172,8 +172,7 @@ class _RecurrentEncoder(Encoder):
         self.cell = _cell(spec, spec.bidirectional)
 
     def forward(self, batch: Batch) -> Tensor:
-        states, _ = self.run(batch)
-        return states
+        return self.run(batch)[0]
 
     def run(self, batch: Batch) -> tuple[Tensor, Any]:
         """All states (B, n, size), and the last one of every layer and direction as the cell hands it on."""
@@ -185,9 +184,12 @@ class _RecurrentEncoder(Encoder):
 
 
 def _cell(spec: _Recurrent, bidirectional: bool) -> Any:
+    """A new cell; an LSTM starts with open forget gates (Jozefowicz et al. 2015), torch's start half closed."""
     size, between = spec.hidden_size, spec.dropout if spec.n_layers > 1 else 0.0
     cell = spec.cell(size, size, spec.n_layers, batch_first=True, dropout=between, bidirectional=bidirectional)
-    _open_forget_gates(cell)
+    for name, bias in cell.named_parameters():
+        if isinstance(cell, nn.LSTM) and name.startswith("bias_ih"):
+            torch.unflatten(bias.data, 0, (4, -1))[1] += FORGET_BIAS  # gates: input, forget, cell, output
     return cell
 
 
@@ -227,10 +229,3 @@ def map_state(state: Any, function: Callable[[Tensor], Tensor]) -> Any:
 def merge_directions(state: Any, merge: nn.Module) -> Any:
     """States of two directions (layers * 2, B, hidden) as one, (layers, B, hidden)."""
     return map_state(state, lambda tensor: merge(torch.unflatten(tensor, 0, (-1, 2)).movedim(1, 2).flatten(2)))
-
-
-def _open_forget_gates(cell: nn.RNNBase) -> None:
-    """Let an LSTM start with open forget gates (Jozefowicz et al. 2015); torch's start half closed."""
-    for name, bias in cell.named_parameters():
-        if isinstance(cell, nn.LSTM) and name.startswith("bias_ih"):
-            torch.unflatten(bias.data, 0, (4, -1))[1] += FORGET_BIAS  # gates: input, forget, cell, output

@@ -90,9 +90,8 @@ class Seq2Seq(Seq2SeqOptions, Network):
         if not 0 <= self.teacher_forcing <= 1:
             raise ConfigError(f"teacher_forcing={self.teacher_forcing!r} must lie in 0..1.")
         if self.attention not in ATTENTION:
-            raise ConfigError(
-                f"attention={self.attention!r} is unknown; it is one of {', '.join(map(repr, ATTENTION))}."
-            )
+            known = ", ".join(map(repr, ATTENTION))
+            raise ConfigError(f"attention={self.attention!r} is unknown; it is one of {known}.")
         return _Seq2SeqNet(self, layout, n_params)
 
 
@@ -108,11 +107,9 @@ class _Attention(nn.Module):
     def forward(self, query: Tensor, memory: Tensor) -> Tensor:
         query, keys = self.query(query), self.key(memory)
         if self.score is None:
-            scores: Tensor = query @ keys.mT
-        else:
-            hidden = (query[:, :, None] + keys[:, None]).tanh()  # (B, m, n, hidden)
-            scores = self.score(hidden).squeeze(3)
-        return scores.softmax(dim=2)
+            return torch.softmax(query @ keys.mT, dim=2)
+        hidden = (query[:, :, None] + keys[:, None]).tanh()  # (B, m, n, hidden)
+        return torch.softmax(self.score(hidden).squeeze(3), dim=2)
 
 
 class _Seq2SeqNet(Autoregressive):

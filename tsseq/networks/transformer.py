@@ -10,17 +10,9 @@ from torch import Tensor, nn
 
 from tsseq.data.layout import Layout
 from tsseq.hints import documented
+from tsseq.networks import layers
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
-from tsseq.networks.layers import (
-    attention_options,
-    expand_attention,
-    future_known,
-    history,
-    n_history,
-    positions,
-    segments,
-)
 
 
 @dataclass(eq=False, repr=False)
@@ -91,12 +83,12 @@ class _TransformerNet(nn.Module):
         self.length, self.horizon_segment, self.unit = length, min(length, layout.horizon), length
         self.shape = (self.horizon_segment, layout.n_targets, n_params)
         self.n_context, n_horizon = -(-layout.context_length // length), -(-layout.horizon // self.horizon_segment)
-        self.register_buffer("places", positions(self.n_context + n_horizon, size), persistent=False)
-        self.embed = nn.Linear(length * n_history(layout), size)
+        self.register_buffer("places", layers.positions(self.n_context + n_horizon, size), persistent=False)
+        self.embed = nn.Linear(length * layers.n_history(layout), size)
         self.known = nn.Linear(self.horizon_segment * layout.n_known, size) if layout.n_known else None
         self.static = nn.Linear(layout.n_static, size, bias=False) if layout.n_static else None
         self.drop = nn.Dropout(spec.dropout)
-        options = attention_options(size, spec.n_heads, spec.feedforward_size, spec.dropout)
+        options = layers.attention_options(size, spec.n_heads, spec.feedforward_size, spec.dropout)
         options["norm_first"] = spec.norm_first
         self.encoder = nn.ModuleList(nn.TransformerEncoderLayer(**options) for _ in range(spec.n_layers))
         self.decoder = nn.ModuleList(nn.TransformerDecoderLayer(**options) for _ in range(spec.n_layers))
@@ -120,15 +112,16 @@ class _TransformerNet(nn.Module):
         tokens = horizon + last.self_attn(tokens, tokens, tokens)[0]
         query = last.norm2(tokens) if last.norm_first else last.norm1(tokens)
         weights = last.multihead_attn(query, context, context, need_weights=True)[1]  # (B, m, n)
-        return expand_attention(weights, batch, self.length, self.horizon_segment, self.layout.horizon)
+        return layers.expand_attention(weights, batch, self.length, self.horizon_segment, self.layout.horizon)
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Encoded segments of the context (B, n, hidden), and the segments of the horizon (B, m, hidden)."""
-        context = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
+        context = self.embed(layers.segments(layers.history(batch, self.layout), self.length, front=True))
         n, m = context.shape[1], len(self.places) - self.n_context
         horizon = context.new_zeros(len(context), m, context.shape[2])  # (B, m, hidden)
         if self.known is not None:
-            horizon = self.known(segments(future_known(batch, self.layout), self.horizon_segment, front=False))
+            known = layers.future_known(batch, self.layout)
+            horizon = self.known(layers.segments(known, self.horizon_segment, front=False))
         tokens = torch.cat([context, horizon], dim=1) + self.places[-(n + m) :]
         if self.static is not None:
             tokens = tokens + self.static(batch.values.static)[:, None]

@@ -77,9 +77,10 @@ class WindowsDataModule(pl.LightningDataModule):
         self.steps = epoch_plan(len(self.train), settings.batch_size)[1]
 
     def setup(self, stage: str) -> None:
-        """Put the rows on this rank's device."""
+        """Put the rows on this rank's device, and note which rank it is."""
         assert self.trainer is not None
         self.rows = DeviceRows(self.windows, self.trainer.strategy.root_device)
+        self.place = self.trainer.global_rank, self.trainer.world_size
 
     def train_dataloader(self) -> Loader:
         """Shuffled batches."""
@@ -90,9 +91,7 @@ class WindowsDataModule(pl.LightningDataModule):
         return self._loader(self.held_out, None) if len(self.held_out) else []
 
     def _loader(self, index: Index, seed: int | None) -> Loader:
-        trainer = self.trainer
-        assert trainer is not None
-        return Loader(self.rows, index, self.settings.batch_size, seed, trainer.global_rank, trainer.world_size)
+        return Loader(self.rows, index, self.settings.batch_size, seed, *self.place)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are gathered where they are used."""
@@ -101,9 +100,10 @@ class WindowsDataModule(pl.LightningDataModule):
 
 def _split(windows: Windows, share: float) -> tuple[Index, Index]:
     """Positions of training and validation rows: the last ``share`` of origin times."""
-    train, held_out = windows.split(share) if share else (np.arange(len(windows)), np.empty(0, dtype=np.int64))
-    if len(held_out) >= LEAST_VALIDATION and len(train):
-        return train, held_out
+    if share:
+        train, held_out = windows.split(share)
+        if len(held_out) >= LEAST_VALIDATION and len(train):
+            return train, held_out
     return np.arange(len(windows)), np.empty(0, dtype=np.int64)
 
 
@@ -118,14 +118,11 @@ def _trainer(settings: Training, validates: bool) -> pl.Trainer:
         callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
     if settings.verbose:
         callbacks.append(OneBar(refresh_rate=10))
+    names = ("max_epochs", "accelerator", "devices", "num_nodes", "precision")  # as Lightning takes them
     return pl.Trainer(
-        max_epochs=settings.max_epochs,
+        **{name: getattr(settings, name) for name in names},
         max_steps=-1 if settings.max_steps is None else settings.max_steps,
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.num_nodes,
         strategy=_strategy(settings),
-        precision=settings.precision,  # type: ignore[arg-type]
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
         enable_progress_bar=settings.verbose,
@@ -142,7 +139,6 @@ def _strategy(settings: Training) -> Any:
     several = settings.devices not in (1, "1", "auto") and settings.strategy == "auto"
     if not several or torch.distributed.is_torchelastic_launched():
         return settings.strategy
-    cpu = settings.accelerator == "cpu" or (settings.accelerator == "auto" and not torch.cuda.is_available())
-    if cpu:
+    if settings.accelerator == "cpu" or (settings.accelerator == "auto" and not torch.cuda.is_available()):
         return "ddp_fork"
     return "ddp_notebook" if "ipykernel" in sys.modules else "ddp_spawn"

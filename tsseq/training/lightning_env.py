@@ -19,12 +19,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Within it, Lightning says nothing but errors; afterwards everything is as it was."""
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    loggers += [
-        logger
-        for name, logger in logging.Logger.manager.loggerDict.items()
-        if name.startswith(LOGGERS) and isinstance(logger, logging.Logger)
-    ]
+    names = [name for name in logging.Logger.manager.loggerDict if name.startswith(LOGGERS)]
+    loggers = [logging.getLogger(name) for name in {*LOGGERS, *names}]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

@@ -55,11 +55,6 @@ class DeviceRows:
         future = target.nan_to_num(0.0) if training else None
         return unflatten(x.float(), self.layout, self.codes[rows], loc, scale, future), target
 
-    def weight(self, rows: Tensor) -> Tensor:
-        """(B, 1, C) what an error counts."""
-        weight: Tensor = self.store.weight[rows]
-        return weight.float()[:, None]  # (B, 1, C)
-
 
 class Shard(NamedTuple):
     """One rank's share of a batch.
@@ -109,7 +104,8 @@ class Loader:
             shard = whole[self.rank :: self.world]
             rows = torch.as_tensor(shard if len(shard) else whole[:1], device=self.rows.device)
             batch, target = self.rows.batch(rows, self.seed is not None)
-            yield Shard(batch, target, self.rows.weight(rows), len(shard) * self.world / len(whole))
+            weight = self.rows.store.weight[rows].float()[:, None]  # (B, 1, C)
+            yield Shard(batch, target, weight, len(shard) * self.world / len(whole))
 
     def _order(self) -> Index:
         if self.seed is None:
@@ -117,8 +113,8 @@ class Loader:
         once = self.steps == -(-len(self.index) // self.batch_size)
         needed = len(self.index) if once else self.steps * self.batch_size
         random = np.random.default_rng([self.seed, self.epoch])
-        passes = -(-needed // len(self.index))
-        return np.concatenate([random.permutation(self.index) for _ in range(passes)])[:needed]
+        passes = range(-(-needed // len(self.index)))
+        return np.concatenate([random.permutation(self.index) for _ in passes])[:needed]
 
 
 def prediction_batches(windows: Windows, device: torch.device) -> Iterator[tuple[Batch, Tensor]]:

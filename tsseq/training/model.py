@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from tsseq.heads import Head
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch, drop_leading, n_leading_missing
 from tsseq.networks.embedding import Embedding
+
+Draw: TypeAlias = Callable[[Tensor, int], Tensor]
 
 
 class Model(nn.Module):
@@ -41,7 +44,7 @@ class Model(nn.Module):
         is a number or a tensor (B,).
         """
         penalties: list[Tensor] = []
-        params = self._by_length(batch, partial(self._params, draw=None, copies=1, penalties=penalties))
+        params = self._by_length(batch, partial(self._params, penalties=penalties))
         return params, torch.cat(penalties) if penalties else None
 
     def attention(self, batch: Batch) -> Tensor:
@@ -81,15 +84,10 @@ class Model(nn.Module):
         return self._by_length(batch, params_of, by_row).transpose(0, 1)
 
     def _params(
-        self,
-        batch: Batch,
-        draw: Callable[[Tensor, int], Tensor] | None,
-        copies: int,
-        penalties: list[Tensor] | None = None,
+        self, batch: Batch, draw: Draw | None = None, copies: int = 1, penalties: list[Tensor] | None = None
     ) -> Tensor:
-        output = (
-            self.core(batch, draw or self._mean, copies) if isinstance(self.core, Autoregressive) else self.core(batch)
-        )
+        more = (draw or self._mean, copies) if isinstance(self.core, Autoregressive) else ()
+        output = self.core(batch, *more)
         params: Tensor = output[0] if isinstance(output, tuple) else output
         if isinstance(output, tuple) and penalties is not None:
             penalties.append(torch.as_tensor(output[1]).expand(len(batch.loc)))

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from tsseq.errors import TrainingDivergedError
 from tsseq.training.loader import Shard
@@ -80,8 +81,7 @@ class ForecastModule(pl.LightningModule):
         """AdamW, and a schedule that counts steps."""
         settings = self.settings
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=settings.weight_decay)
-        total = settings.max_epochs * self.steps
-        total = total if settings.max_steps is None else min(total, settings.max_steps)
+        total = min(settings.max_epochs * self.steps, settings.max_steps or math.inf)
         rate = {
             "exponential": lambda step: DECAY ** (step / self.steps),
             "cosine": lambda step: (1 + math.cos(math.pi * min(step / total, 1.0))) / 2,
@@ -92,11 +92,8 @@ class ForecastModule(pl.LightningModule):
 
     def get_extra_state(self) -> Tensor:
         """The history travels with the weights when other processes trained them."""
-        lengths = [len(values) for values in self.losses.values()]
-        table = torch.full((2, max(lengths)), torch.nan, dtype=torch.float64)
-        for row, values in zip(table, self.losses.values()):
-            row[: len(values)] = torch.tensor(values, dtype=torch.float64)
-        return table
+        rows = [torch.tensor(values, dtype=torch.float64) for values in self.losses.values()]
+        return pad_sequence(rows, batch_first=True, padding_value=math.nan)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Inverse of `get_extra_state`."""

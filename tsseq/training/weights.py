@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from threading import get_ident
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.utils.hooks import RemovableHandle
 
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
@@ -50,9 +50,8 @@ def to_arrays(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
         try:
             arrays[prefix + name] = tensor.detach().cpu().numpy().copy()
         except TypeError as error:
-            raise ConfigError(
-                f"the network has {name} in {tensor.dtype}, which has no place in a model file."
-            ) from error
+            problem = f"the network has {name} in {tensor.dtype}"
+            raise ConfigError(f"{problem}, which has no place in a model file.") from error
     return arrays
 
 
@@ -117,9 +116,8 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
-@contextmanager
-def _at_most(limit: int) -> Iterator[None]:
-    """Refuse a module of more parameters than ``limit`` while it is built: a file could ask for 10**9 layers."""
+def _at_most(limit: int) -> RemovableHandle:
+    """Within it, no module of more parameters than ``limit`` is built: a file could ask for 10**9 layers."""
     parameters, thread = {}, get_ident()
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
@@ -128,8 +126,4 @@ def _at_most(limit: int) -> Iterator[None]:
             if len(parameters) > limit:
                 raise ValueError(f"the network asks for more than the {limit} tensors that the weights may have")
 
-    hook = register_module_parameter_registration_hook(count)
-    try:
-        yield
-    finally:
-        hook.remove()
+    return register_module_parameter_registration_hook(count)
