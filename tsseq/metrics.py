@@ -662,8 +662,8 @@ def pesaran_timmermann(actual: ArrayLike, forecast: ArrayLike, last: ArrayLike =
     >>> round(test.statistic, 3), round(test.p_value, 3)
     (1.897, 0.029)
     """
-    pair = _pair(actual, forecast)
-    signs = [np.sign(np.asarray(pair[name]) - np.asarray(last, dtype=np.float64)) for name in _ERROR]
+    pair = _pair(actual, forecast).values()
+    signs = [np.sign(np.asarray(values) - np.asarray(last, dtype=np.float64)) for values in pair]
     known = np.isfinite(signs[0] + signs[1]) & (signs[0] != 0) & (signs[1] != 0)
     rises, forecast_rises = (sign[known] > 0 for sign in signs)
     n = len(rises)
