@@ -685,9 +685,7 @@ def _pair(actual: ArrayLike, forecast: ArrayLike, name: Hashable = "forecast") -
     return {"actual": pair[0], name: pair[1]}
 
 
-def _quantile_value(
-    metric: Callable[[Iterable[float]], Metric], actual: ArrayLike, quantiles: Mapping[float, ArrayLike]
-) -> float:
+def _quantile_value(metric: Callable[..., Metric], actual: ArrayLike, quantiles: Mapping[float, ArrayLike]) -> float:
     inputs: dict[Hashable, ArrayLike] = {}
     for level, values in quantiles.items():
         if not 0 <= level <= 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -51,9 +51,7 @@ class AlignedForecasts:
     levels: list[float]
 
     @classmethod
-    def of(
-        cls, forecasts: pd.DataFrame, mase_scale: pd.Series[float], rmsse_scale: pd.Series[float] | None
-    ) -> AlignedForecasts:
+    def of(cls, forecasts: pd.DataFrame, mase_scale: pd.Series[float], rmsse_scale: pd.Series[float] | None) -> Self:
         """Align a tidy table.
 
         Parameters

@@ -76,9 +76,8 @@ def diebold_mariano(
     """
     losses, baseline = np.asarray(loss, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
     if losses.shape != baseline.shape or losses.ndim != 1 or len(losses) <= horizon:
-        raise DataError(
-            f"two series of one length above horizon={horizon} were needed, not {losses.shape} and {baseline.shape}."
-        )
+        shapes = f"{losses.shape} and {baseline.shape}"
+        raise DataError(f"two series of one length above horizon={horizon} were needed, not {shapes}.")
     n = len(losses)
     mean, variance, statistic = map(float, _mean_test(losses - baseline, np.ones(n, dtype=np.bool_), n, horizon))
     if variance <= 0:

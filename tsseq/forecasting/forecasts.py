@@ -140,13 +140,12 @@ def _table(forecasts: Sequence[Forecasts], models: pd.Categorical, levels: Seque
     """The table of models that forecast the same rows."""
     coordinates = _coordinates(forecasts[0])
     n = len(coordinates["step"])
-    columns: dict[Any, Any] = {"model": models.repeat(n)}
-    for name, column in coordinates.items():  # text is not copied where pandas can share it
+    columns: dict[Any, Any] = {"model": models.repeat(n)} | coordinates
+    for name, column in coordinates.items() if len(forecasts) > 1 else ():
         if isinstance(column, np.ndarray):
             columns[name] = np.tile(column, len(forecasts))
-        else:
-            several = len(forecasts) > 1
-            columns[name] = pd.concat([column] * len(forecasts), ignore_index=True).array if several else column
+        else:  # text is not copied where pandas can share it
+            columns[name] = pd.concat([column] * len(forecasts), ignore_index=True).array
     columns["forecast"] = np.concatenate([single.point.ravel() for single in forecasts])
     for level in levels:
         at = [single.levels.index(level) + 1 if level in single.levels else 0 for single in forecasts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self
 
@@ -36,10 +37,7 @@ def _has_quantiles(regressor: NeuralRegressor) -> bool:
     return regressor.head is not None and type(regressor.head).icdf is not Head.icdf
 
 
-def _has_attention(regressor: NeuralRegressor) -> bool:
-    return regressor.network is not None and regressor.network.has_attention
-
-
+@dataclass(eq=False, repr=False)
 class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     """Train a sequence model on rows: windows of time series, or any table of numbers.
 
@@ -78,23 +76,16 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     1.0
     """
 
+    network: Network | None = None
+    head: Head | None = None
+    training: Training | None = None
+    layout: Layout | None = None
+
     @property
     def row_needs(self) -> RowNeeds:
         """What it can do with windows; with heads of counts and shares a constant context may change."""
         scalings = Point().scalings if self.head is None else self.head.scalings
         return RowNeeds(True, True, constant_contexts="last" not in scalings, scaling=scalings[0])
-
-    def __init__(
-        self,
-        network: Network | None = None,
-        head: Head | None = None,
-        training: Training | None = None,
-        layout: Layout | None = None,
-    ) -> None:
-        self.network = network
-        self.head = head
-        self.training = training
-        self.layout = layout
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train from scratch.
@@ -211,7 +202,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         ]
         return np.concatenate(paths).reshape(len(level), len(X), -1)
 
-    @available_if(_has_attention)
+    @available_if(lambda regressor: regressor.network is not None and regressor.network.has_attention)
     def attention(self, X: Any) -> Array:
         """How much every step looks at every row of the context; only there for networks with attention.
 

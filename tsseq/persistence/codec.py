@@ -316,9 +316,7 @@ def _fits(value: Any, hint: Any) -> bool:
         allowed: Any = {int: int, float: (int, float), Hashable: (str, int)}[hint]
         return isinstance(value, allowed) and not isinstance(value, bool)
     if origin is not None and issubclass(origin, Mapping):
-        return isinstance(value, origin) and all(
-            _fits(key, inner[0]) and _fits(item, inner[1]) for key, item in value.items()
-        )
+        return isinstance(value, origin) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
     if origin is not None and issubclass(origin, Sequence):
         return isinstance(value, origin) and not isinstance(value, str) and all(_fits(item, inner[0]) for item in value)
     return not isinstance(origin or hint, type) or isinstance(value, origin or hint)
