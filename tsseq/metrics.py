@@ -662,8 +662,8 @@ def pesaran_timmermann(actual: ArrayLike, forecast: ArrayLike, last: ArrayLike =
     >>> round(test.statistic, 3), round(test.p_value, 3)
     (1.897, 0.029)
     """
-    pair = _pair(actual, forecast)
-    signs = [np.sign(np.asarray(pair[name]) - np.asarray(last, dtype=np.float64)) for name in _ERROR]
+    pair = _pair(actual, forecast).values()
+    signs = [np.sign(np.asarray(values) - np.asarray(last, dtype=np.float64)) for values in pair]
     known = np.isfinite(signs[0] + signs[1]) & (signs[0] != 0) & (signs[1] != 0)
     rises, forecast_rises = (sign[known] > 0 for sign in signs)
     n = len(rises)
@@ -685,9 +685,7 @@ def _pair(actual: ArrayLike, forecast: ArrayLike, name: Hashable = "forecast") -
     return {"actual": pair[0], name: pair[1]}
 
 
-def _quantile_value(
-    metric: Callable[[Iterable[float]], Metric], actual: ArrayLike, quantiles: Mapping[float, ArrayLike]
-) -> float:
+def _quantile_value(metric: Callable[..., Metric], actual: ArrayLike, quantiles: Mapping[float, ArrayLike]) -> float:
     inputs: dict[Hashable, ArrayLike] = {}
     for level, values in quantiles.items():
         if not 0 <= level <= 1:

@@ -3,7 +3,4 @@
 from tsseq.classification.classifier import NeuralClassifier
 from tsseq.classification.labeller import NeuralLabeller
 
-__all__ = [
-    "NeuralClassifier",
-    "NeuralLabeller",
-]
+__all__ = ["NeuralClassifier", "NeuralLabeller"]

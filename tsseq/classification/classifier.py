@@ -68,9 +68,8 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         order = _stratified_order(codes[:, 0], training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
         self.network_, losses = fit_network(network, self.head_, training, Windows.of_rows(rows[order], y, layout))
-        self.history_ = pd.DataFrame(
-            {name: pd.Series(values, dtype=float) for name, values in losses.items()}
-        ).rename_axis("epoch")
+        columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
+        self.history_ = pd.DataFrame(columns).rename_axis("epoch")
 
     def _predict_rows(self, rows: Array, length: int) -> Array:
         """Probabilities (n, horizon, n_classes) of rows of ``length`` steps, in blocks of one size."""
@@ -78,8 +77,7 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         with torch.inference_mode():
             batches = prediction_batches(windows, torch.device("cpu"))
             parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in batches]
-        probabilities: Array = torch.cat(parts)[: len(rows)].numpy()  # the last block was filled up
-        return probabilities
+        return np.asarray(torch.cat(parts)[: len(rows)])  # the last block was filled up
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted classifier to a file without pickle; `tsseq.load` reads it.
@@ -297,9 +295,7 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         ndarray of shape (n,)
             Classes.
         """
-        best = self.predict_proba(X).argmax(1)
-        classes: NDArray[Any] = self.classes_[best]
-        return classes
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(1)])
 
     def _network(self) -> Network:
         network = self.network

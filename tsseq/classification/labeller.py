@@ -189,7 +189,6 @@ def _encode_labels(labels: list[NDArray[Any]], length: int) -> tuple[NDArray[Any
     numbers = np.full(len(flat), np.nan)
     classes, numbers[known] = np.unique(np.array(flat[known].tolist()), return_inverse=True)
     codes = np.full((len(labels), length), np.nan)
-    ends = np.cumsum([len(sequence) for sequence in labels])
-    for row, steps in zip(codes, np.split(numbers, ends[:-1])):
-        row[length - len(steps) :] = steps
+    steps = np.array([[len(sequence)] for sequence in labels])  # (n, 1)
+    codes[np.arange(length) >= length - steps] = numbers
     return classes, codes

@@ -13,9 +13,10 @@ from sklearn.base import clone
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import tidy_columns
 from tsseq.errors import ConfigError, NotEnoughHistory
+from tsseq.evaluation.backtest import fit_until
 from tsseq.evaluation.perturb import KINDS, halved, poisoned, shuffled
 from tsseq.evaluation.significance import diebold_mariano
-from tsseq.forecasting.base import BaseForecaster, as_forecaster, check_size
+from tsseq.forecasting.base import BaseForecaster, as_forecaster, check_size, seed_names
 from tsseq.typing import Array
 
 RESCALED, COPY, LAGGED, CHANCE, BETTER, UNSTABLE = 1e-6, 0.1, 0.95, 0.01, 0.05, 0.5
@@ -143,11 +144,11 @@ class _Case:
         """Fit a clone, whose own seed becomes ``seed`` where it is None; errors are those of the forecaster itself."""
         model = clone(as_forecaster(forecaster))
         params = model.get_params()
-        model.set_params(**{name: seed for name in _seed_names(model) if params[name] is None})
+        model.set_params(**{name: seed for name in seed_names(model) if params[name] is None})
         panel = model.to_panel(frame)
         consecutive = _consecutive(panel, model.task.context_length, model.task.horizon, n_cutoffs)
         cutoffs = consecutive[np.unique(np.linspace(0, len(consecutive) - 1, n_cutoffs).astype(int))]
-        _fitted_until(model, panel, consecutive[0])
+        fit_until(model, panel, consecutive[0])
         table = _judged(model.predict_at(frame, consecutive), panel)
         return cls(model, frame, panel, cutoffs, consecutive, table, seed, _levels(model, frame, cutoffs))
 
@@ -160,17 +161,6 @@ class _Case:
     def poisoned(self, cutoff: Any, kind: str) -> Frame:
         """The frame with another future."""
         return poisoned(self.frame, self.panel.schema, self.model.task.horizon, cutoff, kind)
-
-
-def _seed_names(model: BaseForecaster) -> list[str]:
-    """Names of the parameters that make a fit repeatable."""
-    return [name for name in model.get_params() if name.rpartition("__")[2] in ("seed", "random_state")]
-
-
-def _fitted_until(model: BaseForecaster, panel: Panel, cutoff: Any) -> BaseForecaster:
-    """Fit on the rows up to ``cutoff``, without series that are too short by then."""
-    known = panel.before(cutoff)
-    return model.fit(known.with_min_length(model.task.n_rows) if len(known) > 1 else known)
 
 
 def _consecutive(panel: Panel, length: int, horizon: int, n_cutoffs: int) -> pd.Index:
@@ -199,11 +189,10 @@ def _judged(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     """Add the last value, what happened, the mean absolute change over each step, and errors in units of it."""
     names = tidy_columns(table)
     last, actual = (_observed(table, names.id, time, panel) for time in ("cutoff", names.time))
-    table = table.assign(last=last, actual=actual, unit=np.abs(actual - last))
-    unit = table.groupby([*_series_keys(table), "step"], observed=True)["unit"].transform("mean")
+    table = table.assign(last=last, naive=np.abs(actual - last), error=np.abs(actual - table["forecast"]))
+    unit = table.groupby([*_series_keys(table), "step"], observed=True)["naive"].transform("mean")
     table["unit"] = unit.where(unit > 0)
-    table["error"] = (table["actual"] - table["forecast"]).abs() / table["unit"]
-    table["naive"] = (table["actual"] - table["last"]).abs() / table["unit"]
+    table[["error", "naive"]] = table[["error", "naive"]].div(table["unit"], axis=0)
     return table
 
 
@@ -215,11 +204,11 @@ def _series_keys(table: pd.DataFrame) -> list[Hashable]:
 
 def _observed(table: pd.DataFrame, ids: Hashable | None, times: Hashable, panel: Panel) -> Array:
     """(n,) values of the targets at the ids and timestamps of two columns; NaN where there are none."""
-    if ids is None:
-        rows = panel.times.get_indexer(pd.Index(table[times]))
-    else:
+    index, wanted = panel.times, pd.Index(table[times])
+    if ids is not None:
         index = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row), panel.times])
-        rows = index.get_indexer(pd.MultiIndex.from_frame(table[[ids, times]]))
+        wanted = pd.MultiIndex.from_frame(table[[ids, times]])
+    rows = index.get_indexer(wanted)
     targets = pd.Index(panel.schema.target).get_indexer(pd.Index(table["target"]))
     return np.where(rows >= 0, panel.values[rows, targets], np.nan)
 
@@ -272,7 +261,7 @@ def _future_in_fit(case: _Case) -> _Verdict:
     """Fitted on the rows up to the first cutoff of a frame that was read with noise after it."""
     first = case.consecutive[0]
     panel = clone(case.model).to_panel(case.poisoned(first, "noise"))
-    model = _fitted_until(clone(case.model), panel, first)
+    model = fit_until(clone(case.model), panel, first)
     changed = _n_different(case.ask([first]), case.ask([first], model=model))
     return _Verdict(changed == 0, changed, f"{changed} forecasts changed with rows that came after those of fit")
 
@@ -283,19 +272,18 @@ def _rescaled_history(case: _Case) -> _Verdict:
     doubled = 2 * case.ask(case.cutoffs, halved(case.frame, case.panel.schema, case.cutoffs[-1]))
     size = np.abs(expected)
     value = float(np.max(np.abs(doubled - expected) / np.where(size > 0, size, 1.0)))
-    same = value <= RESCALED
-    promised = " that log=True should prevent" if case.model.models_logs else " (log=True would prevent it)"
-    meaning = (
-        "forecasts of returns do not know of later splits" if same else f"a later split changes forecasts{promised}"
-    )
-    return _Verdict(same if same or case.model.models_logs else None, value, meaning)
+    if value <= RESCALED:
+        return _Verdict(True, value, "forecasts of returns do not know of later splits")
+    if case.model.models_logs:
+        return _Verdict(False, value, "a later split changes forecasts that log=True should prevent")
+    return _Verdict(None, value, "a later split changes forecasts (log=True would prevent it)")
 
 
 def _shuffled_returns(case: _Case) -> _Verdict:
     """A fit on changes in random order, against the last value."""
     frame = shuffled(case.frame, case.panel.schema, case.seed)
     panel, horizon = case.model.to_panel(frame), case.model.task.horizon
-    model = _fitted_until(clone(case.model), panel, case.consecutive[0])
+    model = fit_until(clone(case.model), panel, case.consecutive[0])
     table = _judged(model.predict_at(frame, case.consecutive), panel)
     losses = _losses(table)
     if len(losses) <= 2 * horizon:
@@ -310,9 +298,9 @@ def _copy_of_the_last_value(case: _Case) -> _Verdict:
     """How far forecasts one row ahead are from the last value."""
     table = case.forecasts.query("step == 1")
     value = float((table["forecast"] - table["last"]).abs().div(table["unit"]).mean())
-    meaning = f"forecasts one row ahead differ from the last value by {value:.2f} of the mean absolute change"
     end = ": this forecast is yesterday's value" if value < COPY else ""
-    return _Verdict(value >= COPY, value, meaning + end)
+    meaning = f"forecasts one row ahead differ from the last value by {value:.2f} of the mean absolute change{end}"
+    return _Verdict(value >= COPY, value, meaning)
 
 
 def _lags_the_last_change(case: _Case) -> _Verdict:
@@ -333,14 +321,13 @@ def _lags_the_last_change(case: _Case) -> _Verdict:
 
 def _spread_over_seeds(case: _Case) -> _Verdict:
     """Two more fits with other seeds."""
-    params = case.model.get_params()
-    names = _seed_names(case.model)
+    params, names = case.model.get_params(), seed_names(case.model)
     if not names:
         return _Verdict(None, np.nan, "the model has no parameter called seed or random_state")
     forecasts = [case.forecasts["forecast"]]
     for k in (1, 2):
         seeds = {name: params[name] + 1000 * k if isinstance(params[name], int) else k for name in names}
-        model = _fitted_until(clone(case.model).set_params(**seeds), case.panel, case.consecutive[0])
+        model = fit_until(clone(case.model).set_params(**seeds), case.panel, case.consecutive[0])
         forecasts.append(model.predict_at(case.frame, case.consecutive)["forecast"])
     value = float(np.nanmean(np.std(forecasts, axis=0) / case.forecasts["unit"].to_numpy()))
     return _Verdict(value <= UNSTABLE, value, f"seeds move forecasts by {value:.2f} of the mean absolute change")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,11 @@ from tsseq.evaluation.result import BacktestResult, naive_scales
 from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
 from tsseq.forecasting.forecasts import Forecasts, forecast_table
 from tsseq.forecasting.naive import Drift, LastValue, Mean, SeasonalNaive
+from tsseq.forecasting.rows import Levels
 from tsseq.typing import Array, Index
 
 CHUNK = 4096  # contexts at a time, so that they stay in the cache
+_Run: TypeAlias = tuple[dict[str, Any], Index, Array, tuple[float, ...]]  # record, origins, values, levels
 
 
 def backtest(
@@ -88,28 +90,24 @@ def backtest(
     folds = _folds(cutoffs, refit)
     forecasts = naive_forecasts(panel, cutoffs, leader.task.context_length, horizon)
     fits = [_fit_record(name, fold, fold[0], "here") for name in forecasts for fold in folds]
-    jobs = [
-        _job(name, model, panel if model is leader else model.to_panel(frame), refit, max_train_size, levels)
-        for name, model in models.items()
-    ]
-    runs = Parallel(n_jobs=n_jobs)(delayed(_run_fold)(job, fold) for job in jobs for fold in folds)
+    panels = {name: panel if model is leader else model.to_panel(frame) for name, model in models.items()}
+    fresh = bool(refit) or max_train_size is not None
+    jobs = [(name, clone(model) if fresh else model, panels[name]) for name, model in models.items()]
+    calls = (delayed(_run_fold)(*job, fold, max_train_size, levels) for job in jobs for fold in folds)
+    runs = Parallel(n_jobs=n_jobs)(calls)
     extended = next(iter(forecasts.values())).panel
-    for k, job in enumerate(jobs):
+    for k, (name, own) in enumerate(panels.items()):
         own_runs = runs[k * len(folds) : (k + 1) * len(folds)]
-        forecasts[job.name] = _joined(job, own_runs, extended if job.panel is panel else job.panel.extend(horizon))
+        forecasts[name] = _joined(own_runs, extended if own is panel else own.extend(horizon))
         fits += [run[0] for run in own_runs]
-    scales, apart = naive_scales(panel, panel.rules[0].season_length, cutoffs[0]), _stride(panel, cutoffs)
+    scales, at = naive_scales(panel, panel.rules[0].season_length, cutoffs[0]), panel.stamps.get_indexer(cutoffs)
+    apart = int(np.median(np.diff(at))) if len(at) > 1 else 1  # rows between neighbours: how far errors overlap
     sizes = scales["absolute"], horizon, apart, scales["squared"]
     return BacktestResult(forecast_table(forecasts), pd.DataFrame(fits), *sizes)
 
 
 def rolling_forecasts(
-    model: BaseForecaster,
-    frame: Frame,
-    cutoffs: Any,
-    *,
-    refit: bool | int = False,
-    max_train_size: int | None = None,
+    model: BaseForecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, max_train_size: int | None = None
 ) -> pd.DataFrame:
     """Forecasts of one model at past cutoffs, without naive ones or scores.
 
@@ -139,11 +137,11 @@ def rolling_forecasts(
     >>> rolling_forecasts(model, load_sample("airline"), ["1959-12-01"]).columns.tolist()
     ['cutoff', 'month', 'step', 'target', 'actual', 'forecast']
     """
-    job = _job("", model, model.to_panel(frame), refit, max_train_size, None)
-    stamps = stamps_like(job.panel.times, cutoffs).sort_values()
-    runs = [_run_fold(job, fold) for fold in _folds(stamps, refit)]
-    forecasts = _joined(job, runs, job.panel.extend(model.task.horizon))
-    return forecast_table({"": forecasts}).drop(columns="model")
+    panel = model.to_panel(frame)
+    model = clone(model) if refit or max_train_size is not None else model
+    stamps = stamps_like(panel.times, cutoffs).sort_values()
+    runs = [_run_fold("", model, panel, fold, max_train_size, None) for fold in _folds(stamps, refit)]
+    return forecast_table({"": _joined(runs, panel.extend(model.task.horizon))}).drop(columns="model")
 
 
 def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizon: int) -> dict[str, Forecasts]:
@@ -152,7 +150,10 @@ def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizo
     They are read straight from the panel, since naive models learn nothing.
     """
     rows = np.flatnonzero(panel.times.isin(cutoffs) & (panel.position >= context_length - 1))
-    models = _naive_models(panel.rules[0].season_length, context_length, horizon)
+    season, sizes = panel.rules[0].season_length, (np.zeros((1, context_length)), np.zeros((1, horizon)))
+    models: dict[str, Any] = {"last_value": LastValue(), "drift": Drift(), "mean": Mean()}
+    models |= {"seasonal_naive": SeasonalNaive(season)} if 1 < season <= context_length else {}
+    models = {name: model.fit(*sizes) for name, model in models.items()}
     values = {name: np.empty((len(rows), horizon, panel.n_targets, 1)) for name in models}
     for k in range(panel.n_targets):
         series = np.ascontiguousarray(panel.values[:, k])
@@ -166,13 +167,6 @@ def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizo
                 values[name][part, :, k, 0] = last + _continued(models[name], context, horizon)
     extended, origins = panel.extend(horizon), rows + horizon * panel.series_of(rows)
     return {name: Forecasts(extended, origins, array) for name, array in values.items()}
-
-
-def _naive_models(season: int, context_length: int, horizon: int) -> dict[str, Any]:
-    models: dict[str, Any] = {"last_value": LastValue(), "drift": Drift(), "mean": Mean()}
-    models |= {"seasonal_naive": SeasonalNaive(season)} if 1 < season <= context_length else {}
-    sizes = np.zeros((1, context_length)), np.zeros((1, horizon))
-    return {name: model.fit(*sizes) for name, model in models.items()}
 
 
 def _continued(model: Any, context: Array, horizon: int) -> Array:
@@ -191,11 +185,9 @@ def _leader(models: Mapping[str, BaseForecaster]) -> BaseForecaster:
     horizon, target = leader.task.horizon, leader.task.schema.target
     for name, model in models.items():
         task = as_forecaster(model).task
-        if task.horizon != horizon or task.schema.target != target:
-            what = (
-                f"{name!r} has horizon={task.horizon} and target={task.schema.target!r}, not {horizon} and {target!r}"
-            )
-            raise ConfigError(f"models are compared on one horizon and target: {what}.")
+        if (task.horizon, task.schema.target) != (horizon, target):
+            what = f"{name!r} has horizon={task.horizon} and target={task.schema.target!r}"
+            raise ConfigError(f"models are compared on one horizon and target: {what}, not {horizon} and {target!r}.")
     return leader
 
 
@@ -211,9 +203,8 @@ def _cutoffs(panel: Panel, task: Task, cutoffs: Any, n_cutoffs: int | None, stri
     last, needed = len(stamps) - 1 - task.horizon, task.n_rows - 1
     if last - stride * (n_cutoffs - 1) < needed:
         most = max(0, (last - needed) // stride + 1)
-        raise NotEnoughHistory(
-            f"{len(stamps)} timestamps leave room for {most} cutoffs {stride} apart, not {n_cutoffs}."
-        )
+        room = f"{len(stamps)} timestamps leave room for {most} cutoffs"
+        raise NotEnoughHistory(f"{room} {stride} apart, not {n_cutoffs}.")
     return stamps[last - stride * (n_cutoffs - 1) : last + 1 : stride]
 
 
@@ -225,57 +216,35 @@ def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
     return [cutoffs[start : start + every] for start in range(0, len(cutoffs), every)]
 
 
-class _Job(NamedTuple):
-    """One model, what it reads, and what is asked of it."""
-
-    name: str
-    model: BaseForecaster
-    panel: Panel
-    max_train_size: int | None
-    levels: Sequence[float] | None
+def fit_until(model: BaseForecaster, panel: Panel, cutoff: Any, max_train_size: int | None = None) -> BaseForecaster:
+    """Fit on the rows up to ``cutoff``, without series that are too short by then."""
+    known = panel.before(cutoff)
+    known = known if max_train_size is None else known.tail(max_train_size)
+    return model.fit(known.with_min_length(model.task.n_rows) if len(known) > 1 else known)
 
 
-def _job(
-    name: str,
-    model: BaseForecaster,
-    panel: Panel,
-    refit: bool | int,
-    max_train_size: int | None,
-    levels: Sequence[float] | None,
-) -> _Job:
-    fits_anew = bool(refit) or max_train_size is not None
-    levels = levels if levels is not None and model.has_quantiles else None
-    return _Job(name, clone(model) if fits_anew else model, panel, max_train_size, levels)
-
-
-def _run_fold(job: _Job, cutoffs: pd.Index) -> tuple[dict[str, Any], Index, Array]:
+def _run_fold(
+    name: str, model: BaseForecaster, panel: Panel, cutoffs: pd.Index, max_train_size: int | None, levels: Levels
+) -> _Run:
     """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them.
 
     Returns the record of the fit, the origins and their values, without the panel, which all folds share.
     """
-    model = job.model
+    levels = levels if levels is not None and model.has_quantiles else None
     usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0]
     if not usable:
-        known = job.panel.before(cutoffs[0])
-        known = known if job.max_train_size is None else known.tail(job.max_train_size)
-        model = clone(model).fit(known.with_min_length(model.task.n_rows) if len(known) > 1 else known)
-    forecasts = model.forecast_at(job.panel, cutoffs, job.levels)
-    record = _fit_record(job.name, cutoffs, model.fitted_until_, "before" if usable else "here")
-    return record, forecasts.origins, forecasts.values
+        model = fit_until(clone(model), panel, cutoffs[0], max_train_size)
+    forecasts = model.forecast_at(panel, cutoffs, levels)
+    record = _fit_record(name, cutoffs, model.fitted_until_, "before" if usable else "here")
+    return record, forecasts.origins, forecasts.values, forecasts.levels
 
 
-def _joined(job: _Job, runs: Sequence[tuple[dict[str, Any], Index, Array]], extended: Panel) -> Forecasts:
+def _joined(runs: Sequence[_Run], extended: Panel) -> Forecasts:
     """The folds of one model as one."""
-    _, origins, values = zip(*runs)
-    return Forecasts(extended, np.concatenate(origins), np.concatenate(values), tuple(job.levels or ()))
+    _, origins, values, levels = zip(*runs)
+    return Forecasts(extended, np.concatenate(origins), np.concatenate(values), levels[0])
 
 
 def _fit_record(name: str, cutoffs: pd.Index, until: Any, fitted: str) -> dict[str, Any]:
     served = {"model": name, "first_cutoff": cutoffs[0], "n_cutoffs": len(cutoffs)}
     return served | {"fitted_until": until, "fitted": fitted}
-
-
-def _stride(panel: Panel, cutoffs: pd.Index) -> int:
-    """Rows between neighbouring cutoffs; they tell how far forecast errors overlap."""
-    at = panel.stamps.get_indexer(cutoffs)
-    return int(np.median(np.diff(at))) if len(at) > 1 else 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from tsseq.data.frames import ParsedFrame, build_frame, parse_frame
+from tsseq.data.frames import build_frame, parse_frame
 from tsseq.data.panel import Frame
 from tsseq.data.schema import Schema
 from tsseq.typing import Array, Index
@@ -51,23 +52,17 @@ def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str)
     def change(values: Array, times: pd.Index, start: int = 0) -> Array:
         after = np.flatnonzero(times > cutoff)[start:]
         if np.isfinite(values[times <= cutoff]).any():
-            values[after] = _poison(rng, len(after), kind, bool(np.nanmin(values) >= 0))
+            noise = 100 * rng.normal(size=len(after))
+            noise = np.abs(noise) + 1e-3 if np.nanmin(values) >= 0 else noise
+            poisons: dict[str, float | Array] = {"missing": np.nan, "huge": 1e30, "noise": noise}
+            values[after] = poisons[kind]
         return values
 
-    def change_known(values: Array, times: pd.Index) -> Array:
-        return change(values, times, horizon)
-
     def choose(name: Hashable) -> Change | None:
-        return None if name in schema.static else change_known if name in schema.known else change
+        changes = partial(change, start=horizon) if name in schema.known else change
+        return None if name in schema.static else changes
 
     return _edited(frame, schema, choose)
-
-
-def _poison(rng: np.random.Generator, n: int, kind: str, positive: bool) -> Array:
-    if kind == "noise":
-        noise = 100 * rng.normal(size=n)
-        return np.abs(noise) + 1e-3 if positive else noise
-    return np.full(n, np.nan if kind == "missing" else 1e30)
 
 
 def halved(frame: Frame, schema: Schema, until: Any) -> Frame:
@@ -96,11 +91,10 @@ def halved(frame: Frame, schema: Schema, until: Any) -> Frame:
     def change(values: Array, times: pd.Index) -> Array:
         return np.where(times <= until, values / 2, values)
 
-    return _edited(frame, schema, lambda name: change if name in schema.target or _is_price(name) else None)
+    def choose(name: Hashable) -> Change | None:
+        return change if name in schema.target or str(name).lower() in PRICES else None
 
-
-def _is_price(name: Hashable) -> bool:
-    return str(name).lower() in PRICES
+    return _edited(frame, schema, choose)
 
 
 def shuffled(frame: Frame, schema: Schema, seed: int) -> Frame:
@@ -143,19 +137,14 @@ def shuffled(frame: Frame, schema: Schema, seed: int) -> Frame:
 def _edited(frame: Frame, schema: Schema, choose: Callable[[Hashable], Change | None]) -> Frame:
     """Apply to every series of a column the change that ``choose`` has for the name of the column."""
     parsed = parse_frame(frame, schema)
-    blocks = _series_rows(parsed)
+    stamps = pd.factorize(parsed.times, sort=True)[0]
+    codes = np.zeros(len(stamps), dtype=np.int64) if parsed.ids is None else pd.factorize(parsed.ids)[0]
+    order = np.lexsort((stamps, codes))
+    blocks = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)  # the rows of every series, in order of time
     columns = {name: _changed(column, choose(name), blocks, parsed.times) for name, column in parsed.columns.items()}
     ids = parsed.times if parsed.ids is None else parsed.ids  # a single series is laid out without ids
     copy = build_frame(parsed.layout, ids, parsed.times, columns)
     return copy.iloc[:, 0].rename(frame.name) if isinstance(frame, pd.Series) else copy
-
-
-def _series_rows(parsed: ParsedFrame) -> list[Index]:
-    """The rows of every series, in order of time."""
-    stamps = pd.factorize(parsed.times, sort=True)[0]
-    codes = np.zeros(len(stamps), dtype=np.int64) if parsed.ids is None else pd.factorize(parsed.ids)[0]
-    order = np.lexsort((stamps, codes))
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
 
 
 def _changed(column: pd.Series[Any], change: Change | None, blocks: list[Index], times: pd.Index) -> Any:

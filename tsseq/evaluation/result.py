@@ -349,9 +349,8 @@ class BacktestResult:
         """
         known = self.forecasts[self.forecasts["actual"].notna()]
         if known.empty:
-            raise DataError(
-                "no forecast has a known actual value: what happened after the cutoffs is not in the frame."
-            )
+            why = "what happened after the cutoffs is not in the frame"
+            raise DataError(f"no forecast has a known actual value: {why}.")
         n_models = self.forecasts["model"].nunique()
         return known[known.groupby(self.keys, observed=True)["forecast"].transform("count") == n_models]
 
@@ -385,11 +384,8 @@ class BacktestResult:
 
     def _tested(self, losses: pd.DataFrame, benchmark: pd.Series[float], alternative: Alternative) -> pd.DataFrame:
         """A row per model but the benchmark."""
-        tests = {
-            name: diebold_mariano(losses[name], benchmark, self.overlap, alternative)._asdict()
-            for name in losses.columns
-            if name != benchmark.name
-        }
+        losses = losses.drop(columns=benchmark.name)
+        tests = {name: diebold_mariano(losses[name], benchmark, self.overlap, alternative)._asdict() for name in losses}
         return pd.DataFrame(tests).T.rename_axis("model")
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
-from tsseq.data.tidy import TidyColumns, tidy_columns
+from tsseq.data.tidy import NAIVE, TidyColumns, tidy_columns
 from tsseq.errors import DataError
 from tsseq.evaluation.significance import direction_tests
 from tsseq.metrics import Metric, Term, metrics_for
 from tsseq.typing import Array, Index
-
-NAIVE_NAME = "last_value"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +51,7 @@ class AlignedForecasts:
     levels: list[float]
 
     @classmethod
-    def of(
-        cls, forecasts: pd.DataFrame, mase_scale: pd.Series[float], rmsse_scale: pd.Series[float] | None
-    ) -> AlignedForecasts:
+    def of(cls, forecasts: pd.DataFrame, mase_scale: pd.Series[float], rmsse_scale: pd.Series[float] | None) -> Self:
         """Align a tidy table.
 
         Parameters
@@ -100,7 +96,7 @@ class AlignedForecasts:
         rows = forecasts[list(roles.values())].iloc[:n][selection].reset_index(drop=True).set_axis(list(roles), axis=1)
         inputs = {name: array[:, selection] for name, array in values.items()} | {"actual": actual[selection]}
         models = list(model.categories[present])
-        naive = models.index(NAIVE_NAME) if NAIVE_NAME in models else None
+        naive = models.index(NAIVE[0]) if NAIVE[0] in models else None
         inputs["last"] = np.full(len(rows), np.nan) if naive is None else inputs["forecast"][naive]
         inputs["mase_scale"] = _scale_of(rows, mase_scale)
         inputs["rmsse_scale"] = np.full(len(rows), np.nan) if rmsse_scale is None else _scale_of(rows, rmsse_scale)
@@ -144,8 +140,7 @@ def _scale_of(keys: pd.DataFrame, scale: pd.Series[float]) -> Array:
     codes, ids = pd.factorize(keys["id"]) if "id" in keys else (0, [None])
     columns, targets = pd.factorize(keys["target"])
     table = scale.reindex(pd.MultiIndex.from_product([ids, list(targets)])).to_numpy(dtype=float)
-    values: Array = table.reshape(len(ids), len(targets))[codes, columns]
-    return values
+    return np.asarray(table.reshape(len(ids), len(targets))[codes, columns])
 
 
 class MetricSums(NamedTuple):
@@ -192,12 +187,11 @@ class MetricSums(NamedTuple):
         """
         sums: dict[Term, Array] = {}
         counts: dict[Term, Any] = {}
-        n = len(aligned.keys)
-        size = 1 if groups is None else int(groups.max()) + 1
+        shape, size = (len(aligned.models), len(aligned.keys)), 1 if groups is None else int(groups.max()) + 1
         for term in dict.fromkeys(term for metric in metrics for term in metric.terms):
-            rows = [np.broadcast_to(aligned.inputs[name], (len(aligned.models), n)) for name in term.inputs]
-            known = np.ones(n, dtype=np.bool_) if term.where is None else term.where(*(row[0] for row in rows))
-            values = np.empty((len(aligned.models), size))
+            rows = [np.broadcast_to(aligned.inputs[name], shape) for name in term.inputs]
+            known = np.ones(shape[1], dtype=np.bool_) if term.where is None else term.where(*(row[0] for row in rows))
+            values = np.empty((shape[0], size))
             for m, operands in enumerate(zip(*rows)):  # one model at a time stays in the cache
                 with np.errstate(divide="ignore", invalid="ignore"):
                     errors = term.function(*operands)
@@ -271,16 +265,8 @@ def score_table(aligned: AlignedForecasts, overlap: int, groups: Index | None = 
     """
     metrics = metrics_for(aligned.levels)
     scores = MetricSums.of(aligned, metrics.values(), groups).metrics(metrics, aligned.naive)
-    columns = {}
-    for name, values in scores.items():
-        columns[name] = values.T.ravel()
-        if name == "direction":
-            columns["direction_p"] = _direction_p_values(aligned, overlap, groups).T.ravel()
-    return pd.DataFrame(columns)
-
-
-def _direction_p_values(aligned: AlignedForecasts, overlap: int, groups: Index | None) -> Array:
-    """(M, G); signs are compared within every series, step and target."""
+    table = pd.DataFrame({name: values.T.ravel() for name, values in scores.items()})
+    # signs are compared within every series, step and target
     change, forecast_change = (aligned.inputs[name] - aligned.inputs["last"] for name in ("actual", "forecast"))
     group = np.zeros(len(change), dtype=np.int64) if groups is None else groups
     cell = group
@@ -288,4 +274,6 @@ def _direction_p_values(aligned: AlignedForecasts, overlap: int, groups: Index |
         codes, values = pd.factorize(aligned.keys[role])
         cell = cell * len(values) + codes
     date = pd.factorize(aligned.keys["cutoff"], sort=True)[0]
-    return direction_tests(change, forecast_change, pd.factorize(cell)[0], date, group, overlap)
+    p_values = direction_tests(change, forecast_change, pd.factorize(cell)[0], date, group, overlap)  # (M, G)
+    table.insert(table.columns.get_loc("direction") + 1, "direction_p", p_values.T.ravel())
+    return table

@@ -76,16 +76,12 @@ def diebold_mariano(
     """
     losses, baseline = np.asarray(loss, dtype=np.float64), np.asarray(benchmark, dtype=np.float64)
     if losses.shape != baseline.shape or losses.ndim != 1 or len(losses) <= horizon:
-        raise DataError(
-            f"two series of one length above horizon={horizon} were needed, not {losses.shape} and {baseline.shape}."
-        )
-    gap = losses - baseline
-    n, mean = len(gap), float(gap.mean())
-    variance = float(_long_run_variance(gap - mean, horizon, n))
+        shapes = f"{losses.shape} and {baseline.shape}"
+        raise DataError(f"two series of one length above horizon={horizon} were needed, not {shapes}.")
+    n = len(losses)
+    mean, variance, statistic = map(float, _mean_test(losses - baseline, np.ones(n, dtype=np.bool_), n, horizon))
     if variance <= 0:
         return Comparison(mean, 0.0, 1.0) if mean == 0 else Comparison(mean, float(np.sign(mean) * np.inf), 0.0)
-    correction = np.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)
-    statistic = float(mean / np.sqrt(variance / n) * correction)
     lower = float(stats.t.cdf(statistic, n - 1))
     p_value = {"less": lower, "greater": 1 - lower, "two-sided": 2 * min(lower, 1 - lower)}[alternative]
     return Comparison(mean, statistic, p_value)
@@ -289,29 +285,27 @@ def direction_tests(
         for m, row in enumerate(forecast_signs):
             products = signs * (row - np.bincount(cell, row)[cell] / size)
             covariances[m] = np.bincount(slot, products, counts.size).reshape(shape) / np.maximum(counts, 1)
-    return _p_values_above(covariances, counts > 0, overlap)
-
-
-def _p_values_above(values: Array, known: Mask, overlap: int) -> Array:
-    """(..., T) with gaps -> (...) one-sided p-values of a mean above 0."""
+    known = counts > 0
     n = known.sum(axis=-1)
-    mean = values.sum(axis=-1) / np.maximum(n, 1)
-    centred = np.where(known, values - mean[..., None], 0.0)
-    variance = _long_run_variance(centred, overlap, np.maximum(n, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correction = np.sqrt((n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n)
-        statistic = mean / np.sqrt(variance / n) * correction
+    mean, variance, statistic = _mean_test(covariances, known, n, overlap)
     p_values = stats.t.sf(statistic, np.maximum(n - 1, 1))
     p_values = np.where(variance > 0, p_values, np.where(mean > 0, 0.0, 1.0))
     return np.where(n > overlap, p_values, np.nan)
 
 
-def _long_run_variance(centred: Array, horizon: int, n: Any) -> Any:
-    """(..., T) -> (...) variance of ``n`` values with autocovariances up to ``horizon - 1``."""
-    length = centred.shape[-1]
-    lags = np.array(
-        [(centred[..., lag:] * centred[..., : max(length - lag, 0)]).sum(axis=-1) / n for lag in range(horizon)]
-    )  # (horizon, ...)
+def _mean_test(values: Array, known: Mask, n: Any, overlap: int) -> tuple[Any, Any, Any]:
+    """(..., T) with ``n`` values (...) between gaps of 0 -> their mean, its long-run variance, its statistic.
+
+    Autocovariances up to ``overlap - 1`` enter the variance; the statistic is corrected for small samples.
+    """
+    length, size = values.shape[-1], np.maximum(n, 1)
+    mean = values.sum(axis=-1) / size
+    centred = np.where(known, values - mean[..., None], 0.0)
+    products = [centred[..., lag:] * centred[..., : max(length - lag, 0)] for lag in range(overlap)]
+    lags = np.array([product.sum(axis=-1) / size for product in products])  # (overlap, ...)
     plain = lags[0] + 2 * lags[1:].sum(axis=0)
-    bartlett = 1 - np.arange(1, horizon) / horizon
-    return np.where(plain > 0, plain, lags[0] + 2 * np.tensordot(bartlett, lags[1:], axes=1))
+    bartlett = 1 - np.arange(1, overlap) / overlap
+    variance = np.where(plain > 0, plain, lags[0] + 2 * np.tensordot(bartlett, lags[1:], axes=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correction = np.sqrt((n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n)
+        return mean, variance, mean / np.sqrt(variance / n) * correction

@@ -393,9 +393,8 @@ def _row_keys(X: Any, schema: Schema) -> tuple[pd.Index | None, pd.Index]:
     """Id and time of every row, in the order of the rows; all series of a wide frame share its rows."""
     if not isinstance(X, (pd.Series, pd.DataFrame)):
         return None, pd.RangeIndex(X.shape[0] if hasattr(X, "shape") else len(X))
-    if isinstance(X, pd.DataFrame) and (X.columns.nlevels > 1 or holds_one_field(X, schema)):
-        ids, times = None, X.index
-    else:
+    ids, times = None, X.index
+    if not (isinstance(X, pd.DataFrame) and (X.columns.nlevels > 1 or holds_one_field(X, schema))):
         parsed = parse_frame(X, schema)
         ids, times = parsed.ids, parsed.times
     check_stamps(times)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from os import PathLike
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
 from tsseq.hints import RejectsForeignNames
 from tsseq.persistence.state import State, save_model
+
+History: TypeAlias = Frame | Panel | None
 
 
 class Task(NamedTuple):
@@ -128,11 +130,7 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         raise AssertionError("abstract")
 
     def forecast(
-        self,
-        frame: Frame | Panel | None = None,
-        steps: int | None = None,
-        levels: Levels = None,
-        future: Frame | None = None,
+        self, frame: History = None, steps: int | None = None, levels: Levels = None, future: Frame | None = None
     ) -> Forecasts:
         """What `predict` lays out, as arrays: one origin per series, the last observed row.
 
@@ -187,7 +185,7 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         """
         raise AssertionError("abstract")
 
-    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
+    def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         """The rows to come with empty known covariates: fill them in and give them to ``predict(future=)``.
 
         Parameters
@@ -204,18 +202,13 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         """
         raise AssertionError("abstract")
 
-    def _history(self, frame: Frame | Panel | None) -> Panel:
+    def _history(self, frame: History) -> Panel:
         """What to forecast from: ``frame``, or the end of the frame given to `fit`."""
         check_is_fitted(self, "fitted_until_")
         return self.panel_ if frame is None else self.to_panel(frame)
 
     def predict(
-        self,
-        frame: Frame | Panel | None = None,
-        *,
-        steps: int | None = None,
-        levels: Levels = None,
-        future: Frame | None = None,
+        self, frame: History = None, *, steps: int | None = None, levels: Levels = None, future: Frame | None = None
     ) -> pd.DataFrame:
         """Forecast the rows after the end of every series.
 
@@ -339,11 +332,9 @@ def check_fit_call(y: Any) -> None:
     caller = sys._getframe(2).f_locals.get("self")
     for name, step in caller.steps[:-1] if isinstance(caller, Pipeline) else ():
         if hasattr(step, "inverse_transform") and not isinstance(step, FunctionTransformer):
-            raise ConfigError(
-                f"the pipeline scales the target with {name!r} and would forecast in its units. Forecasters scale by "
-                f"themselves (scaling=...); for a regressor's own scaler write "
-                f"Forecaster(make_pipeline({step!r}, ...))."
-            )
+            advice = f"for a regressor's own scaler write Forecaster(make_pipeline({step!r}, ...))"
+            what = f"the pipeline scales the target with {name!r} and would forecast in its units"
+            raise ConfigError(f"{what}. Forecasters scale by themselves (scaling=...); {advice}.")
 
 
 def as_forecaster(candidate: Any) -> BaseForecaster:
@@ -351,6 +342,11 @@ def as_forecaster(candidate: Any) -> BaseForecaster:
     if not isinstance(candidate, BaseForecaster):
         raise ConfigError(f"a forecaster such as Forecaster(Ridge(), 5, 60) was needed, not {candidate!r}.")
     return candidate
+
+
+def seed_names(model: BaseForecaster) -> list[str]:
+    """Names of the parameters that make a fit repeatable."""
+    return [name for name in model.get_params() if name.rpartition("__")[2] in ("seed", "random_state")]
 
 
 def check_size(name: str, value: Any) -> None:

@@ -15,7 +15,7 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.scaling import Scaling, logged
 from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster, check_fit_call, check_size
+from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
 from tsseq.persistence.state import State, check_arrays
@@ -96,7 +96,7 @@ class ConformalForecaster(BaseForecaster):
     def to_panel(self, frame: Frame | Panel) -> Panel:
         return self._inner.to_panel(frame)
 
-    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
+    def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         return self._inner.make_future_frame(self._history(frame), steps)
 
     def check_parameters(self) -> None:
@@ -124,11 +124,7 @@ class ConformalForecaster(BaseForecaster):
         return self
 
     def forecast(
-        self,
-        frame: Frame | Panel | None = None,
-        steps: int | None = None,
-        levels: Levels = None,
-        future: Frame | None = None,
+        self, frame: History = None, steps: int | None = None, levels: Levels = None, future: Frame | None = None
     ) -> Forecasts:
         panel = self._history(frame)
         return self._with_quantiles(panel, self.forecaster_.forecast(panel, steps, None, future), levels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
-from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster, check_fit_call, check_size
+from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, check_size, seed_names
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
 from tsseq.persistence.state import State, check_arrays
@@ -90,8 +91,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         ConfigError
             The forecaster has no seed.
         """
-        params = as_forecaster(forecaster).get_params()
-        seeds = [name for name in params if name.rpartition("__")[2] in ("seed", "random_state")]
+        seeds = seed_names(as_forecaster(forecaster))
         if not seeds:
             what = f"{type(forecaster).__name__} has no parameter called seed or random_state"
             raise ConfigError(f"{what}; give a neural one training=Training().")
@@ -112,8 +112,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         dict
             By name.
         """
-        params: dict[str, Any] = self._get_params("forecasters", deep=deep)
-        return params
+        return dict(self._get_params("forecasters", deep=deep))
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, also of named forecasters, or replace these by name.
@@ -146,7 +145,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     def to_panel(self, frame: Frame | Panel) -> Panel:
         return self._current[self._longest].to_panel(frame)
 
-    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
+    def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         return self._current[self._longest].make_future_frame(self._history(frame), steps)
 
     def check_parameters(self) -> None:
@@ -155,12 +154,11 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         members = _members(self.forecasters)
         for member in members:
             member.check_parameters()
-        for name in ("horizon", "schema", "calendar"):
-            first, *others = (getattr(member.task, name) for member in members)
-            for value in others:
-                if value != first:
-                    what = f"one has {name}={value}, the first {first}"
-                    raise ConfigError(f"members forecast one horizon from the same columns: {what}.")
+        for name, member in product(("horizon", "schema", "calendar"), members):
+            first, value = getattr(members[0].task, name), getattr(member.task, name)
+            if value != first:
+                what = f"one has {name}={value}, the first {first}"
+                raise ConfigError(f"members forecast one horizon from the same columns: {what}.")
 
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Fit a clone of every forecaster; see `Forecaster.fit`."""
@@ -174,11 +172,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         return self
 
     def forecast(
-        self,
-        frame: Frame | Panel | None = None,
-        steps: int | None = None,
-        levels: Levels = None,
-        future: Frame | None = None,
+        self, frame: History = None, steps: int | None = None, levels: Levels = None, future: Frame | None = None
     ) -> Forecasts:
         panel = self._history(frame)
         return self._combined([member.forecast(panel, steps, levels, future) for member in self.forecasters_])
@@ -189,13 +183,10 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         return self._combined([member.forecast_at(panel, cutoffs, levels) for member in self.forecasters_])
 
     def _combined(self, members: list[Forecasts]) -> Forecasts:
-        longest = members[self._longest]
-        values = [
-            member.values
-            if member.values.shape == longest.values.shape
-            else member.values[np.searchsorted(member.origins, longest.origins)]
-            for member in members
-        ]
+        longest, values = members[self._longest], []
+        for member in members:
+            alike = member.values.shape == longest.values.shape
+            values.append(member.values[slice(None) if alike else np.searchsorted(member.origins, longest.origins)])
         return replace(longest, values=COMBINE[self.combine](np.stack(values), axis=0))
 
     @property
@@ -239,9 +230,8 @@ def _members(forecasters: Any) -> list[BaseForecaster]:
     """The forecasters of a list, without their names."""
     if not isinstance(forecasters, (list, tuple)) or not forecasters:
         raise ConfigError(f"a list of forecasters, or of (name, forecaster) pairs, was needed, not {forecasters!r}.")
-    names = [member[0] for member in forecasters if isinstance(member, tuple) and len(member) == 2]
+    named = [isinstance(member, tuple) and len(member) == 2 for member in forecasters]
+    names = [member[0] for member, has_name in zip(forecasters, named) if has_name]
     if len(set(names)) < len(names) or any("__" in str(name) for name in names):
         raise ConfigError(f"names of forecasters differ from one another and have no '__', unlike {names}.")
-    return [
-        as_forecaster(member[1] if isinstance(member, tuple) and len(member) == 2 else member) for member in forecasters
-    ]
+    return [as_forecaster(member[1] if has_name else member) for member, has_name in zip(forecasters, named)]

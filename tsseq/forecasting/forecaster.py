@@ -13,7 +13,7 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from tsseq.data.future import check_known
+from tsseq.data.future import check_known, with_known
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.scaling import Scaling
@@ -21,9 +21,9 @@ from tsseq.data.schema import Names, Schema
 from tsseq.data.timestamps import Calendar, stamps_like
 from tsseq.data.windows import RowNeeds, Windows, check_layout, check_length, layout_for
 from tsseq.errors import ConfigError, DataError
-from tsseq.forecasting.base import BaseForecaster, Task, check_fit_call, check_size
+from tsseq.forecasting.base import BaseForecaster, History, Task, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
-from tsseq.forecasting.rollout import Rollout, check_steps
+from tsseq.forecasting.rollout import Rollout
 from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
 from tsseq.hints import documented
 from tsseq.persistence.state import State, check_arrays
@@ -152,7 +152,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         """
         check_fit_call(y)
         regressor = self._new_regressor()
-        windows = self._training_windows(frame, RowNeeds.of(regressor))
+        windows = self.windows(frame)
         n_dropped = fit_rows(regressor, windows)
         if n_dropped:
             what = f"{n_dropped} of {len(windows)} training windows lack some target and are left out"
@@ -182,14 +182,12 @@ class Forecaster(FrameOptions, BaseForecaster):
         DataError
             The frame does not hold what is needed.
         """
-        return self._training_windows(frame, RowNeeds.of(self._new_regressor()))
-
-    def _training_windows(self, frame: Frame | Panel, needs: RowNeeds) -> Windows:
+        needs = RowNeeds.of(self._new_regressor())
         self.check_parameters()
         panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.task.schema, self.calendar)
         panel = panel.with_observed_categories()
-        joint = self.multivariate == "joint"
-        layout = layout_for(panel, int(self.context_length), int(self.horizon), joint, needs.reads_windows)
+        sizes = int(self.context_length), int(self.horizon)
+        layout = layout_for(panel, *sizes, self.multivariate == "joint", needs.reads_windows)
         check_length(panel, self.task.n_rows, "context_length + horizon")
         kind = needs.scaling if self.scaling is None else self.scaling
         return Windows.of(panel, layout, Scaling.learn(panel, kind, self.log, layout.horizon))
@@ -203,21 +201,16 @@ class Forecaster(FrameOptions, BaseForecaster):
         return Panel.from_frame(frame, schema, self.calendar, like)
 
     def forecast(
-        self,
-        frame: Frame | Panel | None = None,
-        steps: int | None = None,
-        levels: Levels = None,
-        future: Frame | None = None,
+        self, frame: History = None, steps: int | None = None, levels: Levels = None, future: Frame | None = None
     ) -> Forecasts:
-        steps = self._steps(steps, levels is not None)
-        rollout = self._rollout(frame, steps, future)
-        values = rollout.forecast(self.regressor_, levels)[:, :steps]
+        rollout = self._rollout(frame, steps, future, quantiles=levels is not None)
+        values = rollout.forecast(self.regressor_, levels)
         return Forecasts(rollout.panel, rollout.origins, values, tuple(levels or ()))
 
     @available_if(_has("sample"))
     def sample(
         self,
-        frame: Frame | Panel | None = None,
+        frame: History = None,
         n_paths: int = 100,
         *,
         steps: int | None = None,
@@ -256,16 +249,15 @@ class Forecaster(FrameOptions, BaseForecaster):
             There are no such steps or numbers of paths.
         """
         check_size("n_paths", n_paths)
-        steps = self._steps(steps, quantiles=True)
-        rollout = self._rollout(frame, steps, future)
-        paths = rollout.sample(self.regressor_, n_paths, seed)[:, :, :steps]  # (n_paths, S, steps, targets)
+        rollout = self._rollout(frame, steps, future, quantiles=True)
+        paths = rollout.sample(self.regressor_, n_paths, seed)  # (n_paths, S, steps, targets)
         columns: dict[Hashable, Array] = {}
         for k, name in enumerate(rollout.panel.schema.target):
             columns |= {f"{name}_path{path}": values.ravel() for path, values in enumerate(paths[..., k])}
-        return rollout.panel.to_frame(rollout.panel.steps_after(rollout.origins, steps).ravel(), columns)
+        return rollout.panel.to_frame(rollout.panel.steps_after(rollout.origins, rollout.steps).ravel(), columns)
 
     @available_if(_has("attention"))
-    def attention_weights(self, frame: Frame | Panel | None = None, *, future: Frame | None = None) -> pd.DataFrame:
+    def attention_weights(self, frame: History = None, *, future: Frame | None = None) -> pd.DataFrame:
         """How much each step of the forecast looks at each row of its context; only there for networks with attention.
 
         Parameters
@@ -281,8 +273,7 @@ class Forecaster(FrameOptions, BaseForecaster):
             One row per (id, target, step, row of the context), with the columns ``[id,] [target,] time, step,
             context_time, weight``. The weights of a step sum to 1; rows of one segment share alike.
         """
-        steps = self._steps(None, quantiles=False)
-        return self._rollout(frame, steps, future).attention_table(self.regressor_)
+        return self._rollout(frame, None, future).attention_table(self.regressor_)
 
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
         panel, layout = self._history(frame), self.layout_
@@ -328,7 +319,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         panel = self._history(frame)
         return skill(self.regressor_, Windows.of(panel, self.layout_, self.scaling_))
 
-    def make_future_frame(self, frame: Frame | Panel | None = None, steps: int | None = None) -> pd.DataFrame:
+    def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         panel, horizon = self._history(frame), self.layout_.horizon
         steps = horizon if steps is None else steps
         check_size("steps", steps)
@@ -372,27 +363,34 @@ class Forecaster(FrameOptions, BaseForecaster):
         if self.multivariate not in ("independent", "joint"):
             raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
 
-    def _history(self, frame: Frame | Panel | None) -> Panel:
-        check_is_fitted(self, "regressor_")
-        if frame is None:
-            return self.panel_
-        panel = self.to_panel(frame)
+    def _history(self, frame: History) -> Panel:
+        panel = super()._history(frame)
         fitted, present = self.schema_.dynamic, panel.schema.dynamic
         if present != fitted:
             raise DataError(f"fitted on the columns {fitted}, asked to predict from {present}.")
         return panel.recoded(self.panel_.categories)
 
-    def _rollout(self, frame: Frame | Panel | None, steps: int, future: Frame | None) -> Rollout:
+    def _rollout(self, frame: History, steps: int | None, future: Frame | None, *, quantiles: bool = False) -> Rollout:
+        """Look ``steps`` rows beyond the end of every series; ``future`` holds the known covariates to come.
+
+        Steps that cannot be known are refused: beyond the horizon, past covariates and some quantiles are not.
+        """
+        check_is_fitted(self, "regressor_")
+        length, horizon, past = self.layout_.context_length, self.layout_.horizon, self.schema_.past
+        steps = horizon if steps is None else steps
+        check_size("steps", steps)
+        if steps > horizon and past:
+            beyond = f"steps={steps} goes beyond horizon={horizon}, where the past covariates"
+            raise ConfigError(f"{beyond} {', '.join(map(str, past))} are unknown.")
+        if steps > horizon and quantiles and not hasattr(self.regressor_, "sample"):
+            raise ConfigError(f"quantiles end at horizon={horizon}: beyond it they would be too narrow. Raise horizon.")
         panel = self._history(frame)
         if not RowNeeds.of(self.regressor_).short_contexts:
-            check_length(panel, self.layout_.context_length, "context_length")
-        return Rollout.of(panel, self.layout_, self.scaling_, steps, future)
-
-    def _steps(self, steps: int | None, quantiles: bool) -> int:
-        check_is_fitted(self, "regressor_")
-        steps = self.layout_.horizon if steps is None else steps
-        check_steps(self.regressor_, self.layout_.horizon, self.schema_.past, steps, quantiles)
-        return steps
+            check_length(panel, length, "context_length")
+        history, n_rows = panel.tail(length), -(-steps // horizon) * horizon
+        extended = with_known(history.extend(n_rows), n_rows, future).left_padded(length + n_rows)
+        origins = extended.indptr[1:] - n_rows - 1
+        return Rollout(extended, origins, history.lengths, steps, self.layout_, self.scaling_)
 
     def to_state(self) -> State:
         check_is_fitted(self, "fitted_until_")

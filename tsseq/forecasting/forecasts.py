@@ -75,15 +75,12 @@ class Forecasts:
         DataFrame
             Columns ``<target>`` and ``<target>_q<level>``.
         """
-        return self.panel.to_frame(self.rows.ravel(), self._columns())
-
-    def _columns(self) -> dict[Hashable, Array]:
         flat = self.values.reshape(-1, *self.values.shape[2:])  # (n * steps, targets, 1 + Q)
         columns: dict[Hashable, Array] = {}
         for k, target in enumerate(self.panel.schema.target):
             columns[target] = flat[:, k, 0]
             columns |= {f"{target}_q{level:g}": flat[:, k, q + 1] for q, level in enumerate(self.levels)}
-        return columns
+        return self.panel.to_frame(self.rows.ravel(), columns)
 
     def table(self) -> pd.DataFrame:
         """One row per (id, cutoff, step, target); series in the order of the frame.
@@ -106,13 +103,9 @@ class Forecasts:
 
     def shares_rows_with(self, forecasts: Forecasts) -> bool:
         """Whether both forecast the same rows of equal panels, in the same order."""
-        panels = self.panel, forecasts.panel
-        alike = panels[0] is panels[1] or (
-            np.array_equal(panels[0].indptr, panels[1].indptr)
-            and panels[0].times.equals(panels[1].times)
-            and panels[0].ids.equals(panels[1].ids)
-        )
-        return alike and np.array_equal(self.origins, forecasts.origins)
+        one, other = self.panel, forecasts.panel
+        alike = np.array_equal(one.indptr, other.indptr) and one.times.equals(other.times) and one.ids.equals(other.ids)
+        return (one is other or alike) and np.array_equal(self.origins, forecasts.origins)
 
 
 def forecast_table(forecasts: Mapping[str, Forecasts]) -> pd.DataFrame:
@@ -147,8 +140,12 @@ def _table(forecasts: Sequence[Forecasts], models: pd.Categorical, levels: Seque
     """The table of models that forecast the same rows."""
     coordinates = _coordinates(forecasts[0])
     n = len(coordinates["step"])
-    columns: dict[Any, Any] = {"model": models.repeat(n)}
-    columns |= {name: _repeated(column, len(forecasts)) for name, column in coordinates.items()}
+    columns: dict[Any, Any] = {"model": models.repeat(n)} | coordinates
+    for name, column in coordinates.items() if len(forecasts) > 1 else ():
+        if isinstance(column, np.ndarray):
+            columns[name] = np.tile(column, len(forecasts))
+        else:  # text is not copied where pandas can share it
+            columns[name] = pd.concat([column] * len(forecasts), ignore_index=True).array
     columns["forecast"] = np.concatenate([single.point.ravel() for single in forecasts])
     for level in levels:
         at = [single.levels.index(level) + 1 if level in single.levels else 0 for single in forecasts]
@@ -172,10 +169,3 @@ def _coordinates(forecasts: Forecasts) -> dict[Any, Any]:
         "target": pd.Series(pd.Categorical.from_codes(codes, list(panel.schema.target))),
         "actual": forecasts.actual.ravel(),
     }
-
-
-def _repeated(column: Any, n: int) -> Any:
-    """A column ``n`` times over; text is not copied where pandas can share it."""
-    if isinstance(column, np.ndarray):
-        return np.tile(column, n)
-    return column if n == 1 else pd.concat([column] * n, ignore_index=True).array

@@ -157,9 +157,8 @@ class SeasonalNaive(_Naive):
     def _check(self) -> None:
         length = self.layout_.context_length
         if not isinstance(self.season_length, (int, np.integer)) or not 1 <= self.season_length <= length:
-            raise ConfigError(
-                f"season_length={self.season_length} must be 1 to context_length={length}; raise context_length."
-            )
+            wanted = f"must be 1 to context_length={length}; raise context_length"
+            raise ConfigError(f"season_length={self.season_length} {wanted}.")
 
     def _continue(self, context: Array, steps: Index) -> Array:
         season = self.season_length
@@ -203,8 +202,8 @@ class Mean(_Naive):
 
     def _continue(self, context: Array, steps: Index) -> Array:
         observed = np.isfinite(context)
-        counts = observed.sum(axis=1)
-        mean = np.where(counts > 0, np.where(observed, context, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
+        counts = np.where(observed.any(axis=1), observed.sum(axis=1), np.nan)
+        mean = np.where(observed, context, 0.0).sum(axis=1) / counts
         return np.repeat(mean[:, None], len(steps), axis=1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self
 
@@ -22,7 +23,6 @@ from tsseq.heads import Head, Point
 from tsseq.hints import RejectsForeignNames
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
-from tsseq.networks.batch import Batch
 from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.loader import prediction_batches
@@ -37,10 +37,7 @@ def _has_quantiles(regressor: NeuralRegressor) -> bool:
     return regressor.head is not None and type(regressor.head).icdf is not Head.icdf
 
 
-def _has_attention(regressor: NeuralRegressor) -> bool:
-    return regressor.network is not None and regressor.network.has_attention
-
-
+@dataclass(eq=False, repr=False)
 class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     """Train a sequence model on rows: windows of time series, or any table of numbers.
 
@@ -79,23 +76,16 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     1.0
     """
 
+    network: Network | None = None
+    head: Head | None = None
+    training: Training | None = None
+    layout: Layout | None = None
+
     @property
     def row_needs(self) -> RowNeeds:
         """What it can do with windows; with heads of counts and shares a constant context may change."""
         scalings = Point().scalings if self.head is None else self.head.scalings
         return RowNeeds(True, True, constant_contexts="last" not in scalings, scaling=scalings[0])
-
-    def __init__(
-        self,
-        network: Network | None = None,
-        head: Head | None = None,
-        training: Training | None = None,
-        layout: Layout | None = None,
-    ) -> None:
-        self.network = network
-        self.head = head
-        self.training = training
-        self.layout = layout
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train from scratch.
@@ -129,13 +119,15 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         self.one_output_ = y.ndim == 1
         self.layout_, self.n_features_in_ = windows.layout, windows.shape[1]
         self.head_ = Point() if self.head is None else clone(self.head)
-        self._check_head(windows)
+        bounded = (self.head_.lowest, self.head_.highest) != (-np.inf, np.inf)
+        targets = np.asarray(windows.targets()) if bounded else np.zeros(1)
+        kind, log = windows.scaling.kind, windows.scaling.log
+        self.head_.check(kind, log, float(np.nanmin(targets)), float(np.nanmax(targets)))
         network = LSTM() if self.network is None else self.network
         training = Training() if self.training is None else self.training
         self.network_, losses = fit_network(network, self.head_, training, windows)
-        self.history_ = pd.DataFrame(
-            {name: pd.Series(values, dtype=float) for name, values in losses.items()}
-        ).rename_axis("epoch")
+        columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
+        self.history_ = pd.DataFrame(columns).rename_axis("epoch")
         return self
 
     def predict(self, X: Any) -> Array:
@@ -174,11 +166,9 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self, "network_")
         if not isinstance(self.network_.core, Autoregressive):
-
-            def quantiles(batch: Batch, rows: Tensor) -> Tensor:
-                return self.head_.quantiles(self.network_(batch).float(), levels, batch.scale)
-
-            return self._run(X, quantiles).reshape(len(X), self.layout_.n_outputs, len(levels))
+            head, network = self.head_, self.network_
+            quantiles = self._run(X, lambda batch, rows: head.quantiles(network(batch).float(), levels, batch.scale))
+            return quantiles.reshape(len(X), self.layout_.n_outputs, len(levels))
         self.head_.quantiles(torch.zeros(1, 1, 1, self.head_.n_params), levels, torch.ones(1, 1))  # checks the levels
         paths = self.sample(X, sobol_uniforms(self.layout_.n_outputs)[:, None])
         return np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)  # (n, steps, Q)
@@ -212,7 +202,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         ]
         return np.concatenate(paths).reshape(len(level), len(X), -1)
 
-    @available_if(_has_attention)
+    @available_if(lambda regressor: regressor.network is not None and regressor.network.has_attention)
     def attention(self, X: Any) -> Array:
         """How much every step looks at every row of the context; only there for networks with attention.
 
@@ -231,13 +221,11 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     def _run(self, X: Any, function: Callable[..., Tensor], axis: int = 0) -> Array:
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
         check_is_fitted(self, "network_")
-        if isinstance(X, Windows):
-            windows = X
-        else:
-            windows = Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
+        if not isinstance(X, Windows):
+            X = Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
         with torch.inference_mode():
-            parts = [function(*batch) for batch in prediction_batches(windows, torch.device("cpu"))]
-        return torch.cat(parts, dim=axis).narrow(axis, 0, len(windows)).double().numpy()
+            parts = [function(*batch) for batch in prediction_batches(X, torch.device("cpu"))]
+        return torch.cat(parts, dim=axis).narrow(axis, 0, len(X)).double().numpy()
 
     def _rows_of(self, X: Array, y: Array) -> Windows:
         """The rows of a plain array as the trivial windows of a layout."""
@@ -247,11 +235,6 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             wanted = f"{layout.width} columns of X and {layout.n_outputs} of y"
             raise ConfigError(f"{layout} needs {wanted}; there are {X.shape[1]} and {n_outputs}.")
         return Windows.of_rows(X, y, layout)
-
-    def _check_head(self, windows: Windows) -> None:
-        bounded = (self.head_.lowest, self.head_.highest) != (-np.inf, np.inf)
-        y = np.asarray(windows.targets()) if bounded else np.zeros(1)
-        self.head_.check(windows.scaling.kind, windows.scaling.log, float(np.nanmin(y)), float(np.nanmax(y)))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -291,8 +274,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             If a number type of the network has no place in a model file.
         """
         check_is_fitted(self, "network_")
-        names = ["one_output_", *(name for name in ("feature_names_in_",) if hasattr(self, name))]
         config = {"parameters": self, "layout": self.layout_, "head": self.head_, "history": list(self.history_)}
+        names = [name for name in ("one_output_", "feature_names_in_") if hasattr(self, name)]
         arrays = {"history": self.history_.to_numpy()} | to_arrays(self.network_, "network/")
         return State(type(self), config | {name: getattr(self, name) for name in names}, arrays)
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tsseq.data.future import with_known
 from tsseq.data.layout import Layout
-from tsseq.data.panel import Frame, Panel
+from tsseq.data.panel import Panel
 from tsseq.data.scaling import Scaling
 from tsseq.data.tidy import key_names
 from tsseq.data.windows import Windows
-from tsseq.errors import ConfigError
-from tsseq.forecasting.base import check_size
 from tsseq.forecasting.rows import Levels, as_needed, check_observed, forecast_rows, in_units
 from tsseq.resampling.sobol import PATHS, sobol_uniforms
 from tsseq.typing import Array, Index
@@ -34,8 +31,8 @@ class Rollout:
         Row of the last observation.
     lengths : ndarray of shape (S,)
         Observed rows of each context.
-    n_blocks : int
-        How often ``layout.horizon`` rows come.
+    steps : int
+        Rows to forecast; the panel has them rounded up to whole blocks of ``layout.horizon``.
     layout : Layout
         Sizes of a row.
     scaling : Scaling
@@ -45,36 +42,28 @@ class Rollout:
     panel: Panel
     origins: Index
     lengths: Index
-    n_blocks: int
+    steps: int
     layout: Layout
     scaling: Scaling
 
-    @classmethod
-    def of(cls, panel: Panel, layout: Layout, scaling: Scaling, steps: int, future: Frame | None) -> Rollout:
-        """Look ``steps`` rows beyond the end of every series; ``future`` holds the known covariates to come."""
-        history = panel.tail(layout.context_length)
-        n_blocks = -(-steps // layout.horizon)
-        n_rows = n_blocks * layout.horizon
-        extended = with_known(history.extend(n_rows), n_rows, future).left_padded(layout.context_length + n_rows)
-        return cls(extended, extended.indptr[1:] - n_rows - 1, history.lengths, n_blocks, layout, scaling)
-
     def forecast(self, regressor: Any, levels: Levels) -> Array:
-        """(S, n_blocks * horizon, targets, 1 + Q): the point forecast, rolled forward, then quantiles.
+        """(S, steps, targets, 1 + Q): the point forecast, rolled forward, then quantiles.
 
         Beyond the first block, quantiles are those of sampled paths, which all series draw alike: what is forecast with
         a series does not change its quantiles.
         """
-        if levels is None or self.n_blocks == 1:
+        horizon = self.layout.horizon
+        if levels is None or self.steps <= horizon:
             return self._roll(lambda windows: forecast_rows(regressor, windows, levels))
-        first = replace(self, n_blocks=1)._roll(lambda windows: forecast_rows(regressor, windows, levels))
-        point = self._roll(lambda windows: forecast_rows(regressor, windows))
+        first = replace(self, steps=horizon).forecast(regressor, levels)
+        point = self.forecast(regressor, None)
         paths = self.sample(regressor, PATHS, seed=None)  # (n_paths, S, steps, targets)
         values = np.concatenate([point, np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)], axis=-1)
-        values[:, : self.layout.horizon] = first
+        values[:, :horizon] = first
         return values
 
     def sample(self, regressor: Any, n_paths: int, seed: int | None) -> Array:
-        """Paths (n_paths, S, n_blocks * horizon, targets) in the data's units, each going on from its own draws.
+        """Paths (n_paths, S, steps, targets) in the data's units, each going on from its own draws.
 
         Series are drawn independently; without a ``seed``, all by the same evenly spread numbers.
         """
@@ -91,28 +80,26 @@ class Rollout:
         return tiled._roll(draw)[..., 0].reshape(n_paths, len(self.origins), -1, self.panel.n_targets)
 
     def _roll(self, predict: Callable[[Windows], Array]) -> Array:
-        """(S, n_blocks * horizon, targets, K) block after block; the first of the K values becomes history."""
+        """(S, steps, targets, K) block after block; the first of the K values becomes history."""
         panel, horizon, blocks = self.panel, self.layout.horizon, []
-        for block in range(self.n_blocks):
-            origins = self.origins + block * horizon
+        for first in range(0, self.steps, horizon):
+            origins = self.origins + first
             blocks.append(predict(Windows.of(panel, self.layout, self.scaling, origins)))
-            panel = panel.with_values(
-                panel.steps_after(origins, horizon), slice(0, panel.n_targets), blocks[-1][..., 0]
-            )
-        return np.concatenate(blocks, axis=1)
+            rows, targets = panel.steps_after(origins, horizon), slice(0, panel.n_targets)
+            panel = panel.with_values(rows, targets, blocks[-1][..., 0])
+        return np.concatenate(blocks, axis=1)[:, : self.steps]
 
     def _uniforms(self, n_paths: int, seed: int | None) -> Iterator[Array]:
         """Uniform random numbers (channels, n_paths, S, n_outputs) of block after block."""
         n_channels, n_outputs = self.panel.n_targets // self.layout.n_targets, self.layout.n_outputs
-        shape = (n_channels, n_paths, len(self.origins), n_outputs)
+        shape, n_blocks = (n_channels, n_paths, len(self.origins), n_outputs), -(-self.steps // self.layout.horizon)
         if seed is None:
-            uniforms = sobol_uniforms(self.n_blocks * n_channels * n_outputs)
-            for block in np.split(uniforms, self.n_blocks, axis=1):
+            for block in np.split(sobol_uniforms(n_blocks * n_channels * n_outputs), n_blocks, axis=1):
                 by_channel = block.reshape(n_paths, n_channels, 1, n_outputs).swapaxes(0, 1)
                 yield np.broadcast_to(by_channel, shape)
         else:
             random = np.random.default_rng(seed)
-            for _ in range(self.n_blocks):
+            for _ in range(n_blocks):
                 yield random.random(shape)
 
     def attention_table(self, regressor: Any) -> pd.DataFrame:
@@ -134,15 +121,3 @@ class Rollout:
         columns |= {time_name: panel.times.take(origin + 1 + step), "step": step + 1}
         columns |= {"context_time": panel.times.take(origin - length + 1 + row)}
         return pd.DataFrame(columns | {"weight": weights[channel, series, step, row]})
-
-
-def check_steps(regressor: Any, horizon: int, past: Sequence[Hashable], steps: Any, quantiles: bool) -> None:
-    """Refuse steps that cannot be known: beyond the horizon, past covariates and some regressors' quantiles are not."""
-    check_size("steps", steps)
-    if steps > horizon and past:
-        named = ", ".join(map(str, past))
-        raise ConfigError(
-            f"steps={steps} goes beyond horizon={horizon}, where the past covariates {named} are unknown."
-        )
-    if steps > horizon and quantiles and not hasattr(regressor, "sample"):
-        raise ConfigError(f"quantiles end at horizon={horizon}: beyond it they would be too narrow. Raise horizon.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -42,23 +43,19 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
     windows = as_needed(regressor, windows)
     observed = windows.n_observed_targets()
     if not observed.any():
-        names = ", ".join(repr(name) for name in windows.panel.schema.target)
+        names = ", ".join(map(repr, windows.panel.schema.target))
         raise DataError(f"the target {names} has no observed value in any of {len(windows)} training windows.")
     keep, n_dropped = windows.trainable(), 0
     if not RowNeeds.of(regressor).reads_windows:
         complete = observed == windows.layout.n_outputs
         n_dropped = int((~complete).sum())
         if not complete.any():
-            raise DataError(
-                f"none of {n_dropped} training windows has all its targets, which {type(regressor).__name__} needs."
-            )
+            none = f"none of {n_dropped} training windows has all its targets"
+            raise DataError(f"{none}, which {type(regressor).__name__} needs.")
         keep = keep & complete if (keep & complete).any() else complete
     windows = windows[keep] if keep.any() else windows
-    try:
+    with _explained(regressor, windows):
         regressor.fit(windows, windows.targets())
-    except ValueError as error:
-        _explain(error, regressor, windows)
-        raise
     return n_dropped
 
 
@@ -88,7 +85,14 @@ def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Ar
     """
     check_observed(windows)
     windows = as_needed(regressor, windows)
-    return in_units(windows, scaled_predictions(regressor, windows, levels))
+    with _explained(regressor, windows):
+        scaled = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
+    if levels is not None:
+        if not hasattr(regressor, "predict_quantiles"):
+            advice = "wrap the forecaster in ConformalForecaster(...), or use a neural forecaster with head=Quantiles"
+            raise ConfigError(f"{type(regressor).__name__} has no quantiles; {advice}([...]).")
+        scaled = np.concatenate([scaled, regressor.predict_quantiles(windows, levels)], axis=-1)
+    return in_units(windows, scaled)
 
 
 def as_needed(regressor: Any, windows: Windows) -> Windows:
@@ -115,24 +119,6 @@ def in_units(windows: Windows, scaled: Array) -> Array:
     return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
 
 
-def scaled_predictions(regressor: Any, windows: Windows, levels: Levels = None) -> Array:
-    """Scaled predictions (n, horizon * n_targets, 1 + Q)."""
-    try:
-        point = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
-    except ValueError as error:
-        _explain(error, regressor, windows)
-        raise
-    if levels is None:
-        return point
-    if not hasattr(regressor, "predict_quantiles"):
-        name = type(regressor).__name__
-        raise ConfigError(
-            f"{name} has no quantiles; wrap the forecaster in ConformalForecaster(...), "
-            "or use a neural forecaster with head=Quantiles([...])."
-        )
-    return np.concatenate([point, regressor.predict_quantiles(windows, levels)], axis=-1)
-
-
 def skill(regressor: Any, windows: Windows) -> float:
     """Skill against repeating the last value, ``1 - MAE / MAE_naive``, in units of each series' own scale."""
     scaled = np.asarray(windows.targets()).reshape(len(windows), windows.layout.horizon, -1)
@@ -140,18 +126,24 @@ def skill(regressor: Any, windows: Windows) -> float:
     errors = []
     for model in (regressor, LastValue().fit(windows, windows.targets())):
         windows = as_needed(model, windows)
-        forecast = windows.affine.undo(scaled_predictions(model, windows)[..., 0].reshape(scaled.shape))
+        with _explained(model, windows):
+            predicted = np.asarray(model.predict(windows), dtype=np.float64)
+        forecast = windows.affine.undo(predicted.reshape(scaled.shape))
         errors.append(float(np.nansum(np.abs(actual - forecast) / windows.series_scale[:, None])))
     return 1 - errors[0] / errors[1] if errors[1] > 0 else 0.0
 
 
-def _explain(error: ValueError, regressor: Any, windows: Windows) -> None:
+@contextmanager
+def _explained(regressor: Any, windows: Windows) -> Iterator[None]:
     """Turn a regressor's refusal of missing values or of several outputs into advice in our words."""
-    name, n_outputs = type(regressor).__name__, windows.layout.n_outputs
-    if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
-        advice = f"use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
-        raise DataError(f"{name} takes no missing values, and some contexts have them; {advice}.") from error
-    if "1d array" in str(error) and n_outputs > 1:
-        raise ConfigError(
-            f"{name} predicts one number, and {n_outputs} are needed; use MultiOutputRegressor({name}())."
-        ) from error
+    try:
+        yield
+    except ValueError as error:
+        name, n_outputs = type(regressor).__name__, windows.layout.n_outputs
+        if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
+            advice = f"use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
+            raise DataError(f"{name} takes no missing values, and some contexts have them; {advice}.") from error
+        if "1d array" in str(error) and n_outputs > 1:
+            needed = f"{name} predicts one number, and {n_outputs} are needed"
+            raise ConfigError(f"{needed}; use MultiOutputRegressor({name}()).") from error
+        raise

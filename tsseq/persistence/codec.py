@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -145,11 +146,9 @@ def time_dtype(times: pd.Index) -> str:
     if isinstance(times, pd.RangeIndex):
         return "range"
     if isinstance(times.dtype, (np.dtype, pd.DatetimeTZDtype, pd.PeriodDtype)):
-        try:
+        with suppress(TypeError):
             if pd.api.types.pandas_dtype(text) == times.dtype:
                 return text
-        except TypeError:
-            pass
     raise ConfigError(f"timestamps of dtype {text} have no place in a model file; use a plain time zone or frequency.")
 
 
@@ -264,11 +263,8 @@ def _encode_index(index: pd.Index, kinds: Kinds, where: str) -> dict[str, Any]:
     for item in index:
         if item is not None and (isinstance(item, bool) or not isinstance(item, (str, int, np.integer))):
             raise ConfigError(f"{where} in a model file are texts or whole numbers, not {item!r}.")
-    tree = {
-        "index": encode(list(index), kinds, where),
-        "dtype": str(index.dtype),
-        "name": encode(index.name, kinds, where),
-    }
+    items, name = encode(list(index), kinds, where), encode(index.name, kinds, where)
+    tree = {"index": items, "dtype": str(index.dtype), "name": name}
     if isinstance(index.dtype, pd.CategoricalDtype):
         tree["categories"] = _encode_index(index.dtype.categories, kinds, where)
         tree["ordered"] = bool(index.dtype.ordered)
@@ -320,9 +316,7 @@ def _fits(value: Any, hint: Any) -> bool:
         allowed: Any = {int: int, float: (int, float), Hashable: (str, int)}[hint]
         return isinstance(value, allowed) and not isinstance(value, bool)
     if origin is not None and issubclass(origin, Mapping):
-        return isinstance(value, origin) and all(
-            _fits(key, inner[0]) and _fits(item, inner[1]) for key, item in value.items()
-        )
+        return isinstance(value, origin) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
     if origin is not None and issubclass(origin, Sequence):
         return isinstance(value, origin) and not isinstance(value, str) and all(_fits(item, inner[0]) for item in value)
     return not isinstance(origin or hint, type) or isinstance(value, origin or hint)
@@ -330,9 +324,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _alias(offset: pd.DateOffset, where: str) -> str:
     """Text from which pandas makes the same offset again."""
-    try:
+    with suppress(ValueError):
         if pd.tseries.frequencies.to_offset(offset.freqstr) == offset:
             return str(offset.freqstr)
-    except ValueError:
-        pass
     raise ConfigError(f"{where} holds {offset!r}, which has no alias; use one such as 'MS', or an exchange code.")

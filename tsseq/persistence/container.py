@@ -24,22 +24,10 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 FORMAT = 2
 MANIFEST = "manifest.json"
-MEMBERS = {
-    1: ("config.json", "weights.safetensors", "state.safetensors"),
-    2: ("config.json", "arrays.safetensors"),
-}
+MEMBERS = {1: ("config.json", "weights.safetensors", "state.safetensors"), 2: ("config.json", "arrays.safetensors")}
 LIBRARIES = ("tsseq", "torch", "numpy", "pandas", "safetensors")
 # what zipfile and the manifest raise, where the fields of an archive contradict each other
-BROKEN = (
-    zipfile.BadZipFile,
-    struct.error,
-    ValueError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-    OverflowError,
-)
+BROKEN = zipfile.BadZipFile, struct.error, ValueError, TypeError, AttributeError, RuntimeError, EOFError, OverflowError
 
 
 def write(path: StrPath, members: Mapping[str, bytes]) -> None:

@@ -13,7 +13,7 @@ from tsseq import classification, forecasting, heads, networks
 from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Panel
-from tsseq.data.scaling import Scaling
+from tsseq.data.scaling import LEARNT, Scaling
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import TIME_RULES
 from tsseq.errors import ConfigError, ModelFileError
@@ -94,9 +94,7 @@ def _by_name(argument: str, classes: Sequence[type[Any]], base: type[Any]) -> Ki
 CLASSES_1 = {"Form": "FrameLayout"}
 ARRAYS_1 = {"rank": "panel/input_order", "history": "regressor/history"}
 ARRAYS_1 |= {name: f"panel/{name}" for name in ("values", "static", "indptr", "times")}
-ARRAYS_1 |= {
-    name: f"scaling/{name}" for name in ("scale", "weight", "centre", "spread", "static_centre", "static_spread")
-}
+ARRAYS_1 |= {name: f"scaling/{name}" for name in LEARNT}
 
 
 def _upgrade_1(config: Any, arrays: Arrays) -> tuple[Any, Arrays]:
@@ -128,12 +126,8 @@ def _upgrade_regressor_1(config: Any, tree: Any, arrays: Arrays) -> tuple[Any, A
     tree["config"]["layout"] = layout
     learnt = {"parameters": regressor, "layout": regressor["arguments"].get("layout") or layout}
     if "head" in config:
-        sizes = layout["arguments"]
-        learnt |= {
-            "history": config["history"],
-            "head": config["head"],
-            "one_output_": sizes["horizon"] * sizes["n_targets"] == 1,
-        }
+        one_output = layout["arguments"]["horizon"] * layout["arguments"]["n_targets"] == 1
+        learnt |= {"history": config["history"], "head": config["head"], "one_output_": one_output}
     tree["parts"]["regressor"] = _tree(regressor["kind"], learnt)
     return tree, {ARRAYS_1.get(name, f"regressor/network/{name}"): array for name, array in arrays.items()}
 
