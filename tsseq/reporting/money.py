@@ -11,8 +11,7 @@ from tsseq.reporting import charts
 from tsseq.reporting import html as page
 from tsseq.reporting.html import number, percent
 from tsseq.resampling.trials import Trials
-from tsseq.trading.book import Book
-from tsseq.trading.costs import break_even_cost, cost_sweep
+from tsseq.trading.book import Book, break_even_cost, cost_sweep
 from tsseq.trading.execution import EXECUTIONS
 from tsseq.trading.statistics.deflated_sharpe import deflated_sharpe
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -56,26 +57,25 @@ class Execution:
     caveat: str | None = None
 
 
+_THAT_CLOSE = "orders fill at the very close that decided them"
 # The first that the prices allow is the default.
 EXECUTIONS = {
     execution.name: execution
     for execution in (
-        Execution(
-            "next_open", "orders fill at the open after the decision", 1, lambda bars: bars.open, needs_opens=True
-        ),
-        Execution("next_close", "orders fill at the close after the decision", 1, lambda bars: bars.close),
+        Execution("next_open", "orders fill at the open after the decision", 1, attrgetter("open"), needs_opens=True),
+        Execution("next_close", "orders fill at the close after the decision", 1, attrgetter("close")),
         Execution(
             "close",
-            "orders fill at the very close that decided them",
+            _THAT_CLOSE,
             0,
-            lambda bars: bars.close,
-            caveat="execution='close': orders fill at the very close that decided them, which hardly anyone can trade.",
+            attrgetter("close"),
+            caveat=f"execution='close': {_THAT_CLOSE}, which hardly anyone can trade.",
         ),
         Execution(
             "same_bar",
             "orders earn the bar that decided them, which nobody can",
             0,
-            lambda bars: bars.last_close,
+            attrgetter("last_close"),
             caveat="LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it "
             "only shows what a look-ahead error is worth.",
         ),
@@ -129,15 +129,15 @@ class Orders(NamedTuple):
     targets: Array
 
 
-def checked_execution(execution: str | None, table: PriceTable) -> Execution:
-    """Look up how orders fill; by default, as honestly as the prices allow."""
+def opened(execution: str | None, table: PriceTable, start: int) -> tuple[Execution, Market]:
+    """Look up how orders fill, by default as honestly as the prices allow; and the prices from bar ``start`` on."""
     if execution is None:
-        return next(rule for rule in EXECUTIONS.values() if table.opens is not None or not rule.needs_opens)
+        execution = next(name for name, rule in EXECUTIONS.items() if table.opens is not None or not rule.needs_opens)
     if execution not in EXECUTIONS:
         raise ConfigError(f"execution is {execution!r}; it must be one of {listed(EXECUTIONS, len(EXECUTIONS))}.")
     if EXECUTIONS[execution].needs_opens and table.opens is None:
         raise ConfigError(f"execution={execution!r} needs opens beside a price of 'close'. Pass them, or 'next_close'.")
-    return EXECUTIONS[execution]
+    return EXECUTIONS[execution], market_of(table, EXECUTIONS[execution], start)
 
 
 def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, Array]:
@@ -167,7 +167,8 @@ def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, 
 
 def market_of(table: PriceTable, execution: Execution, start: int) -> Market:
     """Fill the gaps of the prices; interest runs from bar ``start`` on."""
-    closes = _carried(table.closes)
+    # Before its first price an asset cannot be held, so any number does.
+    closes = pd.DataFrame(table.closes).ffill().fillna(1.0).to_numpy()
     last_close = np.vstack([closes[:1], closes[:-1]])
     priced = ~np.isnan(table.closes)
     ended = ~np.logical_or.accumulate(priced[::-1])[::-1]
@@ -176,9 +177,9 @@ def market_of(table: PriceTable, execution: Execution, start: int) -> Market:
         priced &= ~np.isnan(opens)
     fills = np.where(priced, execution.price(BarPrices(opens, closes, last_close)), last_close)
     seconds = table.dates.as_unit("s").asi8
-    days = np.diff(seconds, prepend=seconds[0]) / 86_400
-    days[: start + 1] = 0.0
-    return Market(table.dates, table.assets, closes, fills, priced, ended, days / 365)
+    years = np.diff(seconds, prepend=seconds[0]) / 86_400 / 365
+    years[: start + 1] = 0.0
+    return Market(table.dates, table.assets, closes, fills, priced, ended, years)
 
 
 def orders_of(market: Market, decided: Index, targets: Array, delay: int) -> tuple[Orders, tuple[str, ...]]:
@@ -213,18 +214,9 @@ def refuse_unpriced(market: Market, orders: Orders, before: Array) -> None:
 
 def ended_positions(market: Market, positions: Array) -> tuple[str, ...]:
     """Name the assets that ended while they were held; ``positions`` (T, N) at each close."""
-    if not market.ended.any():
-        return ()
     before = np.vstack([np.zeros_like(market.ended[:1]), market.ended[:-1]])
     bars, columns = np.nonzero((market.ended & ~before)[1:] & (positions[:-1] != 0))
     if not len(bars):
         return ()
     names = [f"{market.assets[column]} ({listed(market.dates[[bar]])})" for bar, column in zip(bars, columns)]
     return (f"{len(names)} assets ended while held and became cash at their last price: {', '.join(names[:3])}.",)
-
-
-def _carried(prices: Array) -> Array:
-    if not np.isnan(prices).any():
-        return prices
-    # Before its first price an asset cannot be held, so any number does.
-    return np.asarray(pd.DataFrame(prices).ffill().fillna(1.0).to_numpy())

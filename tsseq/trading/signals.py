@@ -12,8 +12,6 @@ from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.weighting import RuleFunction, WeightingRule
 from tsseq.typing import Array
 
-# Forecasts that every backtest has beside those of its models.
-
 
 def to_weights(
     forecasts: pd.DataFrame,
