@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import tsseq
 from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError
 
@@ -63,15 +64,14 @@ def forecaster(
     ConfigError
         The name is unknown, or the frame suggests no season to a seasonal naive model.
     """
-    import tsseq
-
     if name not in MODELS:
         raise ConfigError(f"--model {name} is unknown; it is one of {', '.join(MODELS)}.")
     if name in NEURAL:
-        head, training = tsseq.Quantiles(levels) if levels else None, tsseq.Training(max_epochs=max_epochs)
-        neural: BaseForecaster = getattr(tsseq, NEURAL[name])(
-            horizon, context_length, head=head, training=training, **roles
-        )
+        roles |= {
+            "head": tsseq.Quantiles(levels) if levels else None,
+            "training": tsseq.Training(max_epochs=max_epochs),
+        }
+        neural: BaseForecaster = getattr(tsseq, NEURAL[name])(horizon, context_length, **roles)
         return neural
     model = tsseq.Forecaster(tsseq.LastValue(), horizon, context_length, **roles)
     if name == "ridge":

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+import platformdirs
 
 from tsseq.errors import DataError
 
@@ -117,12 +118,7 @@ def open_folder(folder: str | os.PathLike[str] | None) -> Path:
     >>> open_folder(Path(tempfile.mkdtemp(), "prices")).name
     'prices'
     """
-    if folder is None:
-        import platformdirs
-
-        path = platformdirs.user_cache_path("tsseq", appauthor=False) / "prices"
-    else:
-        path = Path(folder)
+    path = platformdirs.user_cache_path("tsseq", appauthor=False) / "prices" if folder is None else Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
