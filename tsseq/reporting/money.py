@@ -31,13 +31,10 @@ def money(book: Book) -> Iterator[str]:
     passive = replace(book, returns=book.benchmark).stats().drop(["turnover", "exposure"]).reindex(net.index)
     ours, theirs = percent(net["total_return"]), percent(passive["total_return"])
     yield page.text(f"After costs the strategy returned {ours}; buying and holding returned {theirs}.")
-    rows = [
-        [
-            _TITLES.get(name, name.replace("_", " ").capitalize()),
-            *(_figure(name, stats[name]) for stats in (net, gross, passive)),
-        ]
-        for name in map(str, net.index)
-    ]
+    rows = []
+    for name in map(str, net.index):
+        title = _TITLES.get(name, name.replace("_", " ").capitalize())
+        rows.append([title, *(_figure(name, stats[name]) for stats in (net, gross, passive))])
     yield page.table(["", "After costs", "Before costs", "Buy and hold"], {"": rows})
     yield page.text(
         f"Annual figures count {book.periods_per_year} bars to the year. Turnover is what is bought and sold in a year "

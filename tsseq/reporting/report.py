@@ -110,7 +110,7 @@ def _content(
     if audit is not None:
         yield page.section("Audit", _audit(audit))
     yield page.section("How this was made", _method(result, book, n_scored))
-    yield page.caveat_box("Caveats", _caveats(result, book, trials, n_scored))
+    yield page.section("Caveats", [page.bullets(_caveats(result, book, trials, n_scored))], "caveats")
     yield page.text(f"Made with tsseq {tsseq.__version__}.", tag="footer")
 
 

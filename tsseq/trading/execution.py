@@ -191,11 +191,11 @@ def orders_of(market: Market, decided: Index, targets: Array, delay: int) -> tup
         return Orders(decided, filled, targets), ()
     late = market.ended[filled] & ~market.ended[decided]  # (D, N)
     rows, columns = np.nonzero(late & (targets != 0).any(axis=0))
-    orders = Orders(decided, filled, np.where(late, 0.0, targets))
-    if not len(rows):
-        return orders, ()
-    first = f"{market.assets[columns[0]]!r} on {listed(market.dates[filled[rows[:1]]])}"
-    return orders, (f"{len(rows)} orders were not filled: the price ended after the decision (first: {first}).",)
+    caveats: tuple[str, ...] = ()
+    if len(rows):
+        first = f"{market.assets[columns[0]]!r} on {listed(market.dates[filled[rows[:1]]])}"
+        caveats = (f"{len(rows)} orders were not filled: the price ended after the decision (first: {first}).",)
+    return Orders(decided, filled, np.where(late, 0.0, targets)), caveats
 
 
 def refuse_unpriced(market: Market, orders: Orders, before: Array) -> None:

@@ -99,10 +99,8 @@ class WeightingRule:
             raise ConfigError("rule='top_k_dropout' is never short and drops at most k assets a day.")
         positive = all(limit is None or limit > 0 for limit in (self.max_weight, self.max_gross))
         if not (positive and self.no_trade_band >= 0 and self.volatility_window >= 2):
-            raise ConfigError(
-                "pass max_weight and max_gross above 0, no_trade_band of at least 0 and volatility_window of at least "
-                "2."
-            )
+            limits = "max_weight and max_gross above 0, no_trade_band of at least 0"
+            raise ConfigError(f"pass {limits} and volatility_window of at least 2.")
 
     def weights(self, expected: pd.DataFrame, table: PriceTable, values: Array | None = None) -> Array:
         """Apply the rule, then the limits.
@@ -136,7 +134,7 @@ class WeightingRule:
         else:
             weights = _dropout(values, self.k or 1, self.n_drop or 1)
         if self.allow_short is False:
-            weights = 2 * np.maximum(weights, 0.0) if self.rule == "rank" else np.maximum(weights, 0.0)
+            weights = np.maximum(weights, 0.0) * (2 if self.rule == "rank" else 1)
         if self.rule not in ("sign", "threshold"):
             weights = np.where(np.isnan(weights), 0.0, weights)
         return self._limited(weights)
