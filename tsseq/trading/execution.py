@@ -58,29 +58,20 @@ class Execution:
 
 
 _THAT_CLOSE = "orders fill at the very close that decided them"
+_LOOKS_AHEAD = (
+    "LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it only shows what "
+    "a look-ahead error is worth."
+)
+_HARDLY = f"execution='close': {_THAT_CLOSE}, which hardly anyone can trade."
+_NOBODY = "orders earn the bar that decided them, which nobody can"
+_WAYS = (
+    Execution("next_open", "orders fill at the open after the decision", 1, attrgetter("open"), needs_opens=True),
+    Execution("next_close", "orders fill at the close after the decision", 1, attrgetter("close")),
+    Execution("close", _THAT_CLOSE, 0, attrgetter("close"), caveat=_HARDLY),
+    Execution("same_bar", _NOBODY, 0, attrgetter("last_close"), caveat=_LOOKS_AHEAD),
+)
 # The first that the prices allow is the default.
-EXECUTIONS = {
-    execution.name: execution
-    for execution in (
-        Execution("next_open", "orders fill at the open after the decision", 1, attrgetter("open"), needs_opens=True),
-        Execution("next_close", "orders fill at the close after the decision", 1, attrgetter("close")),
-        Execution(
-            "close",
-            _THAT_CLOSE,
-            0,
-            attrgetter("close"),
-            caveat=f"execution='close': {_THAT_CLOSE}, which hardly anyone can trade.",
-        ),
-        Execution(
-            "same_bar",
-            "orders earn the bar that decided them, which nobody can",
-            0,
-            attrgetter("last_close"),
-            caveat="LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it "
-            "only shows what a look-ahead error is worth.",
-        ),
-    )
-}
+EXECUTIONS = {execution.name: execution for execution in _WAYS}
 
 
 class Market(NamedTuple):

@@ -207,9 +207,8 @@ def _wide(rows: pd.DataFrame, table: PriceTable, column: str) -> pd.DataFrame:
             f"{listed(unknown['cutoff'].iloc[:1])}); the prices hold {listed(table.assets)} from {dates}. "
             "Pass the prices that were forecast, or drop these forecasts."
         )
-    wide = rows.assign(change=rows[column].to_numpy(dtype=float) / close - 1).pivot(
-        index="cutoff", columns="asset", values="change"
-    )
+    changes = rows.assign(change=rows[column].to_numpy(dtype=float) / close - 1)
+    wide = changes.pivot(index="cutoff", columns="asset", values="change")
     return wide[rows["asset"].unique()].rename_axis(columns=None)
 
 

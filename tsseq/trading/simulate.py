@@ -135,9 +135,8 @@ def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float) -> 
         weights = run.weights(market, orders)
     refuse_unpriced(market, orders, run.before)
     gross = np.maximum(run.factors[0], 0.0) - 1
-    paid, turnover = _by_bar(market, orders, run.costs[0]), _by_bar(market, orders, run.turnover[0])
-    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid}
-    return pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None
+    bars = _by_bar(market, orders, turnover=run.turnover[0], costs_paid=run.costs[0])
+    return bars.assign(gross_returns=gross, returns=(1 + gross) * (1 - bars["costs_paid"]) - 1), weights, None
 
 
 def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Outcome:
@@ -149,20 +148,16 @@ def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leve
     account = account_of(run, market, orders, costs, start)
     traded = np.abs(run.traded[0]) * market.fills[orders.filled]  # (D, N)
     spent = np.add(*charged(run, market, orders, costs)).sum(axis=1)
-    paid = _by_bar(market, orders, spent / run.equity_at_fill[0])
-    turnover = _by_bar(market, orders, traded.sum(axis=1) / run.equity_at_fill[0])
+    capital = run.equity_at_fill[0]
+    bars = _by_bar(market, orders, turnover=traded.sum(axis=1) / capital, costs_paid=spent / capital)
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
-    gross = (1 + returns) / (1 - paid) - 1
-    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid, "returns": returns}
-    return pd.DataFrame(columns, market.dates), weights, account
+    return bars.assign(gross_returns=(1 + returns) / (1 - bars["costs_paid"]) - 1, returns=returns), weights, account
 
 
-def _by_bar(market: Market, orders: Orders, values: Array) -> Array:
+def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:
     """Values of each fill (D,) on its bar, 0 on all others (T,)."""
-    by_bar = np.zeros(len(market.dates))
-    by_bar[orders.filled] = values
-    return by_bar
+    return pd.DataFrame(values, market.dates[orders.filled]).reindex(market.dates, fill_value=0.0)
 
 
 def _buy_and_hold(market: Market, orders: Orders) -> Array:

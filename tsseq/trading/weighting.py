@@ -18,15 +18,9 @@ RuleFunction: TypeAlias = Callable[[pd.DataFrame], pd.DataFrame]
 
 # exp(log(price)) differs from the price by rounding; a forecast of "no change" must not become a position.
 _ROUNDING = 1e-12
-# Options that each rule needs.
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    "sign": (),
-    "threshold": (),
-    "rank": (),
-    "top_k": ("k",),
-    "top_k_dropout": ("k", "n_drop"),
-    "volatility": ("target_volatility",),
-}
+# Options that rules need.
+_OPTIONS = {"top_k": ("k",), "top_k_dropout": ("k", "n_drop"), "volatility": ("target_volatility",)}
+_RULES = ("sign", "threshold", "rank", *_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -83,13 +77,13 @@ class WeightingRule:
     no_trade_band: float = 0.0
 
     def __post_init__(self) -> None:
-        if not callable(self.rule) and self.rule not in _OPTIONS:
-            raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_OPTIONS, 6)}.")
+        if not callable(self.rule) and self.rule not in _RULES:
+            raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_RULES, 6)}.")
         if self.threshold < 0 or (self.rule != "threshold" and self.threshold > 0):
             raise ConfigError(
                 f"threshold is {self.threshold} with rule {self.rule!r}; pass one >= 0 and rule='threshold'."
             )
-        needed = () if callable(self.rule) else _OPTIONS[self.rule]
+        needed = () if callable(self.rule) else _OPTIONS.get(self.rule, ())
         for name in ("k", "n_drop", "target_volatility"):
             value = getattr(self, name)
             if (value is None) == (name in needed) or (value is not None and not value > 0):
