@@ -7,7 +7,7 @@ import platform
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
@@ -16,9 +16,6 @@ import tsseq
 from tsseq.cli.files import read, read_like, write
 from tsseq.cli.models import MODELS, forecaster
 from tsseq.errors import ConfigError, TsseqError
-
-if TYPE_CHECKING:
-    from tsseq.evaluation import BacktestResult
 
 PACKAGES = ("torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy", "exchange-calendars")
 # Arguments and options that several commands share.
@@ -30,9 +27,8 @@ Models = Annotated[list[str], typer.Option("--model", help=f"One of {', '.join(M
 Context = Annotated[int, typer.Option(help="Rows of history that a forecast reads.")]
 TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps. Default: the first column.")]
 IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
-Calendar = Annotated[
-    str | None, typer.Option(help="Exchange code (XNYS) or pandas offset (B, MS). Default: learnt from the timestamps.")
-]
+_CODES = "Exchange code (XNYS) or pandas offset (B, MS). Default: learnt from the timestamps."
+Calendar = Annotated[str | None, typer.Option(help=_CODES)]
 Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
 Levels = Annotated[list[float] | None, typer.Option("--level", help="Quantile level in 0..1; may be repeated.")]
@@ -181,7 +177,7 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _show(result: BacktestResult) -> None:
+def _show(result: tsseq.BacktestResult) -> None:
     """Print the score table, with p-values against the last value, and what it means."""
     from tsseq.data.tidy import NAIVE, tidy_columns
     from tsseq.metrics import metrics_for

@@ -272,6 +272,6 @@ def _closing(period: Any) -> pd.Timestamp | None:
         end = period["regular"]["end"]
     except (LookupError, TypeError):
         return None
-    return (
-        pd.Timestamp(end, unit="s", tz="UTC") if isinstance(end, int | float) else pd.Timestamp(end).tz_convert("UTC")
-    )
+    if isinstance(end, int | float):
+        return pd.Timestamp(end, unit="s", tz="UTC")
+    return pd.Timestamp(end).tz_convert("UTC")

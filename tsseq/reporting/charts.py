@@ -182,7 +182,7 @@ def _line(name: str, models: Sequence[str]) -> dict[str, Any]:
 
 
 def _faded(colour: str) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return f"rgba({red},{green},{blue},0.15)"
 
 
@@ -195,6 +195,6 @@ def _axis(times: pd.Index) -> list[Any]:
     """Times as plotly reads them: periods by their start, clocks as they are on the wall."""
     if isinstance(times, pd.PeriodIndex):
         times = times.to_timestamp()
-    return (
-        [time.isoformat() for time in times.tz_localize(None)] if isinstance(times, pd.DatetimeIndex) else list(times)
-    )
+    if isinstance(times, pd.DatetimeIndex):
+        return [time.isoformat() for time in times.tz_localize(None)]
+    return list(times)

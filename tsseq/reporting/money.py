@@ -36,12 +36,12 @@ def money(book: Book) -> Iterator[str]:
         title = _TITLES.get(name, name.replace("_", " ").capitalize())
         rows.append([title, *(_figure(name, stats[name]) for stats in (net, gross, passive))])
     yield page.table(["", "After costs", "Before costs", "Buy and hold"], {"": rows})
-    yield page.text(
-        f"Annual figures count {book.periods_per_year} bars to the year. Turnover is what is bought and sold in a year "
-        "as a multiple of equity; exposure is the mean share of equity in the market. Ratios take a risk-free rate of "
-        "0.",
-        "note",
+    bars = book.periods_per_year
+    words = (
+        f"Annual figures count {bars} bars to the year. Turnover is what is bought and sold in a year as a multiple of "
+        "equity; exposure is the mean share of equity in the market. Ratios take a risk-free rate of 0."
     )
+    yield page.text(words, "note")
     for heading, figure, least_width in (
         ("Equity", charts.equity(book), 0),
         ("Drawdown", charts.drawdowns(book), 0),
@@ -90,10 +90,8 @@ def caveats(book: Book, trials: Trials | None) -> Iterator[str]:
     yield "A strategy can beat buying and holding by luck: the verdict is on the forecasts, not on its return."
     if book.turnover.sum() > 0 and book.costs_paid.sum() == 0:
         yield "No costs were charged."
-    yield (
-        f"{book.costs.assumptions(book.cash_rate)} Buying and holding pays no costs. Dividends count as far as the "
-        f"prices ({book.price}) are adjusted for them."
-    )
+    dividends = f"Dividends count as far as the prices ({book.price}) are adjusted for them."
+    yield f"{book.costs.assumptions(book.cash_rate)} Buying and holding pays no costs. {dividends}"
     if trials is None:
         yield "How many rules and settings were tried is not known here; the best of many looks good by luck."
     elif trials.count < 2:

@@ -62,13 +62,13 @@ _LOOKS_AHEAD = (
     "LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it only shows what "
     "a look-ahead error is worth."
 )
-_HARDLY = f"execution='close': {_THAT_CLOSE}, which hardly anyone can trade."
-_NOBODY = "orders earn the bar that decided them, which nobody can"
+_CLOSE_CAVEAT = f"execution='close': {_THAT_CLOSE}, which hardly anyone can trade."
+_SAME_BAR = "orders earn the bar that decided them, which nobody can"
 _WAYS = (
     Execution("next_open", "orders fill at the open after the decision", 1, attrgetter("open"), needs_opens=True),
     Execution("next_close", "orders fill at the close after the decision", 1, attrgetter("close")),
-    Execution("close", _THAT_CLOSE, 0, attrgetter("close"), caveat=_HARDLY),
-    Execution("same_bar", _NOBODY, 0, attrgetter("last_close"), caveat=_LOOKS_AHEAD),
+    Execution("close", _THAT_CLOSE, 0, attrgetter("close"), caveat=_CLOSE_CAVEAT),
+    Execution("same_bar", _SAME_BAR, 0, attrgetter("last_close"), caveat=_LOOKS_AHEAD),
 )
 # The first that the prices allow is the default.
 EXECUTIONS = {execution.name: execution for execution in _WAYS}
@@ -142,9 +142,8 @@ def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, 
             raise DataError(f"the weights have no {what} or repeated ones. Pass each of them once.")
         unknown = labels[available.get_indexer(labels) < 0]
         if len(unknown):
-            raise DataError(
-                f"the weights have {what} that the prices lack: {listed(unknown)}; the prices have {listed(available)}."
-            )
+            lack = f"the weights have {what} that the prices lack: {listed(unknown)}"
+            raise DataError(f"{lack}; the prices have {listed(available)}.")
     weights = weights.iloc[np.argsort(table.dates.get_indexer(weights.index))]
     targets = to_floats(weights, "weights")
     wrong = np.flatnonzero(~np.isfinite(targets).all(axis=1))

@@ -80,9 +80,8 @@ class WeightingRule:
         if not callable(self.rule) and self.rule not in _RULES:
             raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_RULES, 6)}.")
         if self.threshold < 0 or (self.rule != "threshold" and self.threshold > 0):
-            raise ConfigError(
-                f"threshold is {self.threshold} with rule {self.rule!r}; pass one >= 0 and rule='threshold'."
-            )
+            found = f"threshold is {self.threshold} with rule {self.rule!r}"
+            raise ConfigError(f"{found}; pass one >= 0 and rule='threshold'.")
         needed = () if callable(self.rule) else _OPTIONS.get(self.rule, ())
         for name in ("k", "n_drop", "target_volatility"):
             value = getattr(self, name)

@@ -93,10 +93,7 @@ def run_returns(market: Market, orders: Orders, costs: Costs, cash_rate: float =
     traded = targets - before
     np.abs(traded, out=traded)
     turnover = over_assets(traded)  # (K, D)
-    equity = (
-        np.cumprod(factors, axis=1)[:, orders.filled] / growth[:, orders.filled] if not costs.proportional else None
-    )
-    paid = costs.paid(traded) if equity is None else _paid_in_turn(costs, traded, equity)
+    paid = costs.paid(traded) if costs.proportional else _paid_in_turn(costs, traded, orders.filled, factors, growth)
     return ReturnsRun(factors, paid, turnover, before, positions, growth, base)
 
 
@@ -133,8 +130,9 @@ def _interest(market: Market, positions: Array, base: Array, filled: Index, cost
     return interest
 
 
-def _paid_in_turn(costs: Costs, traded: Array, equity: Array) -> Array:
-    """Costs of each fill (K, D) as a fraction of an equity (K, D) that all costs before have made smaller."""
+def _paid_in_turn(costs: Costs, traded: Array, filled: Index, factors: Array, growth: Array) -> Array:
+    """Costs of each fill (K, D) as a fraction of an equity that all costs before have made smaller."""
+    equity = np.cumprod(factors, axis=1)[:, filled] / growth[:, filled]  # (K, D), before costs
     traded = np.where(traded > 1e-12, traded, 0.0)  # (K, D, N); rounding is not an order
     paid = np.zeros_like(equity)
     left = np.ones(len(paid))

@@ -111,19 +111,13 @@ def account_of(run: SharesRun, market: Market, orders: Orders, costs: Costs, sta
     rows, columns = np.nonzero(run.traded[0])
     slippage, fees = (amounts[rows, columns] for amounts in charged(run, market, orders, costs))
     bars, traded = orders.filled[rows], run.traded[0, rows, columns]
-    prices = market.fills[bars, columns] + slippage / traded
-    trades = {
-        "date": market.dates[bars],
-        "asset": market.assets[columns],
-        "shares": traded,
-        "price": prices,
-        "fee": fees,
-    }
+    trades = pd.DataFrame({"date": market.dates[bars], "asset": market.assets[columns], "shares": traded})
+    trades = trades.assign(price=market.fills[bars, columns] + slippage / traded, fee=fees)
     dates = market.dates[start:]
     return Account(
         shares=pd.DataFrame(shares[start:], dates, market.assets),
         positions=pd.DataFrame((shares * market.closes)[start:], dates, market.assets),
         cash=pd.Series(run.cash[0, start:], dates, name="cash"),
-        trades=pd.DataFrame(trades),
+        trades=trades,
         fees=pd.Series(np.bincount(bars, fees, len(market.dates))[start:], dates, name="fees"),
     )
