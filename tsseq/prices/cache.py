@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,10 +245,8 @@ def write(folder: Path, cached: CachedBars, fetched: pd.Timestamp) -> None:
         with os.fdopen(handle, "wb") as file:
             bars.to_parquet(file)
         os.replace(name, path_of(folder, cached.ticker))
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _digest(bars: pd.DataFrame, meta: dict[str, Any]) -> str:

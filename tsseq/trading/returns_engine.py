@@ -106,8 +106,8 @@ def _growth(weights: Array, moves: Array) -> Array:
 
 
 def view(index: Index) -> Index | slice:
-    """A slice where the index counts up by one, for views instead of copies: decisions of every bar."""
-    if len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
+    """A slice where an index of steps of at most one, or of none of zero, counts up by one: views instead of copies."""
+    if len(index) and index[-1] - index[0] == len(index) - 1:
         return slice(int(index[0]), int(index[-1]) + 1)
     return index
 
