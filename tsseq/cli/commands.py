@@ -7,33 +7,31 @@ import platform
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
 
+import tsseq
 from tsseq.cli.files import read, read_like, write
-from tsseq.cli.models import forecaster
-from tsseq.cli.options import (
-    Calendar,
-    Context,
-    Epochs,
-    Horizon,
-    IdColumn,
-    Levels,
-    Log,
-    Model,
-    Models,
-    Source,
-    Target,
-    TimeColumn,
-)
+from tsseq.cli.models import MODELS, forecaster
 from tsseq.errors import ConfigError, TsseqError
 
-if TYPE_CHECKING:
-    from tsseq.evaluation import BacktestResult
-
 PACKAGES = ("torch", "pytorch-lightning", "scikit-learn", "pandas", "numpy", "exchange-calendars")
+# Arguments and options that several commands share.
+Source = Annotated[Path, typer.Argument(help="A CSV or parquet file with a header.")]
+Target = Annotated[str, typer.Option(help="Column to forecast.")]
+Horizon = Annotated[int, typer.Option(help="Rows to forecast.")]
+Model = Annotated[str, typer.Option(help=f"One of {', '.join(MODELS)}.")]
+Models = Annotated[list[str], typer.Option("--model", help=f"One of {', '.join(MODELS)}; may be repeated.")]
+Context = Annotated[int, typer.Option(help="Rows of history that a forecast reads.")]
+TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps. Default: the first column.")]
+IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
+_CODES = "Exchange code (XNYS) or pandas offset (B, MS). Default: learnt from the timestamps."
+Calendar = Annotated[str | None, typer.Option(help=_CODES)]
+Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
+Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
+Levels = Annotated[list[float] | None, typer.Option("--level", help="Quantile level in 0..1; may be repeated.")]
 
 app = typer.Typer(
     help="Time-series forecasting with sequence models.",
@@ -46,16 +44,14 @@ app = typer.Typer(
 @app.command()
 def demo(report: Annotated[Path, typer.Option(help="HTML file to write the report to.")] = Path("report.html")) -> None:
     """Forecast the S&P 500 five days ahead and find out whether it was worth anything."""
-    import tsseq
     from tsseq.trading.statistics import statistics_of
 
     prices = tsseq.load_sample("sp500")
     typer.echo(f"S&P 500, {len(prices)} daily bars from {prices.index[0].date()} to {prices.index[-1].date()}.")
     roles: dict[str, Any] = {"target": "close", "log": True, "calendar": "XNYS"}
     models = {name: forecaster(name, prices, 5, 60, 10, **roles) for name in ("lstm", "gru", "ridge")}
-    typer.echo(
-        "Fitting LSTM, GRU and ridge on the rows up to the first of 150 cutoffs, then forecasting 5 days from each."
-    )
+    rows = "the rows up to the first of 150 cutoffs"
+    typer.echo(f"Fitting LSTM, GRU and ridge on {rows}, then forecasting 5 days from each.")
     result = tsseq.backtest(models, prices, n_cutoffs=150, stride=5)
     weights = tsseq.to_weights(result.forecasts, prices, model="lstm", rule="sign", allow_short=False)
     book = tsseq.simulate(weights, prices, costs=tsseq.Costs(bps=5, slippage_bps=2))
@@ -78,16 +74,12 @@ def download(
     strict: Annotated[bool, typer.Option("--strict", help="Fail if a ticker lacks bars.")] = False,
 ) -> None:
     """Download daily prices from Yahoo into a file with the columns id, time and prices."""
-    import tsseq
-
     if output.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--output {output} must end in .parquet or .csv.")
     prices = tsseq.download_prices(tickers, start, end, adjust=adjust, cache_dir=cache_dir, strict=strict)
     table = prices.panel.reset_index()
-    if output.suffix == ".csv":
-        table.to_csv(output, index=False)
-    else:
-        table.to_parquet(output, index=False)
+    write_table = table.to_csv if output.suffix == ".csv" else table.to_parquet
+    write_table(output, index=False)
     typer.echo(prices.report.to_string(na_rep=""), err=True)
     typer.echo(f"Prices: {output}, {len(table)} rows; read it with --id-column id --time-column time", err=True)
 
@@ -127,8 +119,6 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="CSV file to write. Default: the terminal.")] = None,
 ) -> None:
     """Read a model file and forecast the rows after the end of a file with the same columns."""
-    import tsseq
-
     fitted = tsseq.load(model)
     frame = None if source is None else read_like(source, fitted)
     write(fitted, fitted.predict(frame, steps=steps, levels=level or None), output)
@@ -151,8 +141,6 @@ def backtest(  # noqa: PLR0913 (an option each)
     report: Annotated[Path | None, typer.Option(help="HTML file to write a report to.")] = None,
 ) -> None:
     """Compare models and naive forecasts at past cutoffs of a file."""
-    import tsseq
-
     frame, columns = read(source, time_column, id_column)
     roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
     models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
@@ -167,12 +155,9 @@ def info() -> None:
     """Show versions and devices."""
     import torch
 
-    import tsseq
-
     python = f"python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    typer.echo(f"tsseq {tsseq.__version__}\n{python}")
-    for name in PACKAGES:
-        typer.echo(f"{name} {importlib.metadata.version(name)}")
+    packages = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    typer.echo("\n".join([f"tsseq {tsseq.__version__}", python, *packages]))
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     typer.echo(f"{torch.get_num_threads()} CPU threads; GPUs: {', '.join(gpus) or 'none'}")
 
@@ -192,7 +177,7 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _show(result: BacktestResult) -> None:
+def _show(result: tsseq.BacktestResult) -> None:
     """Print the score table, with p-values against the last value, and what it means."""
     from tsseq.data.tidy import NAIVE, tidy_columns
     from tsseq.metrics import metrics_for
@@ -203,7 +188,5 @@ def _show(result: BacktestResult) -> None:
     typer.echo(f"\n{result.scores[metrics].join(p_values.rename('p (better)')).round(4).to_string(na_rep='')}")
     typer.echo("\np: Diebold-Mariano test that the model is more accurate than the last value (one-sided).")
     better = [name for name, p_value in p_values.items() if p_value < 0.05 and name not in NAIVE]
-    if better:
-        typer.echo(f"Better than repeating the last value: {', '.join(better)}.")
-    else:
-        typer.echo("No model beats repeating the last value. That is the usual answer for prices, and worth knowing.")
+    none = "No model beats repeating the last value. That is the usual answer for prices, and worth knowing."
+    typer.echo(f"Better than repeating the last value: {', '.join(better)}." if better else none)

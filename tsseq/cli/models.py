@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import tsseq
 from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError
 
 if TYPE_CHECKING:
     from tsseq.forecasting import BaseForecaster
 
-NEURAL = {
-    "lstm": "LSTMForecaster",
-    "gru": "GRUForecaster",
-    "rnn": "RNNForecaster",
-    "peephole-lstm": "PeepholeLSTMForecaster",
-    "seq2seq": "Seq2SeqForecaster",
-    "linear": "LinearForecaster",
-    "dlinear": "DLinearForecaster",
-    "transformer": "TransformerForecaster",
-    "patchtst": "PatchTSTForecaster",
-}
+_NETWORKS = ("LSTM", "GRU", "RNN", "Peephole-LSTM", "Seq2Seq", "Linear", "DLinear", "Transformer", "PatchTST")
+NEURAL = {name.lower(): f"{name.replace('-', '')}Forecaster" for name in _NETWORKS}
 MODELS = (*NEURAL, "ridge", "naive", "seasonal-naive")
 
 
@@ -63,15 +55,12 @@ def forecaster(
     ConfigError
         The name is unknown, or the frame suggests no season to a seasonal naive model.
     """
-    import tsseq
-
     if name not in MODELS:
         raise ConfigError(f"--model {name} is unknown; it is one of {', '.join(MODELS)}.")
     if name in NEURAL:
-        head, training = tsseq.Quantiles(levels) if levels else None, tsseq.Training(max_epochs=max_epochs)
-        neural: BaseForecaster = getattr(tsseq, NEURAL[name])(
-            horizon, context_length, head=head, training=training, **roles
-        )
+        roles["head"] = tsseq.Quantiles(levels) if levels else None
+        roles["training"] = tsseq.Training(max_epochs=max_epochs)
+        neural: BaseForecaster = getattr(tsseq, NEURAL[name])(horizon, context_length, **roles)
         return neural
     model = tsseq.Forecaster(tsseq.LastValue(), horizon, context_length, **roles)
     if name == "ridge":

@@ -2,6 +2,4 @@
 
 from tsseq.prices.download import download_prices
 
-__all__ = [
-    "download_prices",
-]
+__all__ = ["download_prices"]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+import platformdirs
 
 from tsseq.errors import DataError
 
@@ -117,12 +117,7 @@ def open_folder(folder: str | os.PathLike[str] | None) -> Path:
     >>> open_folder(Path(tempfile.mkdtemp(), "prices")).name
     'prices'
     """
-    if folder is None:
-        import platformdirs
-
-        path = platformdirs.user_cache_path("tsseq", appauthor=False) / "prices"
-    else:
-        path = Path(folder)
+    path = platformdirs.user_cache_path("tsseq", appauthor=False) / "prices" if folder is None else Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -250,10 +245,8 @@ def write(folder: Path, cached: CachedBars, fetched: pd.Timestamp) -> None:
         with os.fdopen(handle, "wb") as file:
             bars.to_parquet(file)
         os.replace(name, path_of(folder, cached.ticker))
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _digest(bars: pd.DataFrame, meta: dict[str, Any]) -> str:

@@ -25,15 +25,6 @@ from tsseq.prices.cache import COLUMNS
 
 ONE_AT_A_TIME = threading.Lock()
 TRANSIENT = ("rate limited", "server error", "timeout", "no connection")
-NAMES = {
-    "Open": "open",
-    "High": "high",
-    "Low": "low",
-    "Close": "close",
-    "Volume": "volume",
-    "Dividends": "dividends",
-    "Stock Splits": "splits",
-}
 
 
 class FetchError(Exception):
@@ -241,24 +232,22 @@ def _recorded_statuses(session: Any, timeout: float) -> Iterator[list[int]]:
 def _failure(error: Exception, status: int | None, timeout: float) -> FetchError:
     """What went wrong, by the status of the last answer, else by the error."""
     names = [kind.__name__ for kind in type(error).__mro__]
-    if status == 429 or "YFRateLimitError" in names:
-        return FetchError("rate limited", "Yahoo takes no more requests for now (429)")
-    if status is not None and status >= 500:
-        return FetchError("server error", f"Yahoo answered {status}")
-    if status == 404:
-        return FetchError("not found", "Yahoo knows no such ticker (404)")
-    if status in (401, 403):
-        return FetchError("refused", f"Yahoo answered {status}")
-    if any("Timeout" in name for name in names):
-        return FetchError("timeout", f"no answer within {timeout:g} s")
-    if "YFTickerMissingError" in names:
-        reason = getattr(error, "yahoo_reason", None)
-        return FetchError("no prices", reason or "Yahoo has no bars in this range")
-    if "YFDataException" in names:
-        return FetchError("server error", str(error))
-    if isinstance(error, OSError) and not isinstance(error, ValueError):  # a ValueError: the answer is not JSON
-        return FetchError("no connection", f"Yahoo cannot be reached ({names[0]})")
-    return FetchError("unreadable", f"Yahoo's answer is not what yfinance expects ({names[0]}: {error})")
+    unreachable = isinstance(error, OSError) and not isinstance(
+        error, ValueError
+    )  # a ValueError: the answer is not JSON
+    no_bars = getattr(error, "yahoo_reason", None) or "Yahoo has no bars in this range"
+    failures = (
+        (status == 429 or "YFRateLimitError" in names, "rate limited", "Yahoo takes no more requests for now (429)"),
+        (status is not None and status >= 500, "server error", f"Yahoo answered {status}"),
+        (status == 404, "not found", "Yahoo knows no such ticker (404)"),
+        (status in (401, 403), "refused", f"Yahoo answered {status}"),
+        (any("Timeout" in name for name in names), "timeout", f"no answer within {timeout:g} s"),
+        ("YFTickerMissingError" in names, "no prices", no_bars),
+        ("YFDataException" in names, "server error", str(error)),
+        (unreachable, "no connection", f"Yahoo cannot be reached ({names[0]})"),
+        (True, "unreadable", f"Yahoo's answer is not what yfinance expects ({names[0]}: {error})"),
+    )
+    return next(FetchError(kind, why) for applies, kind, why in failures if applies)
 
 
 def _daily_bars(frame: pd.DataFrame, period: Any) -> DailyBars:
@@ -266,7 +255,8 @@ def _daily_bars(frame: pd.DataFrame, period: Any) -> DailyBars:
     if frame.empty or frame["Close"].isna().all():
         raise FetchError("no prices", "Yahoo's bars hold no prices")
     zone, dates = str(frame.index.tz), frame.index.tz_localize(None).as_unit("us").rename("time")
-    table = frame.rename(columns=NAMES)[list(COLUMNS)].set_axis(dates).astype("float64")
+    names = {name: name.lower().removeprefix("stock ") for name in frame}
+    table = frame.rename(columns=names)[list(COLUMNS)].set_axis(dates).astype("float64")
     bars = table[table["close"].notna()]
     # what happened on a date without trading shows at the next trade
     trade = dates.to_series().where(table["close"].notna()).bfill()

@@ -28,26 +28,15 @@ def error_by_step(errors: Mapping[str, pd.Series[float]], targets: Sequence[str]
     ceiling = 2 * errors["last_value"].max()
     hidden = [name for name, values in errors.items() if name in NAIVE[1:] and values.max() > ceiling]
     steps = len(errors["last_value"])
+    mode = "lines+markers" if steps <= 30 else "lines"
     traces = [
-        go.Scatter(
-            x=values.index.tolist(),
-            y=values.tolist(),
-            name=_label(name),
-            line=_line(name, list(errors)),
-            mode="lines+markers" if steps <= 30 else "lines",
-            visible="legendonly" if name in hidden else True,
-        )
+        _trace(values, name, _line(name, list(errors)), mode=mode, visible="legendonly" if name in hidden else True)
         for name, values in errors.items()
     ]
     figure = _figure(traces, 360, f"MAE ({_label(joined(targets))})")
-    figure.update_xaxes(
-        title={"text": "rows ahead", "standoff": 6, "font": {"size": 12}},
-        tick0=1,
-        dtick=1 if steps <= 14 else None,
-        tickformat="d",
-    )
-    figure.update_yaxes(rangemode="tozero")
-    return figure, hidden
+    figure.update_xaxes(title={"text": "rows ahead", "standoff": 6, "font": {"size": 12}})
+    figure.update_xaxes(tick0=1, dtick=1 if steps <= 14 else None, tickformat="d")
+    return figure.update_yaxes(rangemode="tozero"), hidden
 
 
 def forecasts_and_truth(forecasts: pd.DataFrame, horizon: int, stride: int, last: int = 100) -> Any:
@@ -60,8 +49,7 @@ def forecasts_and_truth(forecasts: pd.DataFrame, horizon: int, stride: int, last
     models = [str(name) for name in forecasts["model"].unique()]
     # Where cutoffs lie further apart than the horizon, a line would bridge values that the backtest never saw.
     mode, truth = "markers" if stride > horizon else "lines", {"color": "#111111", "width": 2}
-    x, y = _axis(actual.index), actual.tolist()
-    traces = [go.Scatter(x=x, y=y, name="actual", line=truth, marker={"color": "#111111", "size": 5}, mode=mode)]
+    traces = [_trace(actual, "actual", truth, marker={"color": "#111111", "size": 5}, mode=mode)]
     for name in models:
         rows = forecasts[(forecasts["model"] == name) & forecasts["cutoff"].isin(cutoffs)].sort_values("step")
         traces += _fans(rows, starts["forecast"], _line(name, models), name)
@@ -75,8 +63,8 @@ def levels(forecasts: pd.DataFrame) -> list[float]:
 
 def equity(book: Book) -> Any:
     """What one unit of capital became."""
-    curves = _curves(book)
-    traces = [_over_time((1 + returns).cumprod(), name, line) for name, (returns, line) in curves.items()]
+    curves = _curves(book).items()
+    traces = [_trace((1 + returns).cumprod().round(6), name, line) for name, (returns, line) in curves]
     return _figure(traces, 380, "equity (start = 1)")
 
 
@@ -84,10 +72,9 @@ def drawdowns(book: Book) -> Any:
     """Loss since the highest equity so far."""
     curves = _curves(book)
     del curves["before costs"]
-    traces = [_over_time(drawdown(returns), name, line) for name, (returns, line) in curves.items()]
+    traces = [_trace(drawdown(returns).round(6), name, line) for name, (returns, line) in curves.items()]
     traces[0].update(fill="tozeroy", fillcolor=_faded(_COLOURS[0]))
-    figure = _figure(traces, 260, "drawdown")
-    return figure.update_yaxes(tickformat=".0%")
+    return _figure(traces, 260, "drawdown").update_yaxes(tickformat=".0%")
 
 
 def monthly_returns(book: Book) -> Any:
@@ -106,11 +93,7 @@ def monthly_returns(book: Book) -> Any:
         textfont={"size": 10.5},
         hovertemplate="%{x} %{y}: %{text} %<extra></extra>",
         colorscale=[[0, "#c8553d"], [0.5, "#f7f7f5"], [1, "#2f78b0"]],
-        zmin=-bound,
-        zmax=bound,
-        showscale=False,
-        xgap=2,
-        ygap=2,
+        **{"zmin": -bound, "zmax": bound, "showscale": False, "xgap": 2, "ygap": 2},
     )
     figure = _figure([heat], 60 + 30 * len(by_year), "")
     figure.update_layout(margin={"t": 30, "b": 8, "l": 44, "r": 4}, hovermode="closest")
@@ -124,8 +107,8 @@ def turnover(book: Book) -> Any:
     traded = book.turnover.groupby([index.year, index.month]).sum()
     months = [f"{year:04d}-{month:02d}-01" for year, month in traded.index]
     bars = go.Bar(x=months, y=traded.tolist(), marker={"color": "#6b8fab"}, hovertemplate="%{y:.2f}<extra></extra>")
-    figure = _figure([bars], 240, "× equity per month")
-    return figure.update_xaxes(hoverformat="%b %Y", tickformat="%b %Y", dtick="M1" if len(months) <= 8 else None)
+    style = {"hoverformat": "%b %Y", "tickformat": "%b %Y", "dtick": "M1" if len(months) <= 8 else None}
+    return _figure([bars], 240, "× equity per month").update_xaxes(style)
 
 
 def _figure(traces: Sequence[Any], height: int, unit: str) -> Any:
@@ -186,8 +169,8 @@ def _curves(book: Book) -> dict[str, tuple[pd.Series[float], dict[str, Any]]]:
     }
 
 
-def _over_time(values: pd.Series[float], name: str, line: Mapping[str, Any]) -> Any:
-    return go.Scatter(x=_axis(values.index), y=values.round(6).tolist(), name=name, line=line, mode="lines")
+def _trace(values: pd.Series[float], name: str, line: Mapping[str, Any], mode: str = "lines", **options: Any) -> Any:
+    return go.Scatter(x=_axis(values.index), y=values.tolist(), name=_label(name), line=line, mode=mode, **options)
 
 
 def _line(name: str, models: Sequence[str]) -> dict[str, Any]:
@@ -199,7 +182,7 @@ def _line(name: str, models: Sequence[str]) -> dict[str, Any]:
 
 
 def _faded(colour: str) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return f"rgba({red},{green},{blue},0.15)"
 
 
@@ -212,6 +195,6 @@ def _axis(times: pd.Index) -> list[Any]:
     """Times as plotly reads them: periods by their start, clocks as they are on the wall."""
     if isinstance(times, pd.PeriodIndex):
         times = times.to_timestamp()
-    if not isinstance(times, pd.DatetimeIndex):
-        return list(times)
-    return [time.isoformat() for time in times.tz_localize(None)]
+    if isinstance(times, pd.DatetimeIndex):
+        return [time.isoformat() for time in times.tz_localize(None)]
+    return list(times)

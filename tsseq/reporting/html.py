@@ -16,6 +16,7 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 
 def document(title: str, parts: Iterable[str]) -> str:
     """A whole page that needs nothing but itself: plotly.js is written into it once."""
+    content = "\n".join(parts)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -28,7 +29,7 @@ def document(title: str, parts: Iterable[str]) -> str:
 </head>
 <body>
 <main>
-{_lines(parts)}
+{content}
 </main>
 <script>{get_plotlyjs()}</script>
 <script>
@@ -40,27 +41,22 @@ def document(title: str, parts: Iterable[str]) -> str:
 
 def text(words: str, kind: str = "", tag: str = "p") -> str:
     """A paragraph, or another element that holds plain words."""
-    return f'<{tag} class="{kind}">{escape(words)}</{tag}>' if kind else f"<{tag}>{escape(words)}</{tag}>"
+    return _element(tag, escape(words), kind)
 
 
-def section(heading: str, parts: Iterable[str]) -> str:
+def section(heading: str, parts: Iterable[str], kind: str = "") -> str:
     """A part of the page under a heading."""
-    return f"<section>\n<h2>{escape(heading)}</h2>\n{_lines(parts)}\n</section>"
+    return _block("section", [text(heading, tag="h2"), *parts], kind)
 
 
-def caveat_box(heading: str, caveats: Iterable[str]) -> str:
-    """A framed list that nobody overlooks."""
-    items = "\n".join(text(words, tag="li") for words in caveats)
-    return f'<section class="caveats">\n<h2>{escape(heading)}</h2>\n<ul>\n{items}\n</ul>\n</section>'
+def bullets(items: Iterable[str]) -> str:
+    """A list of plain words."""
+    return _block("ul", (text(words, tag="li") for words in items))
 
 
 def definitions(facts: Mapping[str, str]) -> str:
     """Terms and what they are here."""
-    return (
-        "<dl>"
-        + "\n".join(f"<dt>{escape(term)}</dt><dd>{escape(words)}</dd>" for term, words in facts.items())
-        + "</dl>"
-    )
+    return _element("dl", "\n".join(text(term, tag="dt") + text(words, tag="dd") for term, words in facts.items()))
 
 
 def table(header: Sequence[str], groups: Mapping[str, Sequence[Sequence[str]]], kind: str = "numbers") -> str:
@@ -81,20 +77,15 @@ def table(header: Sequence[str], groups: Mapping[str, Sequence[Sequence[str]]], 
         HTML.
     """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    bodies = []
-    for position, (name, rows) in enumerate(groups.items()):
-        above = (
-            f'<tr><th class="group" scope="rowgroup" colspan="{len(header)}">{escape(name)}</th></tr>\n' if name else ""
-        )
-        apart = ' class="apart"' if position == 0 and len(groups) > 1 else ""
-        bodies.append(f"<tbody{apart}>\n{above}{''.join(map(_row, rows))}</tbody>")
-    rows = f"<thead><tr>{head}</tr></thead>\n{_lines(bodies)}"
-    return f'<div class="scroll" tabindex="0"><table class="{kind}">\n{rows}\n</table></div>'
-
-
-def _row(cells: Sequence[str]) -> str:
-    values = "".join(f"<td>{escape(cell)}</td>" for cell in cells[1:])
-    return f'<tr><th scope="row">{escape(cells[0])}</th>{values}</tr>\n'
+    parts = [f"<thead><tr>{head}</tr></thead>"]
+    for name, rows in groups.items():
+        above = f'<tr><th class="group" scope="rowgroup" colspan="{len(header)}">{escape(name)}</th></tr>'
+        lines = [above] if name else []
+        for first, *rest in rows:
+            cells = "".join(text(cell, tag="td") for cell in rest)
+            lines.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
+        parts.append(_block("tbody", lines, "apart" if len(groups) > 1 and len(parts) == 1 else ""))
+    return f'<div class="scroll" tabindex="0">{_block("table", parts, kind)}</div>'
 
 
 def plot(figure: Any, label: str, caption: str = "", *, least_width: int = 0) -> str:
@@ -184,5 +175,9 @@ def _resource(name: str) -> str:
     return files("tsseq.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
-def _lines(parts: Iterable[str]) -> str:
-    return "\n".join(parts)
+def _element(tag: str, content: str, kind: str = "") -> str:
+    return f'<{tag} class="{kind}">{content}</{tag}>' if kind else f"<{tag}>{content}</{tag}>"
+
+
+def _block(tag: str, lines: Iterable[str], kind: str = "") -> str:
+    return _element(tag, "\n".join(["", *lines, ""]), kind)

@@ -11,8 +11,7 @@ from tsseq.reporting import charts
 from tsseq.reporting import html as page
 from tsseq.reporting.html import number, percent
 from tsseq.resampling.trials import Trials
-from tsseq.trading.book import Book
-from tsseq.trading.costs import break_even_cost, cost_sweep
+from tsseq.trading.book import Book, break_even_cost, cost_sweep
 from tsseq.trading.execution import EXECUTIONS
 from tsseq.trading.statistics.deflated_sharpe import deflated_sharpe
 
@@ -32,20 +31,17 @@ def money(book: Book) -> Iterator[str]:
     passive = replace(book, returns=book.benchmark).stats().drop(["turnover", "exposure"]).reindex(net.index)
     ours, theirs = percent(net["total_return"]), percent(passive["total_return"])
     yield page.text(f"After costs the strategy returned {ours}; buying and holding returned {theirs}.")
-    rows = [
-        [
-            _TITLES.get(name, name.replace("_", " ").capitalize()),
-            *(_figure(name, stats[name]) for stats in (net, gross, passive)),
-        ]
-        for name in map(str, net.index)
-    ]
+    rows = []
+    for name in map(str, net.index):
+        title = _TITLES.get(name, name.replace("_", " ").capitalize())
+        rows.append([title, *(_figure(name, stats[name]) for stats in (net, gross, passive))])
     yield page.table(["", "After costs", "Before costs", "Buy and hold"], {"": rows})
-    yield page.text(
-        f"Annual figures count {book.periods_per_year} bars to the year. Turnover is what is bought and sold in a year "
-        "as a multiple of equity; exposure is the mean share of equity in the market. Ratios take a risk-free rate of "
-        "0.",
-        "note",
+    bars = book.periods_per_year
+    words = (
+        f"Annual figures count {bars} bars to the year. Turnover is what is bought and sold in a year as a multiple of "
+        "equity; exposure is the mean share of equity in the market. Ratios take a risk-free rate of 0."
     )
+    yield page.text(words, "note")
     for heading, figure, least_width in (
         ("Equity", charts.equity(book), 0),
         ("Drawdown", charts.drawdowns(book), 0),
@@ -94,10 +90,8 @@ def caveats(book: Book, trials: Trials | None) -> Iterator[str]:
     yield "A strategy can beat buying and holding by luck: the verdict is on the forecasts, not on its return."
     if book.turnover.sum() > 0 and book.costs_paid.sum() == 0:
         yield "No costs were charged."
-    yield (
-        f"{book.costs.assumptions(book.cash_rate)} Buying and holding pays no costs. Dividends count as far as the "
-        f"prices ({book.price}) are adjusted for them."
-    )
+    dividends = f"Dividends count as far as the prices ({book.price}) are adjusted for them."
+    yield f"{book.costs.assumptions(book.cash_rate)} Buying and holding pays no costs. {dividends}"
     if trials is None:
         yield "How many rules and settings were tried is not known here; the best of many looks good by luck."
     elif trials.count < 2:

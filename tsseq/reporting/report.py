@@ -110,7 +110,7 @@ def _content(
     if audit is not None:
         yield page.section("Audit", _audit(audit))
     yield page.section("How this was made", _method(result, book, n_scored))
-    yield page.caveat_box("Caveats", _caveats(result, book, trials, n_scored))
+    yield page.section("Caveats", [page.bullets(_caveats(result, book, trials, n_scored))], "caveats")
     yield page.text(f"Made with tsseq {tsseq.__version__}.", tag="footer")
 
 
@@ -153,16 +153,14 @@ def _subtitle(result: BacktestResult) -> str:
 
 def _scores(result: BacktestResult, scores: pd.DataFrame, p_values: pd.Series[float]) -> Iterator[str]:
     metrics = {name: metric for name, metric in metrics_for(charts.levels(result.forecasts)).items() if metric.headline}
-    scores = scores[list(metrics)]
-    rows = {
-        str(name): [percent(v, 1) if metrics[c].percent else number(v) for c, v in zip(scores, row)]
-        for name, row in zip(scores.index, scores.to_numpy(dtype=float))
-    }
     intervals = result.intervals("skill")[["lower", "upper"]]
-    ends = {str(name): _between(*row) for name, row in zip(intervals.index, intervals.to_numpy())}
-    cells = [[name, *row, ends[name], probability(p_values.get(name, np.nan))] for name, row in rows.items()]
-    naive, models = ([row for row in cells if (row[0] in NAIVE) is is_naive] for is_naive in (True, False))
-    header = ["", *map(str, scores), "skill, 95\u00a0%", "p"]
+    naive: list[list[str]] = []
+    models: list[list[str]] = []
+    for name, row in scores[list(metrics)].astype(float).iterrows():
+        cells = [percent(row[c], 1) if metrics[c].percent else number(row[c]) for c in metrics]
+        test = [_between(*intervals.loc[name]), probability(p_values.get(name, np.nan))]
+        (naive if name in NAIVE else models).append([str(name), *cells, *test])
+    header = ["", *metrics, "skill, 95\u00a0%", "p"]
     yield page.table(header, {"Naive forecasts, which learn nothing": naive, "Models": models})
     unit = f"the unit of {joined(_targets(result))}"
     words = (

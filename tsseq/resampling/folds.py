@@ -177,5 +177,4 @@ def _per_series(moment: Index) -> int:
 
 def _numbered(series: Index, moment: Index) -> tuple[Index, Index]:
     """(m,) ordered keys of all pairs of series and moment that occur; (n,) which of them a row has."""
-    keys, place = np.unique(series * _per_series(moment) + moment, return_inverse=True)
-    return keys, place
+    return np.unique(series * _per_series(moment) + moment, return_inverse=True)

@@ -1,10 +1,8 @@
 """From forecasts to weights, fills, costs and statistics of returns."""
 
-from __future__ import annotations
-
 from tsseq.resampling.trials import Trials
-from tsseq.trading.book import Account, Book
-from tsseq.trading.costs import Costs, break_even_cost, cost_sweep
+from tsseq.trading.book import Account, Book, break_even_cost, cost_sweep
+from tsseq.trading.costs import Costs
 from tsseq.trading.execution import EXECUTIONS, Execution
 from tsseq.trading.signals import expected_returns, realised_returns, to_weights
 from tsseq.trading.simulate import simulate

@@ -1,11 +1,14 @@
-"""What a simulation returns: a `Book` of returns, and the `Account` of shares and cash behind it."""
+"""What a simulation returns: a `Book` of returns, the `Account` behind it, and what other costs would leave of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 
 from tsseq.trading.costs import Costs
 from tsseq.trading.price_table import listed
@@ -144,10 +147,8 @@ class Book:
             the mean sum of the absolute weights.
         """
         per_year = self.periods_per_year if periods_per_year is None else periods_per_year
-        values = statistics_of(self.returns, periods_per_year=per_year)
-        values["turnover"] = turnover(self.turnover, periods_per_year=per_year)
-        values["exposure"] = exposure(self.weights)
-        return pd.Series(values)
+        held = {"turnover": turnover(self.turnover, periods_per_year=per_year), "exposure": exposure(self.weights)}
+        return pd.Series(statistics_of(self.returns, periods_per_year=per_year) | held)
 
     def plot(self) -> Axes:
         """Draw the equity after and before costs beside buy and hold.
@@ -165,3 +166,79 @@ class Book:
         axes.set(ylabel="equity", title="\n".join(self.caveats))
         axes.legend()
         return axes
+
+
+def cost_sweep(
+    book: Book, bps: Sequence[float] = (0, 1, 2, 5, 10, 20, 50), *, periods_per_year: int | None = None
+) -> pd.DataFrame:
+    """Total return, growth and Sharpe ratio of a book as if each unit traded had cost so many basis points.
+
+    ``1 + r = (1 + gross) * (1 - paid)`` with the costs of ``Costs(bps=...)`` on the book's turnover: exact for
+    ``engine="returns"``, whose turnover does not depend on costs. Costs that the book itself had, fixed fees among
+    them, are replaced; interest and borrowing stay. Fee and slippage together are what ``bps`` stands for.
+
+    Parameters
+    ----------
+    book : Book
+        As `simulate` returns it.
+    bps : sequence of float, default (0, 1, 2, 5, 10, 20, 50)
+        Costs to try, in basis points of the traded value.
+    periods_per_year : int, optional
+        Bars in a year. Default: those of the book.
+
+    Returns
+    -------
+    DataFrame
+        Index ``bps``; ``total_return``, ``cagr`` and ``sharpe``.
+
+    Examples
+    --------
+    >>> from tsseq import simulate
+    >>> days = pd.date_range("2024-01-01", periods=3)
+    >>> book = simulate(pd.Series([1.0], days[:1]), pd.Series([1.0, 1.01, 1.02], days), execution="close")
+    >>> cost_sweep(book, [0, 100])["total_return"].round(4).to_dict()
+    {0: 0.02, 100: 0.0098}
+    """
+    per_year = book.periods_per_year if periods_per_year is None else periods_per_year
+    gross, traded = book.gross_returns, book.turnover.to_numpy()[:, None]
+    nets = {level: (1 + gross) * (1 - Costs(bps=level).paid(traded)) - 1 for level in bps}
+    rows = {level: statistics_of(net, periods_per_year=per_year) for level, net in nets.items()}
+    columns = ["total_return", "cagr", "sharpe"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("bps")
+
+
+def break_even_cost(book: Book) -> float:
+    """Basis points per unit traded at which nothing is left of the total return.
+
+    Parameters
+    ----------
+    book : Book
+        As `simulate` returns it.
+
+    Returns
+    -------
+    float
+        Fee and slippage together, in basis points of the traded value, as `cost_sweep` charges them. NaN for a book
+        that never trades or that earns nothing before costs.
+
+    Examples
+    --------
+    >>> from tsseq import simulate
+    >>> days = pd.date_range("2024-01-01", periods=2)
+    >>> book = simulate(pd.Series([1.0], days[:1]), pd.Series([1.0, 1.25], days), execution="close")
+    >>> round(break_even_cost(book), 6)
+    2000.0
+    """
+    traded = book.turnover.to_numpy()[:, None]
+    earned = float(np.log1p(book.gross_returns).sum())
+    if not (traded.max() > 0 and earned > 0):
+        return np.nan
+
+    def left(bps: float) -> float:
+        """Logarithm of the final equity; a bar that costs all of it leaves next to nothing."""
+        return earned + float(np.log(np.maximum(1 - Costs(bps=bps).paid(traded), 1e-300)).sum())
+
+    highest = 1.0
+    while left(highest) > 0:
+        highest *= 2
+    return float(brentq(left, 0.0, highest, xtol=1e-14))

@@ -1,17 +1,12 @@
-"""Costs of trading and holding, and what a book would have earned at other costs."""
+"""Costs of trading and holding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import pandas as pd
-from scipy.optimize import brentq
 
 from tsseq.errors import ConfigError
-from tsseq.trading.statistics.returns import cagr, sharpe, total_return
 from tsseq.typing import Array
 
 
@@ -116,6 +111,9 @@ class Costs:
         ndarray of shape (...)
             Their costs.
         """
+        if type(self) is Costs:  # the same, added up over the assets first
+            paid = over_assets(np.abs(value)) * self.rate
+            return paid + self.fixed * np.count_nonzero(value, axis=-1) if self.fixed else paid
         return over_assets(self.slippage(value) + self.fees(value))
 
     def outlay(self, value: Array) -> Array:
@@ -211,114 +209,15 @@ class Costs:
         >>> Costs(borrow_bps=300).assumptions(0.05)
         'Cash earns 5 % a year, borrowed money costs 8 % and borrowed shares 3 %, and orders of any size move no price.'
         """
-        shares = self.borrow_bps / 100
-        money = 100 * cash_rate + shares
-        borrowing = (
-            f"borrowed money costs {money:.4g} % and borrowed shares {f'{shares:.4g} %' if shares else 'nothing'}"
-        )
-        return (
-            f"Cash earns {f'{100 * cash_rate:.4g} % a year' if cash_rate else 'nothing'}, "
-            f"{borrowing if self.has_interest(cash_rate) else 'borrowing money or shares costs nothing'}, "
-            "and orders of any size move no price."
-        )
+        cash, shares = 100 * cash_rate, self.borrow_bps / 100
+        borrowing = "borrowing money or shares costs nothing"
+        if self.has_interest(cash_rate):
+            lent = f"{shares:.4g} %" if shares else "nothing"
+            borrowing = f"borrowed money costs {cash + shares:.4g} % and borrowed shares {lent}"
+        earned = f"{cash:.4g} % a year" if cash_rate else "nothing"
+        return f"Cash earns {earned}, {borrowing}, and orders of any size move no price."
 
 
 def over_assets(values: Array) -> Array:
-    """Sum (...) over the last axis of (..., N), the assets; adding up one alone would cost more than all else."""
-    return np.asarray(values[..., 0] if values.shape[-1] == 1 else values.sum(axis=-1))
-
-
-class BookFigures(Protocol):
-    """What a sweep of costs reads of a `Book`: returns before costs, turnover, and bars in a year."""
-
-    @property
-    def gross_returns(self) -> pd.Series[float]:
-        """Returns of each bar before costs of trading."""
-
-    @property
-    def turnover(self) -> pd.Series[float]:
-        """Traded value of each bar as a fraction of equity."""
-
-    @property
-    def periods_per_year(self) -> int:
-        """Bars in a year."""
-
-
-def cost_sweep(
-    book: BookFigures, bps: Sequence[float] = (0, 1, 2, 5, 10, 20, 50), *, periods_per_year: int | None = None
-) -> pd.DataFrame:
-    """Total return, growth and Sharpe ratio of a book as if each unit traded had cost so many basis points.
-
-    ``1 + r = (1 + gross) * (1 - paid)`` with the costs of ``Costs(bps=...)`` on the book's turnover: exact for
-    ``engine="returns"``, whose turnover does not depend on costs. Costs that the book itself had, fixed fees among
-    them, are replaced; interest and borrowing stay. Fee and slippage together are what ``bps`` stands for.
-
-    Parameters
-    ----------
-    book : Book
-        As `simulate` returns it.
-    bps : sequence of float, default (0, 1, 2, 5, 10, 20, 50)
-        Costs to try, in basis points of the traded value.
-    periods_per_year : int, optional
-        Bars in a year. Default: those of the book.
-
-    Returns
-    -------
-    DataFrame
-        Index ``bps``; ``total_return``, ``cagr`` and ``sharpe``.
-
-    Examples
-    --------
-    >>> from tsseq import simulate
-    >>> days = pd.date_range("2024-01-01", periods=3)
-    >>> book = simulate(pd.Series([1.0], days[:1]), pd.Series([1.0, 1.01, 1.02], days), execution="close")
-    >>> cost_sweep(book, [0, 100])["total_return"].round(4).to_dict()
-    {0: 0.02, 100: 0.0098}
-    """
-    per_year = book.periods_per_year if periods_per_year is None else periods_per_year
-    rows = {}
-    for level in bps:
-        net = (1 + book.gross_returns) * (1 - Costs(bps=level).paid(book.turnover.to_numpy()[:, None])) - 1
-        rows[level] = {
-            "total_return": total_return(net),
-            "cagr": cagr(net, periods_per_year=per_year),
-            "sharpe": sharpe(net, periods_per_year=per_year),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("bps")
-
-
-def break_even_cost(book: BookFigures) -> float:
-    """Basis points per unit traded at which nothing is left of the total return.
-
-    Parameters
-    ----------
-    book : Book
-        As `simulate` returns it.
-
-    Returns
-    -------
-    float
-        Fee and slippage together, in basis points of the traded value, as `cost_sweep` charges them. NaN for a book
-        that never trades or that earns nothing before costs.
-
-    Examples
-    --------
-    >>> from tsseq import simulate
-    >>> days = pd.date_range("2024-01-01", periods=2)
-    >>> book = simulate(pd.Series([1.0], days[:1]), pd.Series([1.0, 1.25], days), execution="close")
-    >>> round(break_even_cost(book), 6)
-    2000.0
-    """
-    traded = book.turnover.to_numpy()[:, None]
-    earned = float(np.log1p(book.gross_returns).sum())
-    if not (traded.max() > 0 and earned > 0):
-        return np.nan
-
-    def left(bps: float) -> float:
-        """Logarithm of the final equity; a bar that costs all of it leaves next to nothing."""
-        return earned + float(np.log(np.maximum(1 - Costs(bps=bps).paid(traded), 1e-300)).sum())
-
-    highest = 1.0
-    while left(highest) > 0:
-        highest *= 2
-    return float(brentq(left, 0.0, highest, xtol=1e-14))
+    """Sum (...) over the last axis of (..., N), the assets; far faster than ``sum`` where these are few."""
+    return np.asarray(values[..., 0] if values.shape[-1] == 1 else values @ np.ones(values.shape[-1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -56,31 +57,21 @@ class Execution:
     caveat: str | None = None
 
 
+_THAT_CLOSE = "orders fill at the very close that decided them"
+_LOOKS_AHEAD = (
+    "LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it only shows what "
+    "a look-ahead error is worth."
+)
+_CLOSE_CAVEAT = f"execution='close': {_THAT_CLOSE}, which hardly anyone can trade."
+_SAME_BAR = "orders earn the bar that decided them, which nobody can"
+_WAYS = (
+    Execution("next_open", "orders fill at the open after the decision", 1, attrgetter("open"), needs_opens=True),
+    Execution("next_close", "orders fill at the close after the decision", 1, attrgetter("close")),
+    Execution("close", _THAT_CLOSE, 0, attrgetter("close"), caveat=_CLOSE_CAVEAT),
+    Execution("same_bar", _SAME_BAR, 0, attrgetter("last_close"), caveat=_LOOKS_AHEAD),
+)
 # The first that the prices allow is the default.
-EXECUTIONS = {
-    execution.name: execution
-    for execution in (
-        Execution(
-            "next_open", "orders fill at the open after the decision", 1, lambda bars: bars.open, needs_opens=True
-        ),
-        Execution("next_close", "orders fill at the close after the decision", 1, lambda bars: bars.close),
-        Execution(
-            "close",
-            "orders fill at the very close that decided them",
-            0,
-            lambda bars: bars.close,
-            caveat="execution='close': orders fill at the very close that decided them, which hardly anyone can trade.",
-        ),
-        Execution(
-            "same_bar",
-            "orders earn the bar that decided them, which nobody can",
-            0,
-            lambda bars: bars.last_close,
-            caveat="LOOKS AHEAD: execution='same_bar' earns the bar that made the decision. Nobody can trade this; it "
-            "only shows what a look-ahead error is worth.",
-        ),
-    )
-}
+EXECUTIONS = {execution.name: execution for execution in _WAYS}
 
 
 class Market(NamedTuple):
@@ -129,15 +120,15 @@ class Orders(NamedTuple):
     targets: Array
 
 
-def checked_execution(execution: str | None, table: PriceTable) -> Execution:
-    """Look up how orders fill; by default, as honestly as the prices allow."""
+def opened(execution: str | None, table: PriceTable, start: int) -> tuple[Execution, Market]:
+    """Look up how orders fill, by default as honestly as the prices allow; and the prices from bar ``start`` on."""
     if execution is None:
-        return next(rule for rule in EXECUTIONS.values() if table.opens is not None or not rule.needs_opens)
+        execution = next(name for name, rule in EXECUTIONS.items() if table.opens is not None or not rule.needs_opens)
     if execution not in EXECUTIONS:
         raise ConfigError(f"execution is {execution!r}; it must be one of {listed(EXECUTIONS, len(EXECUTIONS))}.")
     if EXECUTIONS[execution].needs_opens and table.opens is None:
         raise ConfigError(f"execution={execution!r} needs opens beside a price of 'close'. Pass them, or 'next_close'.")
-    return EXECUTIONS[execution]
+    return EXECUTIONS[execution], market_of(table, EXECUTIONS[execution], start)
 
 
 def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, Array]:
@@ -151,9 +142,8 @@ def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, 
             raise DataError(f"the weights have no {what} or repeated ones. Pass each of them once.")
         unknown = labels[available.get_indexer(labels) < 0]
         if len(unknown):
-            raise DataError(
-                f"the weights have {what} that the prices lack: {listed(unknown)}; the prices have {listed(available)}."
-            )
+            lack = f"the weights have {what} that the prices lack: {listed(unknown)}"
+            raise DataError(f"{lack}; the prices have {listed(available)}.")
     weights = weights.iloc[np.argsort(table.dates.get_indexer(weights.index))]
     targets = to_floats(weights, "weights")
     wrong = np.flatnonzero(~np.isfinite(targets).all(axis=1))
@@ -167,7 +157,8 @@ def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, 
 
 def market_of(table: PriceTable, execution: Execution, start: int) -> Market:
     """Fill the gaps of the prices; interest runs from bar ``start`` on."""
-    closes = _carried(table.closes)
+    # Before its first price an asset cannot be held, so any number does. Sweeps are faster by columns, as all else is.
+    closes = np.asfortranarray(pd.DataFrame(table.closes).ffill().fillna(1.0), dtype=np.float64)
     last_close = np.vstack([closes[:1], closes[:-1]])
     priced = ~np.isnan(table.closes)
     ended = ~np.logical_or.accumulate(priced[::-1])[::-1]
@@ -176,9 +167,9 @@ def market_of(table: PriceTable, execution: Execution, start: int) -> Market:
         priced &= ~np.isnan(opens)
     fills = np.where(priced, execution.price(BarPrices(opens, closes, last_close)), last_close)
     seconds = table.dates.as_unit("s").asi8
-    days = np.diff(seconds, prepend=seconds[0]) / 86_400
-    days[: start + 1] = 0.0
-    return Market(table.dates, table.assets, closes, fills, priced, ended, days / 365)
+    years = np.diff(seconds, prepend=seconds[0]) / 86_400 / 365
+    years[: start + 1] = 0.0
+    return Market(table.dates, table.assets, closes, fills, priced, ended, years)
 
 
 def orders_of(market: Market, decided: Index, targets: Array, delay: int) -> tuple[Orders, tuple[str, ...]]:
@@ -190,11 +181,11 @@ def orders_of(market: Market, decided: Index, targets: Array, delay: int) -> tup
         return Orders(decided, filled, targets), ()
     late = market.ended[filled] & ~market.ended[decided]  # (D, N)
     rows, columns = np.nonzero(late & (targets != 0).any(axis=0))
-    orders = Orders(decided, filled, np.where(late, 0.0, targets))
-    if not len(rows):
-        return orders, ()
-    first = f"{market.assets[columns[0]]!r} on {listed(market.dates[filled[rows[:1]]])}"
-    return orders, (f"{len(rows)} orders were not filled: the price ended after the decision (first: {first}).",)
+    caveats: tuple[str, ...] = ()
+    if len(rows):
+        first = f"{market.assets[columns[0]]!r} on {listed(market.dates[filled[rows[:1]]])}"
+        caveats = (f"{len(rows)} orders were not filled: the price ended after the decision (first: {first}).",)
+    return Orders(decided, filled, np.where(late, 0.0, targets)), caveats
 
 
 def refuse_unpriced(market: Market, orders: Orders, before: Array) -> None:
@@ -213,18 +204,9 @@ def refuse_unpriced(market: Market, orders: Orders, before: Array) -> None:
 
 def ended_positions(market: Market, positions: Array) -> tuple[str, ...]:
     """Name the assets that ended while they were held; ``positions`` (T, N) at each close."""
-    if not market.ended.any():
-        return ()
     before = np.vstack([np.zeros_like(market.ended[:1]), market.ended[:-1]])
     bars, columns = np.nonzero((market.ended & ~before)[1:] & (positions[:-1] != 0))
     if not len(bars):
         return ()
     names = [f"{market.assets[column]} ({listed(market.dates[[bar]])})" for bar, column in zip(bars, columns)]
     return (f"{len(names)} assets ended while held and became cash at their last price: {', '.join(names[:3])}.",)
-
-
-def _carried(prices: Array) -> Array:
-    if not np.isnan(prices).any():
-        return prices
-    # Before its first price an asset cannot be held, so any number does.
-    return np.asarray(pd.DataFrame(prices).ffill().fillna(1.0).to_numpy())

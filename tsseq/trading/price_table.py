@@ -68,9 +68,8 @@ def read_prices(prices: Frame, price: str = "close") -> PriceTable:
     panel = Panel.from_prices(prices, price)
     id_name, time_name = panel.frame_layout.names
     if panel.frame_layout.kind == "closes" and _is_one_asset(prices, panel.ids):
-        raise DataError(
-            f"the prices have no column {price!r}; they have {listed(prices.columns, 6)}. Name the price column."
-        )
+        columns = listed(prices.columns, 6)
+        raise DataError(f"the prices have no column {price!r}; they have {columns}. Name the price column.")
     if not isinstance(panel.times, pd.DatetimeIndex):
         raise DataError(
             f"the prices need a DatetimeIndex, or dates beside the ids; found {panel.times.dtype}. Convert the dates "

@@ -10,9 +10,6 @@ from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.weighting import RuleFunction, WeightingRule
-from tsseq.typing import Array
-
-# Forecasts that every backtest has beside those of its models.
 
 
 def to_weights(
@@ -199,8 +196,19 @@ def realised_returns(
 
 
 def _wide(rows: pd.DataFrame, table: PriceTable, column: str) -> pd.DataFrame:
-    change = rows[column].to_numpy(dtype=float) / _closes_at_cutoff(rows, table) - 1
-    wide = rows.assign(change=change).pivot(index="cutoff", columns="asset", values="change")
+    """Change (cutoffs x assets) from the close at the cutoff to a column of the rows."""
+    bar = table.dates.get_indexer(pd.Index(rows["cutoff"]))
+    asset = table.assets.get_indexer(pd.Index(rows["asset"]))
+    close = np.where((bar >= 0) & (asset >= 0), table.closes[bar, asset], np.nan)
+    if len(unknown := rows[np.isnan(close)]):
+        dates = f"{listed(table.dates[:1])} to {listed(table.dates[-1:])}"
+        raise DataError(
+            f"{len(unknown)} forecasts have no close at their cutoff (first: {unknown['asset'].iloc[0]!r} on "
+            f"{listed(unknown['cutoff'].iloc[:1])}); the prices hold {listed(table.assets)} from {dates}. "
+            "Pass the prices that were forecast, or drop these forecasts."
+        )
+    changes = rows.assign(change=rows[column].to_numpy(dtype=float) / close - 1)
+    wide = changes.pivot(index="cutoff", columns="asset", values="change")
     return wide[rows["asset"].unique()].rename_axis(columns=None)
 
 
@@ -244,17 +252,3 @@ def _of_model(forecasts: pd.DataFrame, model: str | None) -> pd.DataFrame:
     if model not in names:
         raise ConfigError(f"no forecasts of model {model!r}; there are {listed(names)}.")
     return forecasts[forecasts["model"] == model]
-
-
-def _closes_at_cutoff(rows: pd.DataFrame, table: PriceTable) -> Array:
-    bar = table.dates.get_indexer(pd.Index(rows["cutoff"]))
-    column = table.assets.get_indexer(pd.Index(rows["asset"]))
-    close = np.where((bar >= 0) & (column >= 0), table.closes[bar, column], np.nan)
-    if np.isnan(close).any():
-        first = rows[np.isnan(close)].iloc[0]
-        raise DataError(
-            f"{np.isnan(close).sum()} forecasts have no close at their cutoff (first: {first['asset']!r} on "
-            f"{listed([first['cutoff']])}); the prices hold {listed(table.assets)} from {listed(table.dates[:1])} to "
-            f"{listed(table.dates[-1:])}. Pass the prices that were forecast, or drop these forecasts."
-        )
-    return close

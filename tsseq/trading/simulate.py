@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,23 +11,16 @@ from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.book import Account, Book
 from tsseq.trading.costs import Costs
-from tsseq.trading.engines.returns import run_returns
-from tsseq.trading.engines.shares import account_of, charged, run_shares
-from tsseq.trading.execution import (
-    Market,
-    Orders,
-    checked_execution,
-    ended_positions,
-    market_of,
-    orders_of,
-    read_weights,
-    refuse_unpriced,
-)
+from tsseq.trading.execution import Market, Orders, ended_positions, opened, orders_of, read_weights, refuse_unpriced
 from tsseq.trading.price_table import listed, read_prices
+from tsseq.trading.returns_engine import run_returns
+from tsseq.trading.shares_engine import account_of, charged, run_shares
 from tsseq.trading.statistics.returns import bars_per_year
 from tsseq.typing import Array
 
 Engine = Literal["returns", "shares"]
+# One book over all bars: returns, gross_returns, turnover and costs_paid; weights (T, N); the account.
+_Outcome: TypeAlias = tuple[pd.DataFrame, Array, Account | None]
 
 
 def simulate(
@@ -102,25 +95,21 @@ def simulate(
     check_money(cash_rate, leverage, engine)
     costs = costs or Costs()
     table, decided, targets = read_weights(weights, read_prices(prices, price))
-    fill_rule, start = checked_execution(execution, table), int(decided[0])
-    market = market_of(table, fill_rule, start)
+    start = int(decided[0])
+    fill_rule, market = opened(execution, table, start)
     orders, late = orders_of(market, decided, leverage * targets[None], fill_rule.delay)
     if engine == "returns":
-        outcome = _returns(market, orders, costs, cash_rate)
+        bars, held, account = _returns(market, orders, costs, cash_rate)
     else:
-        outcome = _shares(market, orders, costs, cash_rate, leverage, start)
-    bars = outcome.bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[start:]
+        bars, held, account = _shares(market, orders, costs, cash_rate, leverage, start)
+    bars = bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[start:]
     _check_solvent(bars)
     stamp = () if fill_rule.caveat is None else (fill_rule.caveat,)
     return Book(
-        returns=bars["returns"],
-        gross_returns=bars["gross_returns"],
+        **{str(name): values for name, values in bars.items()},
         equity=(1 + bars["returns"]).cumprod().rename("equity"),
-        turnover=bars["turnover"],
-        costs_paid=bars["costs_paid"],
-        weights=pd.DataFrame(outcome.weights, market.dates, market.assets).iloc[start:],
-        benchmark=bars["benchmark"],
-        caveats=(*stamp, *late, *ended_positions(market, outcome.weights)),
+        weights=pd.DataFrame(held, market.dates, market.assets).iloc[start:],
+        caveats=(*stamp, *late, *ended_positions(market, held)),
         execution=fill_rule.name,
         costs=costs,
         cash_rate=cash_rate,
@@ -128,16 +117,8 @@ def simulate(
         engine=engine,
         price=price,
         periods_per_year=bars_per_year(market.dates),
-        account=outcome.account,
+        account=account,
     )
-
-
-class _Outcome(NamedTuple):
-    """One book of an engine over all bars."""
-
-    bars: pd.DataFrame  # returns, gross_returns, turnover, costs_paid
-    weights: Array  # (T, N)
-    account: Account | None
 
 
 def check_money(cash_rate: float, leverage: float, engine: str) -> None:
@@ -154,9 +135,8 @@ def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float) -> 
         weights = run.weights(market, orders)
     refuse_unpriced(market, orders, run.before)
     gross = np.maximum(run.factors[0], 0.0) - 1
-    paid, turnover = _by_bar(market, orders, run.costs[0]), _by_bar(market, orders, run.turnover[0])
-    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid}
-    return _Outcome(pd.DataFrame(columns | {"returns": (1 + gross) * (1 - paid) - 1}, market.dates), weights, None)
+    bars = _by_bar(market, orders, turnover=run.turnover[0], costs_paid=run.costs[0])
+    return bars.assign(gross_returns=gross, returns=(1 + gross) * (1 - bars["costs_paid"]) - 1), weights, None
 
 
 def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Outcome:
@@ -168,20 +148,16 @@ def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leve
     account = account_of(run, market, orders, costs, start)
     traded = np.abs(run.traded[0]) * market.fills[orders.filled]  # (D, N)
     spent = np.add(*charged(run, market, orders, costs)).sum(axis=1)
-    paid = _by_bar(market, orders, spent / run.equity_at_fill[0])
-    turnover = _by_bar(market, orders, traded.sum(axis=1) / run.equity_at_fill[0])
+    capital = run.equity_at_fill[0]
+    bars = _by_bar(market, orders, turnover=traded.sum(axis=1) / capital, costs_paid=spent / capital)
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
-    gross = (1 + returns) / (1 - paid) - 1
-    columns = {"gross_returns": gross, "turnover": turnover, "costs_paid": paid, "returns": returns}
-    return _Outcome(pd.DataFrame(columns, market.dates), weights, account)
+    return bars.assign(gross_returns=(1 + returns) / (1 - bars["costs_paid"]) - 1, returns=returns), weights, account
 
 
-def _by_bar(market: Market, orders: Orders, values: Array) -> Array:
+def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:
     """Values of each fill (D,) on its bar, 0 on all others (T,)."""
-    by_bar = np.zeros(len(market.dates))
-    by_bar[orders.filled] = values
-    return by_bar
+    return pd.DataFrame(values, market.dates[orders.filled]).reindex(market.dates, fill_value=0.0)
 
 
 def _buy_and_hold(market: Market, orders: Orders) -> Array:

@@ -14,18 +14,10 @@ from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
 from tsseq.resampling.trials import Trials
 from tsseq.trading.costs import Costs
-from tsseq.trading.engines.returns import run_returns, view
-from tsseq.trading.engines.shares import run_shares
-from tsseq.trading.execution import (
-    Market,
-    Orders,
-    checked_execution,
-    market_of,
-    orders_of,
-    read_weights,
-    refuse_unpriced,
-)
+from tsseq.trading.execution import Market, Orders, opened, orders_of, read_weights, refuse_unpriced
 from tsseq.trading.price_table import PriceTable, listed, read_prices
+from tsseq.trading.returns_engine import run_returns, view
+from tsseq.trading.shares_engine import run_shares
 from tsseq.trading.signals import expected_returns
 from tsseq.trading.simulate import Engine, check_money
 from tsseq.trading.statistics.returns import bars_per_year, statistics_of
@@ -113,8 +105,8 @@ def sweep(
     if not combinations:
         raise ConfigError("the grid has no combination. Pass at least one value for each parameter.")
     table, decided, targets = _decisions(signal, prices, combinations, model, price)
-    fill_rule, start = checked_execution(execution, table), int(decided[0])
-    market = market_of(table, fill_rule, start)
+    start = int(decided[0])
+    fill_rule, market = opened(execution, table, start)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
     while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):

@@ -18,15 +18,9 @@ RuleFunction: TypeAlias = Callable[[pd.DataFrame], pd.DataFrame]
 
 # exp(log(price)) differs from the price by rounding; a forecast of "no change" must not become a position.
 _ROUNDING = 1e-12
-# Options that each rule needs.
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    "sign": (),
-    "threshold": (),
-    "rank": (),
-    "top_k": ("k",),
-    "top_k_dropout": ("k", "n_drop"),
-    "volatility": ("target_volatility",),
-}
+# Options that rules need.
+_OPTIONS = {"top_k": ("k",), "top_k_dropout": ("k", "n_drop"), "volatility": ("target_volatility",)}
+_RULES = ("sign", "threshold", "rank", *_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -83,13 +77,12 @@ class WeightingRule:
     no_trade_band: float = 0.0
 
     def __post_init__(self) -> None:
-        if not callable(self.rule) and self.rule not in _OPTIONS:
-            raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_OPTIONS, 6)}.")
+        if not callable(self.rule) and self.rule not in _RULES:
+            raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_RULES, 6)}.")
         if self.threshold < 0 or (self.rule != "threshold" and self.threshold > 0):
-            raise ConfigError(
-                f"threshold is {self.threshold} with rule {self.rule!r}; pass one >= 0 and rule='threshold'."
-            )
-        needed = () if callable(self.rule) else _OPTIONS[self.rule]
+            found = f"threshold is {self.threshold} with rule {self.rule!r}"
+            raise ConfigError(f"{found}; pass one >= 0 and rule='threshold'.")
+        needed = () if callable(self.rule) else _OPTIONS.get(self.rule, ())
         for name in ("k", "n_drop", "target_volatility"):
             value = getattr(self, name)
             if (value is None) == (name in needed) or (value is not None and not value > 0):
@@ -99,10 +92,8 @@ class WeightingRule:
             raise ConfigError("rule='top_k_dropout' is never short and drops at most k assets a day.")
         positive = all(limit is None or limit > 0 for limit in (self.max_weight, self.max_gross))
         if not (positive and self.no_trade_band >= 0 and self.volatility_window >= 2):
-            raise ConfigError(
-                "pass max_weight and max_gross above 0, no_trade_band of at least 0 and volatility_window of at least "
-                "2."
-            )
+            limits = "max_weight and max_gross above 0, no_trade_band of at least 0"
+            raise ConfigError(f"pass {limits} and volatility_window of at least 2.")
 
     def weights(self, expected: pd.DataFrame, table: PriceTable, values: Array | None = None) -> Array:
         """Apply the rule, then the limits.
@@ -136,7 +127,7 @@ class WeightingRule:
         else:
             weights = _dropout(values, self.k or 1, self.n_drop or 1)
         if self.allow_short is False:
-            weights = 2 * np.maximum(weights, 0.0) if self.rule == "rank" else np.maximum(weights, 0.0)
+            weights = np.maximum(weights, 0.0) * (2 if self.rule == "rank" else 1)
         if self.rule not in ("sign", "threshold"):
             weights = np.where(np.isnan(weights), 0.0, weights)
         return self._limited(weights)

@@ -1,7 +1,5 @@
 """Statistics of returns, beside a benchmark, of forecasts, and against luck."""
 
-from __future__ import annotations
-
 from tsseq.trading.statistics.deflated_sharpe import deflated_sharpe, expected_best_sharpe, probabilistic_sharpe
 from tsseq.trading.statistics.distribution import (
     conditional_value_at_risk,

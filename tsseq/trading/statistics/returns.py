@@ -230,22 +230,9 @@ def omega(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year:
     return float(excess[excess > 0].sum()) / losses if len(excess) > 1 and losses > 0 else np.nan
 
 
-STATISTICS: dict[str, Callable[..., float]] = {
-    function.__name__: function
-    for function in (
-        total_return,
-        cagr,
-        annual_volatility,
-        sharpe,
-        sortino,
-        max_drawdown,
-        calmar,
-        omega,
-        value_at_risk,
-        conditional_value_at_risk,
-        tail_ratio,
-    )
-}
+_GROWTH = (total_return, cagr, annual_volatility, sharpe, sortino, max_drawdown, calmar, omega)
+_TAILS = (value_at_risk, conditional_value_at_risk, tail_ratio)
+STATISTICS: dict[str, Callable[..., float]] = {function.__name__: function for function in (*_GROWTH, *_TAILS)}
 """The statistics by name: keys of ``book.stats()``, in its order."""
 
 

@@ -111,15 +111,8 @@ def account_of(run: SharesRun, market: Market, orders: Orders, costs: Costs, sta
     rows, columns = np.nonzero(run.traded[0])
     slippage, fees = (amounts[rows, columns] for amounts in charged(run, market, orders, costs))
     bars, traded = orders.filled[rows], run.traded[0, rows, columns]
-    trades = pd.DataFrame(
-        {
-            "date": market.dates[bars],
-            "asset": market.assets[columns],
-            "shares": traded,
-            "price": market.fills[bars, columns] + slippage / traded,
-            "fee": fees,
-        }
-    )
+    trades = pd.DataFrame({"date": market.dates[bars], "asset": market.assets[columns], "shares": traded})
+    trades = trades.assign(price=market.fills[bars, columns] + slippage / traded, fee=fees)
     dates = market.dates[start:]
     return Account(
         shares=pd.DataFrame(shares[start:], dates, market.assets),

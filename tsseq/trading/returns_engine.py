@@ -93,10 +93,7 @@ def run_returns(market: Market, orders: Orders, costs: Costs, cash_rate: float =
     traded = targets - before
     np.abs(traded, out=traded)
     turnover = over_assets(traded)  # (K, D)
-    equity = (
-        np.cumprod(factors, axis=1)[:, orders.filled] / growth[:, orders.filled] if not costs.proportional else None
-    )
-    paid = costs.paid(traded) if equity is None else _paid_in_turn(costs, traded, equity)
+    paid = costs.paid(traded) if costs.proportional else _paid_in_turn(costs, traded, orders.filled, factors, growth)
     return ReturnsRun(factors, paid, turnover, before, positions, growth, base)
 
 
@@ -109,8 +106,8 @@ def _growth(weights: Array, moves: Array) -> Array:
 
 
 def view(index: Index) -> Index | slice:
-    """A slice where the index counts up by one, for views instead of copies: decisions of every bar."""
-    if len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
+    """A slice where an index of steps of at most one, or of none of zero, counts up by one: views instead of copies."""
+    if len(index) and index[-1] - index[0] == len(index) - 1:
         return slice(int(index[0]), int(index[-1]) + 1)
     return index
 
@@ -133,8 +130,9 @@ def _interest(market: Market, positions: Array, base: Array, filled: Index, cost
     return interest
 
 
-def _paid_in_turn(costs: Costs, traded: Array, equity: Array) -> Array:
-    """Costs of each fill (K, D) as a fraction of an equity (K, D) that all costs before have made smaller."""
+def _paid_in_turn(costs: Costs, traded: Array, filled: Index, factors: Array, growth: Array) -> Array:
+    """Costs of each fill (K, D) as a fraction of an equity that all costs before have made smaller."""
+    equity = np.cumprod(factors, axis=1)[:, filled] / growth[:, filled]  # (K, D), before costs
     traded = np.where(traded > 1e-12, traded, 0.0)  # (K, D, N); rounding is not an order
     paid = np.zeros_like(equity)
     left = np.ones(len(paid))
