@@ -11,10 +11,10 @@ from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.book import Account, Book
 from tsseq.trading.costs import Costs
+from tsseq.trading.engines.returns import run_returns
+from tsseq.trading.engines.shares import account_of, charged, run_shares
 from tsseq.trading.execution import Market, Orders, ended_positions, opened, orders_of, read_weights, refuse_unpriced
 from tsseq.trading.price_table import listed, read_prices
-from tsseq.trading.returns_engine import run_returns
-from tsseq.trading.shares_engine import account_of, charged, run_shares
 from tsseq.trading.statistics.returns import bars_per_year
 from tsseq.typing import Array
 

@@ -14,10 +14,10 @@ from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
 from tsseq.resampling.trials import Trials
 from tsseq.trading.costs import Costs
+from tsseq.trading.engines.returns import run_returns, view
+from tsseq.trading.engines.shares import run_shares
 from tsseq.trading.execution import Market, Orders, opened, orders_of, read_weights, refuse_unpriced
 from tsseq.trading.price_table import PriceTable, listed, read_prices
-from tsseq.trading.returns_engine import run_returns, view
-from tsseq.trading.shares_engine import run_shares
 from tsseq.trading.signals import expected_returns
 from tsseq.trading.simulate import Engine, check_money
 from tsseq.trading.statistics.returns import bars_per_year, statistics_of
