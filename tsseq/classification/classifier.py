@@ -295,7 +295,8 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         ndarray of shape (n,)
             Classes.
         """
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(1)])
+        best = self.predict_proba(X).argmax(1)
+        return np.asarray(self.classes_[best])
 
     def _network(self) -> Network:
         network = self.network
