@@ -1,6 +1,7 @@
 """Docstrings of public names, as numpydoc's own parser reads them: complete, typed, described, with an example."""
 
 import inspect
+from functools import cache
 
 import pytest
 from numpydoc.docscrape import ClassDoc, NumpyDocString
@@ -19,12 +20,14 @@ METHODS = {
 }
 
 
+@cache
 def docs_of(member):
     if inspect.isclass(member):
         return ClassDoc(member, config={"show_class_members": False})
     return NumpyDocString(inspect.getdoc(member) or "")
 
 
+@cache
 def inherited_docs(cls, method):
     """Docs of a method, in its own class and in those of tsseq that it overrides."""
     classes = [base for base in cls.__mro__ if base.__module__.startswith("tsseq") and method in vars(base)]
