@@ -1,12 +1,9 @@
 """Notebooks run from top to bottom, and equal the scripts beside them."""
 
-from pathlib import Path
-
 import jupytext
-import nbclient
 import pytest
+from write_notebooks import FOLDER, executed
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
@@ -21,13 +18,19 @@ def test_notebook_equals_its_script(path):
     assert [cell.source for cell in notebook.cells] == [cell.source for cell in script.cells]
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_committed_with_what_it_shows(path):
+    cells = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))  # run once, in order
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert not [output for output in outputs if output.output_type == "error"]
+
+
 @pytest.mark.filterwarnings("ignore")  # of the notebook machinery; the kernel is a process of its own
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path, tmp_path):
-    notebook = jupytext.read(path)
-    nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
-    ).execute()
+    notebook = executed(path, tmp_path)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
     assert any("image/png" in output.get("data", {}) for output in outputs)

@@ -185,7 +185,7 @@ class TestOnesOwn:
             kind(2, 8, training=QUICK).fit(self.frame).save(tmp_path / "model.tsseq")
 
 
-def refuses(path, members, change, message):
+def assert_refused(path, members, change, message):
     tree = parse_json(members["config.json"])
     change(tree)
     write(path, members | {"config.json": dump_json(tree)})
@@ -225,4 +225,4 @@ def test_arrays_of_other_shapes_and_dtypes_are_refused(elsewhere, tmp_path, case
 )
 def test_a_config_that_makes_no_sense_is_refused(elsewhere, tmp_path, case, change, message):
     members = read(elsewhere[case][1])[1]
-    refuses(tmp_path / "model.tsseq", members, lambda tree: tree["config"].update(change), message)
+    assert_refused(tmp_path / "model.tsseq", members, lambda tree: tree["config"].update(change), message)
