@@ -111,6 +111,41 @@ def plot_by_step(table: pd.DataFrame, ylabel: str, dashed: Collection[Hashable] 
     return _labelled(ax, "rows ahead", ylabel)
 
 
+def plot_equity(curves: pd.DataFrame, title: str = "") -> Axes:
+    """Draw a line per column over dates.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Index: dates; columns: equity, as a multiple of the starting capital, by label.
+    title : str
+        Title of the axes. Default: none.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Nothing is shown or saved.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> axes = plot_equity(pd.DataFrame({"net": [1.0, 1.1]}, pd.date_range("2024-01-01", periods=2)))
+    >>> axes.get_ylabel()
+    'equity'
+    """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    ax = _new_axes()
+    for name, values in curves.items():
+        ax.plot(curves.index, values, label=name)
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.set_title(title, wrap=True)
+    return _labelled(ax, "", "equity")
+
+
 def _single(frame: pd.Series[Any] | pd.DataFrame, role: str, name: Hashable | None = None) -> pd.DataFrame:
     """A frame with one series in its index; a Series becomes the column ``name``, or its own name, or "y"."""
     if isinstance(frame, pd.Series):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from tsseq.plotting import plot_equity
 from tsseq.trading.costs import Costs
 from tsseq.trading.price_table import listed
 from tsseq.trading.statistics.relative import exposure, turnover
@@ -158,14 +159,8 @@ class Book:
         matplotlib.axes.Axes
             With the caveats as title; ``book.plot().figure.savefig(path)`` saves it.
         """
-        import matplotlib.pyplot as plt
-
-        axes = plt.subplots()[1]
-        for label, returns in (("net", self.returns), ("gross", self.gross_returns), ("buy and hold", self.benchmark)):
-            axes.plot(returns.index, (1 + returns).cumprod(), label=label)
-        axes.set(ylabel="equity", title="\n".join(self.caveats))
-        axes.legend()
-        return axes
+        returns = {"net": self.returns, "gross": self.gross_returns, "buy and hold": self.benchmark}
+        return plot_equity((1 + pd.DataFrame(returns)).cumprod(), "\n".join(self.caveats))
 
 
 def cost_sweep(
