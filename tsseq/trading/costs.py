@@ -111,9 +111,6 @@ class Costs:
         ndarray of shape (...)
             Their costs.
         """
-        if type(self) is Costs:  # the same, added up over the assets first
-            paid = over_assets(np.abs(value)) * self.rate
-            return paid + self.fixed * np.count_nonzero(value, axis=-1) if self.fixed else paid
         return over_assets(self.slippage(value) + self.fees(value))
 
     def outlay(self, value: Array) -> Array:
