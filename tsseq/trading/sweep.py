@@ -16,7 +16,7 @@ from tsseq.resampling.trials import Trials
 from tsseq.trading.costs import Costs
 from tsseq.trading.engines.returns import run_returns, view
 from tsseq.trading.engines.shares import run_shares
-from tsseq.trading.execution import Market, Orders, opened, orders_of, read_weights, refuse_unpriced
+from tsseq.trading.execution import Market, opened, orders_of, read_weights, refuse_unpriced
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.signals import expected_returns
 from tsseq.trading.simulate import Engine, check_money
@@ -101,19 +101,15 @@ def sweep(
     2
     """
     check_money(cash_rate, leverage, engine)
-    combinations = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
-    if not combinations:
-        raise ConfigError("the grid has no combination. Pass at least one value for each parameter.")
-    table, decided, targets = _decisions(signal, prices, combinations, model, price)
+    combinations = combinations_of(grid)
+    table, decided, targets = decisions_of(signal, prices, combinations, model, price)
     start = int(decided[0])
     fill_rule, market = opened(execution, table, start)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
-    while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
-        stacked = np.stack(chunk) if leverage == 1 else np.stack(chunk) * leverage
-        orders, _ = orders_of(market, decided, stacked, fill_rule.delay)
-        growth = _net(market, orders, costs or Costs(), cash_rate, leverage, engine)[:, start:]
-        figures.append(_figures(growth, all_statistics, per_year))
+    for chunk in _chunks(targets, market, engine, leverage):
+        growth = _growth(market, decided, chunk, fill_rule.delay, costs or Costs(), cash_rate, leverage, engine)
+        figures.append(_figures(growth[:, start:], all_statistics, per_year))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
         results[name] = np.concatenate([figure[name] for figure in figures])
@@ -121,7 +117,21 @@ def sweep(
     return results
 
 
-def _decisions(
+def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the values of a grid."""
+    combinations = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
+    if not combinations:
+        raise ConfigError("the grid has no combination. Pass at least one value for each parameter.")
+    return combinations
+
+
+def _chunks(targets: Iterator[Array], market: Market, engine: Engine, leverage: float) -> Iterator[Array]:
+    """Target weights (K, D, N) of as many combinations at a time as suit the engine."""
+    while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
+        yield np.stack(chunk) if leverage == 1 else np.stack(chunk) * leverage
+
+
+def decisions_of(
     signal: pd.DataFrame | Callable[..., Frame],
     prices: Frame,
     combinations: Sequence[Mapping[str, Any]],
@@ -154,8 +164,18 @@ def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: I
     return targets
 
 
-def _net(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, engine: Engine) -> Array:
+def _growth(
+    market: Market,
+    decided: Index,
+    targets: Array,
+    delay: int,
+    costs: Costs,
+    cash_rate: float,
+    leverage: float,
+    engine: Engine,
+) -> Array:
     """1 + net return of each book and bar (K, T), NaN for books that lose all."""
+    orders, _ = orders_of(market, decided, targets, delay)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if engine == "shares":
             accounts = run_shares(market, orders, costs, cash_rate, leverage)
