@@ -7,6 +7,7 @@ from tsseq.trading.execution import EXECUTIONS, Execution
 from tsseq.trading.signals import expected_returns, realised_returns, to_weights
 from tsseq.trading.simulate import simulate
 from tsseq.trading.sweep import sweep
+from tsseq.trading.target_orders import target_orders
 
 __all__ = [
     "EXECUTIONS",
@@ -21,5 +22,6 @@ __all__ = [
     "realised_returns",
     "simulate",
     "sweep",
+    "target_orders",
     "to_weights",
 ]
