@@ -38,6 +38,11 @@ class Orders(NamedTuple):
     decision: Index
     due: Mask
 
+    @property
+    def at_once(self) -> bool:
+        """Whether nothing waits: every decision is filled on its own bar."""
+        return len(self.filled) == len(self.first) and bool(self.due.all())
+
 
 def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, Array]:
     """Return the prices of the weighted assets, and the bar and target weights (D, N) of each decision, by date."""

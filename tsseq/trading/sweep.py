@@ -132,8 +132,8 @@ def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def _chunks(targets: Iterator[Array], market: Market, orders: Orders, terms: Terms) -> Iterator[Array]:
     """Target weights (K, D, N) of as many combinations at a time as suit the engine."""
-    in_turn = terms.engine == "shares" or not terms.costs.proportional or not orders.due.all()
-    size = _IN_TURN if in_turn else _AT_ONCE
+    at_once = terms.engine == "returns" and terms.costs.proportional and orders.at_once
+    size = _AT_ONCE if at_once else _IN_TURN
     while chunk := list(itertools.islice(targets, max(1, size // market.closes.size))):
         yield np.stack(chunk) if terms.leverage == 1 else np.stack(chunk) * terms.leverage
 

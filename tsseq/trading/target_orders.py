@@ -92,7 +92,7 @@ def target_orders(
     equity = cash + float(owned @ price)
     if not equity > 0:
         raise DataError(f"the account is worth {equity:g}: cash of {cash:g} and positions. Nothing can be sized on it.")
-    change = trades(target[None], price, terms, np.array([cash]), owned[None])[0][0]
+    change = trades(target[None], price, terms, np.array([cash]), owned[None], np.array([equity]))[0][0]
     value = change * price
     fees = terms.costs.fees(value + terms.costs.slippage(value), change)
     outlay = float(terms.costs.outlay(value, change).sum())

@@ -77,7 +77,7 @@ def run_returns(market: Market, orders: Orders, targets: Array, terms: Terms) ->
     n_filled = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
     base = np.concatenate([market.closes[:1], market.fills[bars]])  # (F + 1, N)
     moves = market.fills[bars] / base[:-1]  # (F, N)
-    at_once = len(orders.filled) == len(orders.first) and costs.proportional and bool(orders.due.all())
+    at_once = orders.at_once and costs.proportional
     if at_once:
         positions = np.concatenate([np.zeros((len(targets), 1, targets.shape[2])), targets[:, orders.decision]], axis=1)
     else:

@@ -54,7 +54,7 @@ def run_shares(market: Market, orders: Orders, targets: Array, terms: Terms) -> 
     cash_at_close, equity_at_fill = np.ones((n_books, len(market.dates))), np.ones((n_books, n_fills))
     holdings, traded = np.zeros((n_books, n_fills + 1, n_assets)), np.zeros((n_books, n_fills, n_assets))
     cash, shares = np.full(n_books, terms.money), np.zeros((n_books, n_assets))
-    unpaid = np.zeros((n_books, n_assets), dtype=np.bool_)
+    at_once, unpaid = orders.at_once, np.zeros((n_books, n_assets), dtype=np.bool_)
     for bar in range(len(market.dates)):
         if bar and terms.costs.has_interest(terms.cash_rate):
             short = -np.minimum(shares, 0.0) @ market.closes[bar - 1]
@@ -65,17 +65,23 @@ def run_shares(market: Market, orders: Orders, targets: Array, terms: Terms) -> 
         if bar in fill_of_bar:
             fill, prices = fill_of_bar[bar], market.fills[bar]
             equity = equity_at_fill[:, fill] = cash + shares @ prices
-            due, unpaid = due_now(market, orders, fill, unpaid)
-            target = np.where(due, targets[:, orders.decision[fill]], shares * prices / equity[:, None])
-            change, outlay, short_of_cash = trades(target, prices, terms, cash, shares)
-            unpaid |= short_of_cash & ~orders.due[fill].all()
+            target = targets[:, orders.decision[fill]]
+            if at_once:
+                change, outlay = trades(target, prices, terms, cash, shares, equity)[:2]
+            else:
+                due, unpaid = due_now(market, orders, fill, unpaid)
+                target = np.where(due, target, shares * prices / equity[:, None])
+                change, outlay, short_of_cash = trades(target, prices, terms, cash, shares, equity)
+                unpaid |= short_of_cash & ~orders.due[fill].all()
             cash, shares = cash - outlay, shares + change
             traded[:, fill], holdings[:, fill + 1] = change, shares
         cash_at_close[:, bar] = cash
     return _valued(market, orders, cash_at_close, holdings, equity_at_fill, traded)
 
 
-def trades(target: Array, prices: Array, terms: Terms, cash: Array, shares: Array) -> tuple[Array, Array, Mask]:
+def trades(
+    target: Array, prices: Array, terms: Terms, cash: Array, shares: Array, equity: Array
+) -> tuple[Array, Array, Mask]:
     """Orders that take accounts to their target weights.
 
     Parameters
@@ -90,13 +96,14 @@ def trades(target: Array, prices: Array, terms: Terms, cash: Array, shares: Arra
         Cash of each account.
     shares : ndarray of shape (K, N)
         Shares in it.
+    equity : ndarray of shape (K,)
+        What both are worth at the prices.
 
     Returns
     -------
     tuple
         Shares to trade (K, N), the cash that all of it takes (K,), and which purchases the cash cuts short (K, N).
     """
-    equity = cash + shares @ prices
     most = equity[:, None] / prices  # (K, N): shares that the whole equity would buy
     change = target * most - shares
     change[np.abs(change) <= 1e-12 * np.abs(most)] = 0.0
@@ -104,13 +111,13 @@ def trades(target: Array, prices: Array, terms: Terms, cash: Array, shares: Arra
     outlay = terms.costs.outlay(change * prices, change)
     sales, purchases = over_assets(np.where(change < 0, outlay, 0.0)), over_assets(np.where(change > 0, outlay, 0.0))
     room = cash - sales + (terms.leverage - 1) * equity
-    short_of_cash = np.zeros_like(change, dtype=np.bool_)
-    if (purchases > room).any():
-        bought = np.maximum(change, 0.0)
-        scale = terms.costs.affordable(bought * prices, bought, room)[:, None]
-        short_of_cash = (change > 0) & (scale < 1)
-        change = np.where(short_of_cash, _in_lots(change * scale, terms.lot_size), change)
-        purchases = over_assets(np.where(change > 0, terms.costs.outlay(change * prices, change), 0.0))
+    if not (purchases > room).any():
+        return change, sales + purchases, np.zeros_like(change, dtype=np.bool_)
+    bought = np.maximum(change, 0.0)
+    scale = terms.costs.affordable(bought * prices, bought, room)[:, None]
+    short_of_cash = (change > 0) & (scale < 1)
+    change = np.where(short_of_cash, _in_lots(change * scale, terms.lot_size), change)
+    purchases = over_assets(np.where(change > 0, terms.costs.outlay(change * prices, change), 0.0))
     return change, sales + purchases, short_of_cash
 
 
