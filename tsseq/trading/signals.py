@@ -10,6 +10,7 @@ from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.weighting import RuleFunction, WeightingRule
+from tsseq.typing import Array
 
 
 def to_weights(
@@ -195,11 +196,27 @@ def realised_returns(
     return _wide(rows, table, "actual")
 
 
-def _wide(rows: pd.DataFrame, table: PriceTable, column: str) -> pd.DataFrame:
-    """Change (cutoffs x assets) from the close at the cutoff to a column of the rows."""
+def chosen_rows(forecasts: pd.DataFrame, model: str | None, target: str | None) -> tuple[pd.DataFrame, str]:
+    """Rows of one model and one target, by default of the only ones, and the name of the target."""
+    rows = _of_model(forecasts, model)
+    targets = rows["target"].unique().tolist()
+    if target is None and len(targets) == 1:
+        target = targets[0]
+    if target not in targets:
+        raise ConfigError(f"target is {target!r}; the forecasts hold {listed(targets)}. Name one of them.")
+    return rows[rows["target"] == target], str(target)
+
+
+def closes_at_cutoff(rows: pd.DataFrame, table: PriceTable) -> Array:
+    """Close (n,) of the asset of each row at its cutoff, NaN where there is none."""
     bar = table.dates.get_indexer(pd.Index(rows["cutoff"]))
     asset = table.assets.get_indexer(pd.Index(rows["asset"]))
-    close = np.where((bar >= 0) & (asset >= 0), table.closes[bar, asset], np.nan)
+    return np.where((bar >= 0) & (asset >= 0), table.closes[bar, asset], np.nan)
+
+
+def _wide(rows: pd.DataFrame, table: PriceTable, column: str) -> pd.DataFrame:
+    """Change (cutoffs x assets) from the close at the cutoff to a column of the rows."""
+    close = closes_at_cutoff(rows, table)
     if len(unknown := rows[np.isnan(close)]):
         dates = f"{listed(table.dates[:1])} to {listed(table.dates[-1:])}"
         raise DataError(
@@ -217,14 +234,8 @@ def _last_steps(
 ) -> tuple[pd.DataFrame, PriceTable]:
     """Rows of the model and target at the last step, with ``cutoff, asset, forecast[, actual]``, and the prices."""
     id_column = tidy_columns(forecasts).id
-    rows = _of_model(forecasts, model)
-    targets = rows["target"].unique().tolist()
-    if target is None and len(targets) == 1:
-        target = targets[0]
-    if target not in targets:
-        raise ConfigError(f"target is {target!r}; the forecasts hold {listed(targets)}. Name one of them.")
-    rows = rows[rows["target"] == target]
-    table = read_prices(prices, str(target))
+    rows, target = chosen_rows(forecasts, model, target)
+    table = read_prices(prices, target)
     if id_column is None and len(table.assets) != 1:
         raise DataError(f"the forecasts have no column of ids, but the prices hold {listed(table.assets)}. Pass one.")
     rows = rows.assign(asset=table.assets[0] if id_column is None else rows[id_column])
