@@ -25,6 +25,7 @@ def to_weights(
     n_drop: int | None = None,
     target_volatility: float | None = None,
     volatility_window: int = 60,
+    book_volatility: float | None = None,
     max_weight: float | None = None,
     max_gross: float | None = None,
     no_trade_band: float = 0.0,
@@ -44,7 +45,8 @@ def to_weights(
     ``"top_k"``         the ``k`` highest with 1 / k each
     ``"top_k_dropout"`` ``k`` assets with 1 / k each, at most ``n_drop`` of them new at a cutoff (Qlib's TopkDropout)
     ``"volatility"``    sign times ``target_volatility`` over the asset's own, over the number of assets forecast
-    a callable          what it makes of the expected returns, cutoffs x ids with NaN where there is no forecast
+    f(expected)         what it makes of the expected returns, cutoffs x ids with NaN where there is no forecast
+    f(expected, past)   what it makes, cutoff by cutoff, of the expected returns and the closes up to then
     =================== ===========================================================================================
 
     Parameters
@@ -57,7 +59,10 @@ def to_weights(
     model : str, optional
         Name in the column ``model``. May be left out if there is one model beside the naive ones.
     rule : str or callable, default "sign"
-        A row of the table above.
+        A row of the table above. A function of two arguments is called for each cutoff, with the expected returns of
+        the ids that are forecast (Series) and their closes up to the cutoff, its last row (DataFrame, bars x ids). It
+        returns weights (Series; 0 for an id that is left out), and cannot see what came later: here risk models and
+        optimisers go.
     threshold : float, default 0
         A return, for ``rule="threshold"``: 0.01 asks for a move of more than one per cent.
     allow_short : bool, optional
@@ -71,7 +76,13 @@ def to_weights(
         For ``rule="volatility"``: a yearly deviation (0.1 is 10 %), met by each asset's own over the last
         ``volatility_window`` bars up to the cutoff, at as many bars a year as the prices have.
     volatility_window : int, default 60
-        Bars of that deviation; without so many bars, no position.
+        Returns up to the cutoff that volatilities are measured over; ids without so many get no position. Across
+        missing prices, the move counts on the bar that ends the gap.
+    book_volatility : float, optional
+        With any rule: a yearly deviation (0.1 is 10 %) that all weights of a cutoff are scaled to. It is met by the
+        deviation that the portfolio with these weights had over the last ``volatility_window`` bars, correlations
+        included. ``max_weight`` and ``max_gross`` then cut what is too much: quiet markets and hedged books ask for
+        leverage.
     max_weight : float, optional
         Largest absolute weight of an asset, to which larger ones are cut.
     max_gross : float, optional
@@ -105,9 +116,35 @@ def to_weights(
     cutoff
     2024-01-01    1.0
     2024-01-02   -1.0
+
+    A rule that reads past prices, here for the portfolio of the smallest variance:
+
+    >>> def minimum_variance(expected, past):
+    ...     covariance = past.pct_change().iloc[-60:].cov()
+    ...     sizes = np.linalg.solve(covariance, np.ones(len(expected)))
+    ...     return pd.Series(sizes / sizes.sum(), expected.index)
+    >>> days = pd.date_range("2024-01-01", periods=5, name="date")
+    >>> pair = pd.DataFrame({"A": [100.0, 102, 101, 103, 102], "B": [50.0, 51, 52, 52, 54]}, days)
+    >>> forecasts = pd.DataFrame({"model": "lstm", "id": ["A", "B"], "cutoff": days[3], "step": 1, "target": "close",
+    ...                           "forecast": [104.0, 53.0]})
+    >>> to_weights(forecasts, pair.rename_axis(columns="id"), rule=minimum_variance).round(3)
+                    A      B
+    cutoff
+    2024-01-04  0.367  0.633
     """
-    limits = max_weight, max_gross, no_trade_band
-    options = WeightingRule(rule, threshold, allow_short, k, n_drop, target_volatility, volatility_window, *limits)
+    options = WeightingRule(
+        rule=rule,
+        threshold=threshold,
+        allow_short=allow_short,
+        k=k,
+        n_drop=n_drop,
+        target_volatility=target_volatility,
+        volatility_window=volatility_window,
+        book_volatility=book_volatility,
+        max_weight=max_weight,
+        max_gross=max_gross,
+        no_trade_band=no_trade_band,
+    )
     rows, table = _last_steps(forecasts, prices, model, target)
     expected = _wide(rows, table, "forecast")
     return pd.DataFrame(options.weights(expected, table), expected.index, expected.columns)
