@@ -9,7 +9,13 @@ import tsseq
 from tsseq.data.tidy import NAIVE
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading import expected_returns, realised_returns, signal_quality
-from tsseq.trading.statistics import information_coefficients, quantile_returns, quantile_turnover, rank_autocorrelation
+from tsseq.trading.statistics import (
+    information_coefficient,
+    information_coefficients,
+    quantile_returns,
+    quantile_turnover,
+    rank_autocorrelation,
+)
 
 DAYS = pd.bdate_range("2024-01-01", periods=140, name="date")
 IDS = [f"S{number}" for number in range(10)]
@@ -83,10 +89,14 @@ def test_months_average_their_dates():
 def test_cutoffs_closer_than_the_horizon_overlap(stride, overlaps):
     table = tidy(stride)
     quality = signal_quality(table)
-    assert quality.overlap == overlaps[-1]
     for step, overlap in zip((1, 2, 3), overlaps):
-        upto = table[table["step"] <= step]
-        assert signal_quality(upto).overlap == overlap
+        part = table[table["step"] <= step]
+        assert signal_quality(part).overlap == overlap
+        summary = information_coefficient(
+            *(f(part, CLOSES) for f in (expected_returns, realised_returns)), overlap=overlap
+        )
+        np.testing.assert_allclose(quality.by_step.loc[step], summary, rtol=1e-9)
+    np.testing.assert_array_equal(quality.decay.loc[0], quality.by_step.loc[3])
 
 
 def test_skill_is_significant_and_noise_is_not():
@@ -98,15 +108,17 @@ def test_skill_is_significant_and_noise_is_not():
     assert skilled["icir"] == pytest.approx(skilled["ic_t"] / np.sqrt(skilled["n_dates"]))
 
 
-@pytest.mark.parametrize(("overlap", "n_dates"), [(1, 100), (5, 250)])
-def test_intervals_of_an_ic_cover_the_truth(overlap, n_dates):
-    quality, covered = signal_quality(TIDY), []
+@pytest.mark.parametrize("overlap", [1, 5])
+def test_intervals_of_an_ic_cover_the_truth_and_are_as_wide_as_its_error(overlap):
+    quality, covered, widths = signal_quality(TIDY), [], []
     for seed in range(100):
-        noise = np.random.default_rng(seed).normal(0.03, 0.15, n_dates + overlap - 1)
+        noise = np.random.default_rng(seed).normal(0.03, 0.15, 150 + overlap - 1)
         ic = pd.Series(np.convolve(noise, np.ones(overlap) / overlap, "valid"))
         summary = replace(quality, ic=ic, overlap=overlap).summary(n_samples=200, seed=seed)
         covered.append(summary["ic_lower"] <= 0.03 <= summary["ic_upper"])
+        widths.append((summary["ic_upper"] - summary["ic_lower"]) / (summary["ic"] / summary["ic_t"]))
     assert np.mean(covered) >= 0.88
+    assert np.mean(widths) == pytest.approx(2 * 1.96, rel=0.05)
 
 
 def test_a_backtest_of_stocks_is_measured_for_every_model():
@@ -147,6 +159,15 @@ def test_prices_of_any_shape_stand_in_for_last_values(prices):
     same(signal_quality(alone.drop(columns="model"), prices=prices), signal_quality(TIDY))
 
 
+def test_dates_may_have_a_time_zone():
+    zoned = TIDY.assign(cutoff=TIDY["cutoff"].dt.tz_localize("America/New_York"))
+    zoned["date"] = zoned["date"].dt.tz_localize("America/New_York")
+    quality, plain = signal_quality(zoned), signal_quality(TIDY)
+    np.testing.assert_array_equal(quality.ic, plain.ic)
+    assert str(quality.ic.index.tz) == "America/New_York"
+    pd.testing.assert_frame_equal(quality.by_month, plain.by_month)
+
+
 def test_the_order_of_rows_and_other_targets_change_nothing():
     same(signal_quality(TIDY.sort_values("ticker", kind="stable").iloc[::-1]), signal_quality(TIDY))
     both = pd.concat([TIDY, TIDY.assign(target="high", forecast=TIDY["forecast"] * 2)])
@@ -181,6 +202,7 @@ def test_rounding_of_the_price_is_not_ranked():
         (lambda table: table[table["model"] == "lstm"], r"no forecasts of 'last_value' .* Pass prices="),
         (lambda table: table.drop(columns="actual"), "no column 'actual'"),
         (lambda table: table.drop(columns="step"), "no column 'step'"),
+        (lambda table: table[table["model"] == "lstm"].assign(cutoff=DAYS[0]), "no forecasts of 'last_value'"),
         (lambda table: pd.concat([table, table]), "forecasts are repeated"),
         (lambda table: table.assign(cutoff=table["cutoff"].dt.year), "the cutoffs are int"),
         (lambda table: table.assign(forecast=table["forecast"] - 200), "missing or not positive"),
@@ -189,8 +211,15 @@ def test_rounding_of_the_price_is_not_ranked():
 def test_forecasts_that_cannot_be_measured_are_named(damage, message):
     with pytest.raises(DataError, match=message):
         signal_quality(damage(TIDY), "lstm")
+
+
+def test_senseless_arguments_are_named():
     with pytest.raises(ConfigError, match="n_quantiles is 0"):
         signal_quality(TIDY, n_quantiles=0)
+    with pytest.raises(ConfigError, match="level is 95"):
+        signal_quality(TIDY).summary(95)
+    with pytest.raises(ConfigError, match="target is 'high'"):
+        signal_quality(TIDY, target="high")
 
 
 def test_inputs_are_not_modified():

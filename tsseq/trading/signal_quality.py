@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsseq.data.panel import Frame
 from tsseq.data.tidy import tidy_columns
-from tsseq.errors import DataError
+from tsseq.errors import ConfigError, DataError
 from tsseq.resampling.bootstrap import block_length, percentiles, resampled
 from tsseq.resampling.long_run import mean_and_error
 from tsseq.trading.price_table import PriceTable, read_prices
@@ -111,7 +111,16 @@ class SignalQuality:
             over dates; ``icir`` and ``rank_icir``, mean over deviation, which no overlap corrects; the means
             ``turnover`` and ``autocorrelation``. Below some 100 dates, intervals are a little
             too narrow.
+
+        Raises
+        ------
+        ConfigError
+            The level is not between 0 and 1, or there are no bootstrap samples.
         """
+        if not (0 < level < 1 and n_samples >= 1):
+            raise ConfigError(
+                f"level is {level} and n_samples {n_samples}; between 0 and 1, and at least 1 were needed."
+            )
         figures: dict[str, float] = {"n_dates": self.ic.count(), "n_assets": self.n_assets, "overlap": self.overlap}
         for name, values in {"ic": self.ic, "rank_ic": self.rank_ic, "spread": self.spread}.items():
             figures |= {name: values.mean(), f"{name}_t": mean_t(values, self.overlap)}
@@ -205,8 +214,8 @@ def _last_values(forecasts: pd.DataFrame, target: str, id_column: Hashable) -> P
     rows = forecasts[(forecasts["target"] == target) & ("model" in forecasts and forecasts["model"] == "last_value")]
     if rows.empty:
         raise DataError("no forecasts of 'last_value' say what the prices at the cutoffs were. Pass prices=.")
-    rows = rows[rows["step"] == rows["step"].min()].drop_duplicates(["cutoff", id_column])
-    closes = rows.pivot(index="cutoff", columns=id_column, values="forecast")
+    first = rows[rows["step"] == rows["step"].min()].drop_duplicates(["cutoff", id_column])
+    closes = first.pivot(index="cutoff", columns=id_column, values="forecast")
     return PriceTable(closes.index, closes.columns, closes.to_numpy(dtype=float), None)
 
 

@@ -272,14 +272,15 @@ def _called_by_row(rule: RuleFunction, expected: pd.DataFrame, table: PriceTable
     weights = np.zeros(expected.shape)
     bars = table.dates.searchsorted(expected.index, side="right")
     for row, (end, (cutoff, returns)) in enumerate(zip(bars, expected.iterrows())):
-        known = returns.dropna()
-        if known.empty:
+        known = returns.notna().to_numpy()
+        ids = expected.columns[known]
+        if not len(ids):
             continue
-        past = table.closes[:end, table.assets.get_indexer(known.index)]
-        answer = cast(RowRule, rule)(known.copy(), pd.DataFrame(past, table.dates[:end], known.index))
-        if not isinstance(answer, pd.Series) or not answer.index.isin(known.index).all() or answer.index.has_duplicates:
+        past = table.closes[:end, table.assets.get_indexer(ids)]
+        answer = cast(RowRule, rule)(returns[known], pd.DataFrame(past, table.dates[:end], ids))
+        if not isinstance(answer, pd.Series) or not answer.index.isin(ids).all() or answer.index.has_duplicates:
             what = f"a Series of {listed(answer.index)}" if isinstance(answer, pd.Series) else type(answer).__name__
-            needed = f"a Series of weights of {listed(known.index)} was needed"
+            needed = f"a Series of weights of {listed(ids)} was needed"
             raise DataError(f"the rule returned {what} on {listed([cutoff])}; {needed}.")
-        weights[row, returns.notna()] = answer.reindex(known.index).to_numpy(dtype=float)
+        weights[row, known] = answer.reindex(ids).to_numpy(dtype=float)
     return weights

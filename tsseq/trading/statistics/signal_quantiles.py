@@ -52,7 +52,7 @@ def signal_quantiles(expected: pd.DataFrame, n_quantiles: int = 5) -> pd.DataFra
     )  # of the edges, in steps of 1 / n_quantiles: (n_dates, n_quantiles + 1)
     below = np.take_along_axis(ordered, positions // n_quantiles, axis=1)
     above = np.take_along_axis(ordered, -(-positions // n_quantiles), axis=1)
-    distinct = (below[:, :-1] < above[:, 1:]).all(axis=1) & (last[:, 0] > 0)
+    distinct = np.all(below[:, :-1] < above[:, 1:], axis=1)
     labels = 1.0 + (values[:, None, :] > below[:, 1:-1, None]).sum(axis=1)  # beyond an edge: above the value below it
     labels[np.isnan(values) | ~distinct[:, None]] = np.nan
     return pd.DataFrame(labels, expected.index, expected.columns)
