@@ -161,7 +161,8 @@ def signal_quality(
     Returns
     -------
     SignalQuality
-        See there.
+        Information coefficients by date, step, month and lag, returns of quantiles, turnover and persistence of the
+        signal; `SignalQuality.summary` averages them and says how sure they are.
 
     Raises
     ------
