@@ -4,6 +4,7 @@ from tsseq.resampling.trials import Trials
 from tsseq.trading.book import Account, Book, break_even_cost, cost_sweep
 from tsseq.trading.costs import Costs
 from tsseq.trading.execution import EXECUTIONS, Execution
+from tsseq.trading.signal_quality import SignalQuality, signal_quality
 from tsseq.trading.signals import expected_returns, realised_returns, to_weights
 from tsseq.trading.simulate import simulate
 from tsseq.trading.sweep import sweep
@@ -15,11 +16,13 @@ __all__ = [
     "Book",
     "Costs",
     "Execution",
+    "SignalQuality",
     "Trials",
     "break_even_cost",
     "cost_sweep",
     "expected_returns",
     "realised_returns",
+    "signal_quality",
     "simulate",
     "sweep",
     "target_orders",

@@ -10,7 +10,11 @@ from tsseq.trading.statistics.distribution import (
     value_at_risk,
 )
 from tsseq.trading.statistics.drawdowns import drawdown, drawdown_table, max_drawdown
-from tsseq.trading.statistics.information_coefficient import information_coefficient, information_coefficients
+from tsseq.trading.statistics.information_coefficient import (
+    ic_decay,
+    information_coefficient,
+    information_coefficients,
+)
 from tsseq.trading.statistics.relative import alpha, beta, exposure, information_ratio, turnover
 from tsseq.trading.statistics.returns import (
     STATISTICS,
@@ -23,6 +27,12 @@ from tsseq.trading.statistics.returns import (
     sortino,
     statistics_of,
     total_return,
+)
+from tsseq.trading.statistics.signal_quantiles import (
+    quantile_returns,
+    quantile_turnover,
+    rank_autocorrelation,
+    signal_quantiles,
 )
 
 __all__ = [
@@ -40,6 +50,7 @@ __all__ = [
     "expected_best_sharpe",
     "exposure",
     "hit_rate",
+    "ic_decay",
     "information_coefficient",
     "information_coefficients",
     "information_ratio",
@@ -47,7 +58,11 @@ __all__ = [
     "max_drawdown",
     "omega",
     "probabilistic_sharpe",
+    "quantile_returns",
+    "quantile_turnover",
+    "rank_autocorrelation",
     "sharpe",
+    "signal_quantiles",
     "skewness",
     "sortino",
     "statistics_of",
