@@ -67,6 +67,7 @@ from .trading import Costs as Costs
 from .trading import simulate as simulate
 from .trading import sweep as sweep
 from .trading import to_weights as to_weights
+from .trading import walk_forward as walk_forward
 from .training import Training as Training
 
 __version__: str

@@ -6,7 +6,9 @@ from tsseq.trading.costs import Costs
 from tsseq.trading.execution import EXECUTIONS, Execution
 from tsseq.trading.signals import expected_returns, realised_returns, to_weights
 from tsseq.trading.simulate import simulate
+from tsseq.trading.statistics import Overfitting, probability_of_overfitting
 from tsseq.trading.sweep import sweep
+from tsseq.trading.walk_forward import WalkForwardChoice, walk_forward
 
 __all__ = [
     "EXECUTIONS",
@@ -14,12 +16,16 @@ __all__ = [
     "Book",
     "Costs",
     "Execution",
+    "Overfitting",
     "Trials",
+    "WalkForwardChoice",
     "break_even_cost",
     "cost_sweep",
     "expected_returns",
+    "probability_of_overfitting",
     "realised_returns",
     "simulate",
     "sweep",
     "to_weights",
+    "walk_forward",
 ]

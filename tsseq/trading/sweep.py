@@ -107,8 +107,8 @@ def sweep(
     fill_rule, market = opened(execution, table, start)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
-    for chunk in _chunks(targets, market, engine, leverage):
-        growth = _growth(market, decided, chunk, fill_rule.delay, costs or Costs(), cash_rate, leverage, engine)
+    for chunk in chunks_of(targets, market, engine, leverage):
+        growth = growth_of(market, decided, chunk, fill_rule.delay, costs or Costs(), cash_rate, leverage, engine)
         figures.append(_figures(growth[:, start:], all_statistics, per_year))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
@@ -125,7 +125,7 @@ def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return combinations
 
 
-def _chunks(targets: Iterator[Array], market: Market, engine: Engine, leverage: float) -> Iterator[Array]:
+def chunks_of(targets: Iterator[Array], market: Market, engine: Engine, leverage: float) -> Iterator[Array]:
     """Target weights (K, D, N) of as many combinations at a time as suit the engine."""
     while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
         yield np.stack(chunk) if leverage == 1 else np.stack(chunk) * leverage
@@ -164,7 +164,7 @@ def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: I
     return targets
 
 
-def _growth(
+def growth_of(
     market: Market,
     decided: Index,
     targets: Array,
@@ -174,7 +174,7 @@ def _growth(
     leverage: float,
     engine: Engine,
 ) -> Array:
-    """1 + net return of each book and bar (K, T), NaN for books that lose all."""
+    """1 + net return of each book and bar (K, T), NaN from the bar on which a book has lost all."""
     orders, _ = orders_of(market, decided, targets, delay)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if engine == "shares":
@@ -188,13 +188,14 @@ def _growth(
     ruined = ~(growth.min(axis=1) > 0)
     if ruined.any():
         orders, before = orders._replace(targets=orders.targets[~ruined]), before[~ruined]
-        growth[ruined] = np.nan
+        growth[~np.logical_and.accumulate(growth > 0, axis=1)] = np.nan
     refuse_unpriced(market, orders, before)
     return growth
 
 
 def _figures(growth: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
     """Total return and Sharpe ratio of many books (K, T), as `tsseq.trading.statistics` defines them for one."""
+    growth[np.isnan(growth).any(axis=1)] = np.nan
     if all_statistics:
         rows = [statistics_of(pd.Series(row - 1), periods_per_year=periods_per_year) for row in growth]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}

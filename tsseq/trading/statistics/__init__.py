@@ -11,6 +11,7 @@ from tsseq.trading.statistics.distribution import (
 )
 from tsseq.trading.statistics.drawdowns import drawdown, drawdown_table, max_drawdown
 from tsseq.trading.statistics.information_coefficient import information_coefficient, information_coefficients
+from tsseq.trading.statistics.overfitting import Overfitting, probability_of_overfitting
 from tsseq.trading.statistics.relative import alpha, beta, exposure, information_ratio, turnover
 from tsseq.trading.statistics.returns import (
     STATISTICS,
@@ -27,6 +28,7 @@ from tsseq.trading.statistics.returns import (
 
 __all__ = [
     "STATISTICS",
+    "Overfitting",
     "alpha",
     "annual_volatility",
     "bars_per_year",
@@ -47,6 +49,7 @@ __all__ = [
     "max_drawdown",
     "omega",
     "probabilistic_sharpe",
+    "probability_of_overfitting",
     "sharpe",
     "skewness",
     "sortino",
