@@ -8,6 +8,7 @@ from tsseq.trading.signals import expected_returns, realised_returns, to_weights
 from tsseq.trading.simulate import simulate
 from tsseq.trading.statistics import Overfitting, probability_of_overfitting
 from tsseq.trading.sweep import sweep
+from tsseq.trading.target_orders import target_orders
 from tsseq.trading.walk_forward import WalkForwardChoice, walk_forward
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "realised_returns",
     "simulate",
     "sweep",
+    "target_orders",
     "to_weights",
     "walk_forward",
 ]
