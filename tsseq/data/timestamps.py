@@ -221,7 +221,7 @@ def stamps_like(times: pd.Index, stamps: Any) -> pd.Index:
     return index
 
 
-def fit_numbers(stamps: pd.Index, refit: Refit) -> Index:
+def fit_numbers(stamps: pd.Index, refit: Refit, option: str = "refit") -> Index:
     """Number the fit that serves each of ordered timestamps.
 
     Parameters
@@ -233,6 +233,8 @@ def fit_numbers(stamps: pd.Index, refit: Refit) -> Index:
         first timestamp of each new period, in the time zone of ``stamps``: "YE" and "YS" each calendar year, "QE" each
         quarter, "W-FRI" each week that ends on a Friday, "90D" and ``DateOffset(months=6)`` every so often after the
         first. Multiples such as "2YE" count from the first period. A `Period` counts by its end.
+    option : str, default "refit"
+        What errors call it.
 
     Returns
     -------
@@ -253,19 +255,19 @@ def fit_numbers(stamps: pd.Index, refit: Refit) -> Index:
         return np.zeros(len(stamps), dtype=np.int64)
     if isinstance(refit, (int, np.integer)):
         if refit < 1:
-            raise ConfigError(f"refit={refit!r} must be at least 1, or False to fit once.")
+            raise ConfigError(f"{option}={refit!r} must be at least 1, or False to fit once.")
         return np.arange(len(stamps)) // int(refit)
     try:
         offset = _offset(refit)
     except (ValueError, TypeError, Warning) as error:
         dates = "a pandas offset such as 'YE', 'QE', 'MS', 'W-FRI' or '90D'"
-        raise ConfigError(f"refit={refit!r} is neither True, False, a whole number, nor {dates}.") from error
+        raise ConfigError(f"{option}={refit!r} is neither True, False, a whole number, nor {dates}.") from error
     if offset.n < 1:
-        raise ConfigError(f"refit={refit!r} does not step forward.")
+        raise ConfigError(f"{option}={refit!r} does not step forward.")
     stamps = stamps.end_time if isinstance(stamps, pd.PeriodIndex) else stamps
     if not isinstance(stamps, pd.DatetimeIndex):
         advice = "pass a whole number k to fit at every k-th, or samples with dates"
-        raise ConfigError(f"refit={refit!r} is a rule of dates, and the timestamps are {stamps.dtype}; {advice}.")
+        raise ConfigError(f"{option}={refit!r} is a rule of dates, and the timestamps are {stamps.dtype}; {advice}.")
     clock = stamps.tz_localize(None)
     # multiples are counted from the period of the first timestamp, where date_range would begin with a part of one
     step, n = (offset, 1) if isinstance(offset, pd.offsets.Tick) else (offset.base, offset.n)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tsseq.data.panel import Frame
+from tsseq.data.timestamps import Refit, fit_numbers
 from tsseq.errors import ConfigError, DataError
 from tsseq.resampling.trials import Trials
 from tsseq.trading.book import Book
 from tsseq.trading.costs import Costs
 from tsseq.trading.execution import opened
+from tsseq.trading.orders import orders_of
 from tsseq.trading.price_table import listed
-from tsseq.trading.simulate import Engine, check_money, simulate
+from tsseq.trading.simulate import simulate
 from tsseq.trading.statistics.overfitting import Score, scorer_of
 from tsseq.trading.statistics.returns import bars_per_year, total_return
 from tsseq.trading.sweep import chunks_of, combinations_of, decisions_of, growth_of
+from tsseq.trading.terms import Engine, Terms
 from tsseq.typing import Array, Index
 
 # Bars that the first choice rests on, unless a window or a start is given.
@@ -37,7 +40,7 @@ class WalkForwardChoice:
         Out of sample: begins at the first choice, and pays for every change of the parameters.
     choices : DataFrame
         One row per choice, by the date of the decision at which it was made: ``combination`` (a row of
-        ``combinations``), its parameters, ``past_score``, and ``bars``, how many it served.
+        ``combinations``), its parameters, ``past_score`` and ``bars_served``.
     combinations : DataFrame of shape (N, n_parameters)
         The parameters of all combinations.
     returns : DataFrame of shape (T, N)
@@ -55,7 +58,7 @@ class WalkForwardChoice:
     >>> prices = pd.Series(100 + np.arange(100.0) % 7, days)
     >>> choice = walk_forward(lambda size: pd.Series(size, days), prices, {"size": [0.5, 1.0]}, every=30)
     >>> choice
-    WalkForwardChoice(2 choices among 2 combinations, 2024-02-29..2024-04-09, total_return=-0.0116)
+    WalkForwardChoice(2 choices among 2 combinations, 2024-03-01..2024-04-09, total_return=-0.0164)
     """
 
     book: Book
@@ -76,7 +79,7 @@ def walk_forward(
     prices: Frame,
     grid: Mapping[str, Sequence[Any]],
     *,
-    every: str | pd.DateOffset | timedelta | int = "YE",
+    every: Refit = "YE",
     window: int | None = None,
     by: Score = "sharpe",
     start: str | date | None = None,
@@ -87,6 +90,7 @@ def walk_forward(
     leverage: float = 1.0,
     engine: Engine = "returns",
     price: str = "close",
+    delisting_return: float = 0.0,
 ) -> WalkForwardChoice:
     """Choose a rule's parameters again and again on the past only, and simulate what the choices would have earned.
 
@@ -104,9 +108,9 @@ def walk_forward(
         In any shape that `simulate` takes.
     grid : mapping of str to sequence
         Values of parameters: of `to_weights` (``rule``, ``threshold``, ``k``, ...), or of the function.
-    every : str, offset, timedelta or int, default "YE"
-        When to choose again: at the first decision on or after each date of a pandas offset ("YE", "QE", "ME", "W",
-        ...), or after so many decisions.
+    every : str, pandas.DateOffset, int or bool, default "YE"
+        When to choose again: at the first decision of each new period of a pandas offset ("YE" each calendar year,
+        "QE", "ME", "W-FRI", ...), after so many decisions, or False for only once, at ``start``.
     window : int, optional
         Bars of the past that count at a choice. Default: all since the first decision.
     by : str or callable, default "sharpe"
@@ -114,8 +118,8 @@ def walk_forward(
         past returns, an array of shape (n,), and gives a number. Both see net returns less the interest on cash; those
         that are all 0 score 0. Among equals the first of the grid is chosen.
     start : str or date, optional
-        The first choice is made at the first decision on or after it. Default: at the first of ``every``, or for a
-        number the first decision, that has ``window`` bars behind it, or 60.
+        The first choice is made at the first decision on or after it. Default: at the first one of ``every`` that
+        knows ``window`` bars, or 60.
     model : str, optional
         Whose forecasts, in the column ``model``. May be left out if there is one model beside the naive ones.
     execution : {"next_open", "next_close", "close", "same_bar"}, optional
@@ -130,6 +134,8 @@ def walk_forward(
         "returns" meets weights exactly; "shares" counts shares and cash, and is slower.
     price : str, default "close"
         The field to trade.
+    delisting_return : float, default 0
+        What an asset whose prices end still loses or gains on its last price.
 
     Returns
     -------
@@ -151,32 +157,29 @@ def walk_forward(
     >>> moves = prices.pct_change(5).dropna().to_frame("close")
     >>> grid = {"rule": ["threshold"], "threshold": [0.0, 0.01, 0.02]}
     >>> choice = walk_forward(moves, prices, grid, every="QE", costs=Costs(bps=10))
-    >>> choice.choices[["threshold", "past_score", "bars"]].round(2)
-                threshold  past_score  bars
+    >>> choice.choices[["threshold", "past_score", "bars_served"]].round(2)
+                threshold  past_score  bars_served
     date
-    2024-03-31       0.02       -2.20    91
-    2024-06-30       0.02       -1.42    92
-    2024-09-30       0.01       -0.54    92
-    2024-12-31       0.02       -0.37    35
+    2024-04-01       0.02       -1.72           91
+    2024-07-01       0.02       -1.42           92
+    2024-10-01       0.01       -0.45           92
+    2025-01-01       0.02       -0.38           34
     >>> choice.hindsight["sharpe"].round(2).to_dict()  # of a random walk
-    {'walk_forward': 0.04, 'hindsight': 1.22}
+    {'walk_forward': 0.09, 'hindsight': 1.17}
     """
-    check_money(cash_rate, leverage, engine)
+    terms = Terms(costs or Costs(), cash_rate, leverage, engine)
     combinations = combinations_of(grid)
     table, decided, targets = decisions_of(signal, prices, combinations, model, price)
     first = int(decided[0])
-    fill_rule, market = opened(execution, table, first)
+    fill_rule, market = opened(execution, table, first, delisting_return)
     score = scorer_of(by, bars_per_year(market.dates))
     rows = _rows_of_choices(market.dates[decided], decided - first + 1, every, window, start)
-    money = (fill_rule.delay, costs or Costs(), cash_rate, leverage, engine)
-    chunks = chunks_of(targets, market, engine, leverage)
-    growth = np.concatenate([growth_of(market, decided, chunk, *money) for chunk in chunks])
+    orders = orders_of(market, decided, fill_rule.delay)
+    chunks = chunks_of(targets, market, orders, terms)
+    growth = np.concatenate([growth_of(market, orders, chunk, terms) for chunk in chunks])
     returns = pd.DataFrame(growth.T - 1, market.dates).iloc[first:]
-    interest = pd.Series(cash_rate * market.years, market.dates).iloc[first:]
-    chosen, past_scores = _choices(
-        _above(returns, interest), market.dates[first:], decided[rows] - first + 1, window, score
-    )
-    winners, place = np.unique(chosen, return_inverse=True)
+    choices = _choices(returns, decided[rows] - first + 1, cash_rate, window, score)
+    winners, place = np.unique(choices["combination"], return_inverse=True)
     _, _, targets = decisions_of(signal, prices, [combinations[number] for number in winners], model, price)
     serving = np.repeat(place, np.diff(rows, append=len(decided)))  # which of the winners each decision follows
     book = simulate(
@@ -188,79 +191,69 @@ def walk_forward(
         leverage=leverage,
         engine=engine,
         price=price,
+        delisting_return=delisting_return,
     )
     parameters = pd.DataFrame(combinations)
-    bars = np.diff(decided[rows], append=len(market.dates))
-    columns = {"combination": chosen}, parameters.iloc[chosen], {"past_score": past_scores, "bars": bars}
-    dates = market.dates[decided[rows]].rename("date")
+    described = choices.join(parameters, on="combination")
     return WalkForwardChoice(
         book=book,
-        choices=pd.concat([pd.DataFrame(column).set_axis(dates) for column in columns], axis=1),
+        choices=described[["combination", *parameters, "past_score", "bars_served"]],
         combinations=parameters,
         returns=returns,
-        hindsight=_hindsight(book, returns, interest, score),
-        trials=Trials.of(scorer_of("sharpe", book.periods_per_year)(_above(returns, interest))),
+        hindsight=_hindsight(book, returns, score),
+        trials=Trials.of(_sharpes(returns, book)),
     )
 
 
 def _rows_of_choices(
-    dates: pd.DatetimeIndex,
-    n_known: Index,
-    every: str | pd.DateOffset | timedelta | int,
-    window: int | None,
-    start: str | date | None,
+    dates: pd.DatetimeIndex, n_known: Index, every: Refit, window: int | None, start: str | date | None
 ) -> Index:
     """Which decisions choose anew; ``n_known`` (D,) bars are known at each."""
     if window is not None and window < 2:
         raise ConfigError(f"window is {window}; it must be at least 2 bars.")
-    if start is None:
-        least = _LEAST if window is None else window
-        earliest = int(np.searchsorted(n_known, least))
-    else:
+    begin = 0
+    if start is not None:
         moment = pd.Timestamp(start)
-        earliest = int(dates.searchsorted(moment if moment.tz else moment.tz_localize(dates.tz)))
-    if isinstance(every, (int, np.integer)):
-        if every < 1:
-            raise ConfigError(f"every is {every}; it must be a date rule such as 'YE', or at least 1 decision.")
-        rows = np.arange(earliest, len(dates), every)
-    else:
-        try:
-            anchors = pd.date_range(dates[0].normalize(), dates[-1], freq=every)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"every is {every!r}; it must be a pandas offset, or a number of decisions.") from error
-        rows = np.unique(dates.searchsorted(anchors))
-        rows = rows[rows >= earliest] if start is None else np.unique([earliest, *rows[rows > earliest]])
-    rows = rows[rows < len(dates)]
+        begin = int(dates.searchsorted(moment if moment.tz else moment.tz_localize(dates.tz)))
+    least = 0 if start is not None else window or _LEAST
+    rows = np.arange(0)
+    if begin < len(dates):
+        rows = begin + np.flatnonzero(np.diff(fit_numbers(dates[begin:], every, "every"), prepend=-1))
+    rows = rows[n_known[rows] >= least]
     if not len(rows):
-        span = f"the decisions run from {listed(dates[:1])} to {listed(dates[-1:])}"
-        wanted = f"at or after {start}" if start is not None else f"with {least} bars of the past"
+        wanted = f"with {least} bars known" if start is None else f"at or after {start}"
+        span = f"{listed(dates[:1])} to {listed(dates[-1:])}"
         raise DataError(
-            f"{span}, and every={every!r} leaves no choice {wanted}. Pass an earlier start= or another every=."
+            f"the decisions from {span} leave no choice {wanted} at every={every!r}. Pass another start= or every=."
         )
-    return np.asarray(rows, dtype=np.int64)
+    return rows
 
 
-def _above(returns: pd.DataFrame, interest: pd.Series[float]) -> Array:
+def _above(returns: pd.DataFrame, cash_rate: float) -> Array:
     """Returns (T, N) less the interest on cash; 0 where rounding alone is left of them."""
-    excess = returns.sub(interest, axis=0).to_numpy()
+    seconds = returns.index.as_unit("s").asi8
+    interest = cash_rate * np.diff(seconds, prepend=seconds[0]) / 86_400 / 365
+    excess = returns.to_numpy() - interest[:, None]
     return np.where(np.abs(excess) < 1e-12, 0.0, excess)
 
 
 def _choices(
-    excess: Array, dates: pd.DatetimeIndex, ends: Index, window: int | None, score: Callable[[Array], Array]
-) -> tuple[Index, Array]:
-    """Return the combination that is best in the bars (T, N) before each end, and its score."""
+    returns: pd.DataFrame, ends: Index, cash_rate: float, window: int | None, score: Callable[[Array], Array]
+) -> pd.DataFrame:
+    """Choose the combination that is best in the bars before each end: ``combination, past_score, bars_served``, by date."""
+    excess, dates = _above(returns, cash_rate), returns.index[ends - 1].rename("date")
     chosen, past_scores = np.zeros(len(ends), dtype=np.int64), np.zeros(len(ends))
     for row, end in enumerate(ends):
         scores = score(excess[0 if window is None else max(end - window, 0) : end])
         if np.isnan(scores).all():
             raise DataError(
-                f"no combination has a score on {listed(dates[[end - 1]])}, after {end} bars: each has lost all its "
+                f"no combination has a score on {listed(dates[[row]])}, after {end} bars: each has lost all its "
                 "equity, or the statistic needs more bars. Lower the weights, or pass a later start=."
             )
         chosen[row] = _best(scores)
         past_scores[row] = scores[chosen[row]]
-    return chosen, past_scores
+    bars = np.diff(ends, append=len(excess) + 1)
+    return pd.DataFrame({"combination": chosen, "past_score": past_scores, "bars_served": bars}, dates)
 
 
 def _best(scores: Array) -> int:
@@ -276,15 +269,17 @@ def _joined(rules: Iterable[Array], serving: Index, dates: pd.DatetimeIndex, ass
     return pd.DataFrame(weights, dates, assets)
 
 
-def _hindsight(
-    book: Book, returns: pd.DataFrame, interest: pd.Series[float], score: Callable[[Array], Array]
-) -> pd.DataFrame:
+def _hindsight(book: Book, returns: pd.DataFrame, score: Callable[[Array], Array]) -> pd.DataFrame:
     """Figures of the book, and of the combination that proved best on its bars, if one has not lost all."""
-    returns, interest = returns.loc[book.returns.index], interest.loc[book.returns.index]
+    returns = returns.loc[book.returns.index]
     columns = {"walk_forward": book.returns}
-    scores = score(_above(returns, interest))
+    scores = score(_above(returns, book.cash_rate))
     if not np.isnan(scores).all():
         columns["hindsight"] = returns[_best(scores)]
     both = pd.DataFrame(columns)
-    sharpes = scorer_of("sharpe", book.periods_per_year)(_above(both, interest))
-    return pd.DataFrame({"total_return": (1 + both).prod() - 1, "sharpe": sharpes})
+    return pd.DataFrame({"total_return": (1 + both).prod() - 1, "sharpe": _sharpes(both, book)})
+
+
+def _sharpes(returns: pd.DataFrame, book: Book) -> Array:
+    """Annual Sharpe ratios of columns."""
+    return scorer_of("sharpe", book.periods_per_year)(_above(returns, book.cash_rate))
