@@ -89,6 +89,20 @@ def test_a_model_fitted_before_the_first_cutoff_is_used_as_it_is():
     np.testing.assert_array_equal(result.forecasts.query("model == 'ridge'")["forecast"], expected)
 
 
+def test_a_rule_of_dates_fits_at_the_first_cutoff_of_each_period():
+    cutoffs = PRICES.index[30:-5:7]
+    quarters = cutoffs.to_period("Q")
+    firsts = [cutoffs[quarters == quarter][0] for quarter in quarters.unique()]
+    result = tsseq.backtest({"ridge": MODEL}, PRICES, cutoffs, refit="QE")
+    fits = result.fits[result.fits["model"] == "ridge"]
+    assert fits["fitted_until"].tolist() == fits["first_cutoff"].tolist() == firsts
+    found = result.forecasts[result.forecasts["model"] == "ridge"]
+    own = rolling_forecasts(MODEL, PRICES, cutoffs[quarters == quarters[-1]], refit=False)
+    alone = rolling_forecasts(MODEL, PRICES, cutoffs, refit=pd.offsets.QuarterEnd())
+    np.testing.assert_array_equal(found["forecast"], alone["forecast"])
+    np.testing.assert_array_equal(found["forecast"][-len(own) :], own["forecast"])
+
+
 @pytest.mark.parametrize("arguments", [{"refit": True}, {"refit": 2}, {"max_train_size": 200}])
 def test_refitting_does_not_rest_on_an_earlier_fit(arguments):
     before = clone(MODEL).fit(PRICES[:300])
@@ -188,6 +202,8 @@ def test_weekends_filled_by_regularize_are_missing_values_not_zeros():
         (MODEL, {"n_cutoffs": 3, "cutoffs": PRICES.index[-9:-8]}, "not both"),
         (MODEL, {"n_cutoffs": 0}, "must be at least 1"),
         (MODEL, {"refit": -1}, "refit=-1"),
+        (MODEL, {"refit": "yearly"}, "refit='yearly' is neither True, False, a whole number, nor a pandas offset"),
+        (MODEL, {"refit": "-1YE"}, "refit='-1YE' does not step forward"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(models, arguments, message):

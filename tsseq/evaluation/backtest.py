@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import NAIVE
-from tsseq.data.timestamps import stamps_like
+from tsseq.data.timestamps import Refit, fit_numbers, stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.evaluation.result import BacktestResult, naive_scales
 from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
@@ -32,7 +32,7 @@ def backtest(
     *,
     n_cutoffs: int | None = None,
     stride: int | None = None,
-    refit: bool | int = False,
+    refit: Refit = False,
     max_train_size: int | None = None,
     levels: Sequence[float] | None = None,
     n_jobs: int | None = None,
@@ -51,9 +51,12 @@ def backtest(
         Number of origins; default: 20.
     stride : int, optional
         Rows between neighbouring origins; default: the horizon.
-    refit : bool or int
+    refit : bool, int, str or pandas.DateOffset
         False fits each model once, on the rows up to the first cutoff, unless it was fitted no later than that; True
-        fits at every cutoff, a number k at every k-th. Every fit starts anew.
+        fits at every cutoff, a number k at every k-th. A pandas offset or its alias fits at the first cutoff of each
+        new period: "YE" of each calendar year, "QE" of each quarter, "W-FRI" of each week that ends on a Friday, in
+        the time zone of the frame; "90D" or ``DateOffset(months=6)`` so long after the first one. Every fit starts
+        anew.
     max_train_size : int, optional
         Rows of every series to fit on (a sliding window); default: all rows up to the cutoff.
     levels : sequence of float, optional
@@ -107,7 +110,7 @@ def backtest(
 
 
 def rolling_forecasts(
-    model: BaseForecaster, frame: Frame, cutoffs: Any, *, refit: bool | int = False, max_train_size: int | None = None
+    model: BaseForecaster, frame: Frame, cutoffs: Any, *, refit: Refit = False, max_train_size: int | None = None
 ) -> pd.DataFrame:
     """Forecasts of one model at past cutoffs, without naive ones or scores.
 
@@ -119,7 +122,7 @@ def rolling_forecasts(
         The whole history, of any accepted shape.
     cutoffs : sequence of timestamps
         The origins.
-    refit : bool or int
+    refit : bool, int, str or pandas.DateOffset
         When to fit, as in `backtest`.
     max_train_size : int, optional
         Rows of every series to fit on; default: all rows up to the cutoff.
@@ -208,12 +211,10 @@ def _cutoffs(panel: Panel, task: Task, cutoffs: Any, n_cutoffs: int | None, stri
     return stamps[last - stride * (n_cutoffs - 1) : last + 1 : stride]
 
 
-def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
+def _folds(cutoffs: pd.Index, refit: Refit) -> list[pd.Index]:
     """Cutoffs grouped by the fit that serves them."""
-    every = len(cutoffs) if refit is False else int(refit)
-    if every < 1:
-        raise ConfigError(f"refit={refit!r} must be False, True or a whole number of at least 1.")
-    return [cutoffs[start : start + every] for start in range(0, len(cutoffs), every)]
+    numbers = fit_numbers(cutoffs, refit)
+    return [cutoffs[numbers == number] for number in np.unique(numbers)]
 
 
 def fit_until(model: BaseForecaster, panel: Panel, cutoff: Any, max_train_size: int | None = None) -> BaseForecaster:

@@ -112,8 +112,8 @@ def sweep(
     orders = orders_of(market, decided, fill_rule.delay)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
-    for chunk in _chunks(targets, market, orders, terms):
-        growth = _growth(market, orders, chunk, terms)
+    for chunk in chunks_of(targets, market, orders, terms):
+        growth = growth_of(market, orders, chunk, terms)
         figures.append(_figures(growth[:, start:], all_statistics, per_year))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
@@ -130,7 +130,7 @@ def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return combinations
 
 
-def _chunks(targets: Iterator[Array], market: Market, orders: Orders, terms: Terms) -> Iterator[Array]:
+def chunks_of(targets: Iterator[Array], market: Market, orders: Orders, terms: Terms) -> Iterator[Array]:
     """Target weights (K, D, N) of as many combinations at a time as suit the engine."""
     at_once = terms.engine == "returns" and terms.costs.proportional and orders.at_once
     size = _AT_ONCE if at_once else _IN_TURN
@@ -171,8 +171,8 @@ def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: I
     return targets
 
 
-def _growth(market: Market, orders: Orders, targets: Array, terms: Terms) -> Array:
-    """1 + net return of each book and bar (K, T), NaN for books that lose all."""
+def growth_of(market: Market, orders: Orders, targets: Array, terms: Terms) -> Array:
+    """1 + net return of each book and bar (K, T), NaN from the bar on which a book has lost all."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if terms.engine == "shares":
             equity = run_shares(market, orders, targets, terms).equity
@@ -182,12 +182,13 @@ def _growth(market: Market, orders: Orders, targets: Array, terms: Terms) -> Arr
             books = run_returns(market, orders, targets, terms)
             growth = books.factors
             growth[:, view(orders.filled)] *= np.subtract(1, books.costs, out=books.costs)
-    growth[~(growth.min(axis=1) > 0)] = np.nan
+    growth[~np.logical_and.accumulate(growth > 0, axis=1)] = np.nan
     return growth
 
 
 def _figures(growth: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
     """Total return and Sharpe ratio of many books (K, T), as `tsseq.trading.statistics` defines them for one."""
+    growth[np.isnan(growth).any(axis=1)] = np.nan
     if all_statistics:
         rows = [statistics_of(pd.Series(row - 1), periods_per_year=periods_per_year) for row in growth]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -15,6 +15,7 @@ from tsseq.trading.statistics.information_coefficient import (
     information_coefficient,
     information_coefficients,
 )
+from tsseq.trading.statistics.overfitting import Overfitting, probability_of_overfitting
 from tsseq.trading.statistics.relative import alpha, beta, exposure, information_ratio, turnover
 from tsseq.trading.statistics.returns import (
     STATISTICS,
@@ -37,6 +38,7 @@ from tsseq.trading.statistics.signal_quantiles import (
 
 __all__ = [
     "STATISTICS",
+    "Overfitting",
     "alpha",
     "annual_volatility",
     "bars_per_year",
@@ -58,6 +60,7 @@ __all__ = [
     "max_drawdown",
     "omega",
     "probabilistic_sharpe",
+    "probability_of_overfitting",
     "quantile_returns",
     "quantile_turnover",
     "rank_autocorrelation",
