@@ -240,7 +240,7 @@ def _above(returns: pd.DataFrame, cash_rate: float) -> Array:
 def _choices(
     returns: pd.DataFrame, ends: Index, cash_rate: float, window: int | None, score: Callable[[Array], Array]
 ) -> pd.DataFrame:
-    """Choose the combination that is best in the bars before each end: ``combination, past_score, bars_served``, by date."""
+    """Choose the best combination in the bars before each end: ``combination, past_score, bars_served``, by date."""
     excess, dates = _above(returns, cash_rate), returns.index[ends - 1].rename("date")
     chosen, past_scores = np.zeros(len(ends), dtype=np.int64), np.zeros(len(ends))
     for row, end in enumerate(ends):
