@@ -6,7 +6,7 @@ import tsseq
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading import Costs, Trials, break_even_cost, cost_sweep, simulate, sweep, to_weights
 from tsseq.trading.price_table import read_prices
-from tsseq.trading.statistics import STATISTICS, deflated_sharpe, sharpe, total_return
+from tsseq.trading.statistics import STATISTICS, deflated_sharpe, total_return
 from tsseq.trading.weighting import WeightingRule
 
 MONEY = {"costs": Costs(bps=10, slippage_bps=5, fixed=1e-5, borrow_bps=100), "cash_rate": 0.02}
@@ -31,8 +31,7 @@ def one_by_one(signal, prices, combinations, **options):
     table, rows = read_prices(prices), []
     for combination in combinations:
         weights = pd.DataFrame(WeightingRule(**combination).weights(signal, table), signal.index, signal.columns)
-        returns = simulate(weights, prices, **options).returns
-        rows.append((total_return(returns), sharpe(returns)))
+        rows.append(simulate(weights, prices, **options).stats()[["total_return", "sharpe"]])
     return np.array(rows)
 
 

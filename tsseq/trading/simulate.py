@@ -9,8 +9,9 @@ import pandas as pd
 
 from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
+from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.book import Account, Book
-from tsseq.trading.costs import Costs
+from tsseq.trading.costs import Costs, financing_caveats
 from tsseq.trading.engines.returns import run_returns
 from tsseq.trading.engines.shares import account_of, charged, run_shares
 from tsseq.trading.execution import Market, Orders, ended_positions, opened, orders_of, read_weights, refuse_unpriced
@@ -33,6 +34,7 @@ def simulate(
     leverage: float = 1.0,
     engine: Engine = "returns",
     price: str = "close",
+    benchmark: Benchmark = "equal_weight",
 ) -> Book:
     """Hold the weights and account for drift, turnover and costs exactly.
 
@@ -65,6 +67,11 @@ def simulate(
         counts shares and cash, sells first and buys from the cash there is; ``book.account`` holds them.
     price : str, default "close"
         The field to trade. Opens are used only beside "close".
+    benchmark : Series or hashable, default "equal_weight"
+        What the book is compared with, invested from the first fill on and charged nothing. "equal_weight": equal parts
+        of all weighted assets that have a price, equal again at every decision's fill, so that assets join as they
+        list; for one asset, buy and hold. "buy_and_hold": equal parts at the first fill, never traded. The id of an
+        asset of the prices: holding it. A Series of levels of an index, such as closes: a bar it lacks has no move.
 
     Returns
     -------
@@ -74,10 +81,11 @@ def simulate(
     Raises
     ------
     ConfigError
-        On an unknown execution or engine, or "next_open" without opens.
+        On an unknown execution, engine or benchmark, or "next_open" without opens.
     DataError
         On weights with NaN, unknown dates or assets; on buying an asset that has no price at the fill (one already held
-        keeps its last price, at which it can be sold); on a book that loses all its equity.
+        keeps its last price, at which it can be sold); on a book that loses all its equity; on a benchmark that does
+        not cover the book.
 
     Examples
     --------
@@ -94,7 +102,8 @@ def simulate(
     """
     check_money(cash_rate, leverage, engine)
     costs = costs or Costs()
-    table, decided, targets = read_weights(weights, read_prices(prices, price))
+    all_prices = read_prices(prices, price)
+    table, decided, targets = read_weights(weights, all_prices)
     start = int(decided[0])
     fill_rule, market = opened(execution, table, start)
     orders, late = orders_of(market, decided, leverage * targets[None], fill_rule.delay)
@@ -102,14 +111,16 @@ def simulate(
         bars, held, account = _returns(market, orders, costs, cash_rate)
     else:
         bars, held, account = _shares(market, orders, costs, cash_rate, leverage, start)
-    bars = bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[start:]
+    bars = bars.iloc[start:]
     _check_solvent(bars)
+    positions = pd.DataFrame(held, market.dates, market.assets).iloc[start:]
     stamp = () if fill_rule.caveat is None else (fill_rule.caveat,)
     return Book(
         **{str(name): values for name, values in bars.items()},
         equity=(1 + bars["returns"]).cumprod().rename("equity"),
-        weights=pd.DataFrame(held, market.dates, market.assets).iloc[start:],
-        caveats=(*stamp, *late, *ended_positions(market, held)),
+        weights=positions,
+        benchmark=benchmark_returns(benchmark, all_prices, market, fill_rule, orders.filled).iloc[start:],
+        caveats=(*stamp, *late, *ended_positions(market, held), *financing_caveats(positions, costs, cash_rate)),
         execution=fill_rule.name,
         costs=costs,
         cash_rate=cash_rate,
@@ -158,15 +169,6 @@ def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leve
 def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:
     """Values of each fill (D,) on its bar, 0 on all others (T,)."""
     return pd.DataFrame(values, market.dates[orders.filled]).reindex(market.dates, fill_value=0.0)
-
-
-def _buy_and_hold(market: Market, orders: Orders) -> Array:
-    """Gross returns of equal parts of all assets that have a price at the first fill."""
-    first = orders.filled[:1]
-    priced = market.priced[first]  # (1, N), or (0, N) if nothing was filled
-    shares = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
-    run = run_returns(market, Orders(orders.decided[:1], first, shares[None]), Costs())
-    return np.asarray(run.factors[0] - 1)
 
 
 def _check_solvent(bars: pd.DataFrame) -> None:

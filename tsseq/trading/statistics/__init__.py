@@ -1,5 +1,6 @@
 """Statistics of returns, beside a benchmark, of forecasts, and against luck."""
 
+from tsseq.trading.statistics.against_benchmark import against_benchmark
 from tsseq.trading.statistics.deflated_sharpe import deflated_sharpe, expected_best_sharpe, probabilistic_sharpe
 from tsseq.trading.statistics.distribution import (
     conditional_value_at_risk,
@@ -11,13 +12,21 @@ from tsseq.trading.statistics.distribution import (
 )
 from tsseq.trading.statistics.drawdowns import drawdown, drawdown_table, max_drawdown
 from tsseq.trading.statistics.information_coefficient import information_coefficient, information_coefficients
-from tsseq.trading.statistics.relative import alpha, beta, exposure, information_ratio, turnover
+from tsseq.trading.statistics.relative import (
+    alpha,
+    beta,
+    exposure,
+    information_ratio,
+    tracking_error,
+    turnover,
+)
 from tsseq.trading.statistics.returns import (
     STATISTICS,
     annual_volatility,
     bars_per_year,
     cagr,
     calmar,
+    cash_returns,
     omega,
     sharpe,
     sortino,
@@ -27,12 +36,14 @@ from tsseq.trading.statistics.returns import (
 
 __all__ = [
     "STATISTICS",
+    "against_benchmark",
     "alpha",
     "annual_volatility",
     "bars_per_year",
     "beta",
     "cagr",
     "calmar",
+    "cash_returns",
     "conditional_value_at_risk",
     "deflated_sharpe",
     "drawdown",
@@ -53,6 +64,7 @@ __all__ = [
     "statistics_of",
     "tail_ratio",
     "total_return",
+    "tracking_error",
     "turnover",
     "value_at_risk",
 ]
