@@ -69,6 +69,30 @@ def test_forecasts_of_a_backtest_are_swept_as_to_weights_reads_them(index):
         sweep(pd.concat([tidy, tidy.assign(model="other")]), index, {"rule": ["sign"]})
 
 
+def test_models_of_a_backtest_are_trials_of_one_sweep(index):
+    closes = index["close"].iloc[:200]
+    tidy = [
+        pd.DataFrame({"cutoff": closes.index[9:150], "step": 1, "target": "close", "model": f"lag {k}"}).assign(
+            forecast=closes.shift(k).iloc[9:150].to_numpy()
+        )
+        for k in (1, 5, 9)
+    ]
+    forecasts = pd.concat(tidy)
+    table = sweep(forecasts, index, {"rule": ["sign"], "model": ["lag 9", "lag 1"], "allow_short": [True, False]})
+    assert table["model"].tolist() == ["lag 9", "lag 9", "lag 1", "lag 1"]
+    assert (table.attrs["trials"].count, len(table.attrs["trials"].excess)) == (4, 4)
+    for row in table.itertuples():
+        book = simulate(to_weights(forecasts, index, row.model, "sign", allow_short=row.allow_short), index)
+        assert row.total_return == pytest.approx(total_return(book.returns), rel=1e-12)
+    with pytest.raises(ConfigError, match="pass the forecasts of a backtest, and no model="):
+        sweep(forecasts, index, {"rule": ["sign"], "model": ["lag 1"]}, model="lag 5")
+    with pytest.raises(ConfigError, match="pass the forecasts of a backtest"):
+        sweep(index[["close"]].pct_change().dropna(), index, {"rule": ["sign"], "model": ["lag 1"]})
+    later = pd.concat([tidy[0], tidy[1].iloc[3:]])
+    with pytest.raises(DataError, match="'lag 5' forecasts other dates or assets than 'lag 1'"):
+        sweep(later, index, {"rule": ["sign"], "model": ["lag 1", "lag 5"]})
+
+
 def crossing(closes):
     def weights(fast, slow):
         return (closes.rolling(fast).mean() > closes.rolling(slow).mean()).astype(float)

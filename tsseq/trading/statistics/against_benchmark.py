@@ -20,6 +20,8 @@ from tsseq.typing import Array
 _LEAST_BARS = 20
 # Logarithmic returns that differ by less are equal but for rounding.
 _ROUNDING = 1e-12
+# Numbers of a ledger that are tested at a time, so that long ledgers fit into memory.
+_CHUNK = 2_000_000
 
 
 def against_benchmark(
@@ -36,12 +38,13 @@ def against_benchmark(
     """Compare returns with those of a benchmark, and test whether they grow faster.
 
     What is tested is the mean of ``log(1 + r) - log(1 + b)``, so that its sign is that of the final equities. It is
-    divided by its standard error, and what luck does to this ratio is read off a circular block bootstrap of blocks of
-    the cube root of the number of bars. ``adjusted_p`` is the share of draws in which the best of all trials, drawn
-    together with the strategy, has at least its ratio: the reality check (White, Econometrica 68, 2000), studentised
-    and with hopeless trials left at their means (Hansen, Journal of Business and Economic Statistics 23, 2005), for the
-    strategy that was chosen instead of the best (Romano and Wolf, Econometrica 73, 2005, single step). Trials whose
-    series the ledger does not hold count by Bonferroni's rule.
+    divided by its standard error, and what luck does to this ratio is read off a circular block bootstrap, in which
+    blocks are as long as the cube root of the number of bars and each draw is divided by its own error. ``adjusted_p``
+    is the share of draws in which the best of all trials, drawn together, has at least the ratio of the strategy: the
+    reality check (White, Econometrica 68, 2000), studentised and with hopeless trials left at their means (Hansen,
+    Journal of Business and Economic Statistics 23, 2005), for the strategy that was chosen, which need not be the best
+    (Romano and Wolf, Econometrica 73, 2005; a single step). Trials whose series the ledger lacks count by Bonferroni's
+    rule.
 
     Parameters
     ----------
@@ -134,14 +137,15 @@ def _tested(excess: Array, trials: Trials | None, tail: float, n_samples: int, s
 
 def _best_draws(excess: NDArray[np.floating[Any]], n_samples: int, seed: int) -> Array:
     """Largest ratio among all trials in each draw (B,); those that are hopeless stay so."""
-    n = excess.shape[1]
-    every = np.where(np.abs(excess) < _ROUNDING, 0.0, excess.astype(np.float64))
-    trials = mean_draws(every, block_length(n, 1), n_samples, seed)
-    varying = trials.error > 0
-    ratios = trials.mean[varying] / trials.error[varying]
-    hopeless = ratios <= -np.sqrt(2 * np.log(np.log(max(n, _LEAST_BARS))))
-    draws = trials.draws[varying] + np.where(hopeless, ratios, 0.0)[:, None]
-    return np.asarray(np.max(draws, axis=0, initial=-np.inf))
+    n, best = excess.shape[1], np.full(n_samples, -np.inf)
+    bound = -np.sqrt(2 * np.log(np.log(max(n, _LEAST_BARS))))
+    for some in np.array_split(excess, -(-excess.size // _CHUNK)):
+        trials = mean_draws(np.where(np.abs(some) < _ROUNDING, 0.0, some), block_length(n, 1), n_samples, seed)
+        varying = trials.error > 0
+        ratios = trials.mean[varying] / trials.error[varying]
+        draws = trials.draws[varying] + np.where(ratios <= bound, ratios, 0.0)[:, None]
+        best = np.maximum(best, np.max(draws, axis=0, initial=-np.inf))
+    return best
 
 
 def _share(events: Array) -> float:
