@@ -298,3 +298,11 @@ def test_networks_fitted_side_by_side_are_those_fitted_one_after_another():
     wave = make_series("ar1", 200)
     one, two = (tsseq.backtest(model, wave, n_cutoffs=2, refit=True, n_jobs=jobs).forecasts for jobs in (None, 2))
     pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_the_ledger_of_a_backtest_counts_its_models_without_the_naive_ones():
+    other = Forecaster(Ridge(100.0), 5, 20, target="close", log=True, calendar="XNYS")
+    result = tsseq.backtest({"ridge": MODEL, "stiff": other}, PRICES, n_cutoffs=3)
+    assert result.trials.count == 2
+    assert result.trials.joined(result.trials).count == 4
+    assert result.trials.excess is None

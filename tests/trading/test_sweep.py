@@ -6,7 +6,7 @@ import tsseq
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading import Costs, Trials, break_even_cost, cost_sweep, simulate, sweep, to_weights
 from tsseq.trading.price_table import read_prices
-from tsseq.trading.statistics import STATISTICS, deflated_sharpe, sharpe, total_return
+from tsseq.trading.statistics import STATISTICS, deflated_sharpe, total_return
 from tsseq.trading.weighting import WeightingRule
 
 MONEY = {"costs": Costs(bps=10, slippage_bps=5, fixed=1e-5, borrow_bps=100), "cash_rate": 0.02}
@@ -31,8 +31,7 @@ def one_by_one(signal, prices, combinations, **options):
     table, rows = read_prices(prices), []
     for combination in combinations:
         weights = pd.DataFrame(WeightingRule(**combination).weights(signal, table), signal.index, signal.columns)
-        returns = simulate(weights, prices, **options).returns
-        rows.append((total_return(returns), sharpe(returns)))
+        rows.append(simulate(weights, prices, **options).stats()[["total_return", "sharpe"]])
     return np.array(rows)
 
 
@@ -82,6 +81,30 @@ def test_forecasts_of_a_backtest_are_swept_as_to_weights_reads_them(index):
         assert row.total_return == pytest.approx(total_return(book.returns), rel=1e-12)
     with pytest.raises(ConfigError, match=r"'lag', 'other'\. Name one"):
         sweep(pd.concat([tidy, tidy.assign(model="other")]), index, {"rule": ["sign"]})
+
+
+def test_models_of_a_backtest_are_trials_of_one_sweep(index):
+    closes = index["close"].iloc[:200]
+    tidy = [
+        pd.DataFrame({"cutoff": closes.index[9:150], "step": 1, "target": "close", "model": f"lag {k}"}).assign(
+            forecast=closes.shift(k).iloc[9:150].to_numpy()
+        )
+        for k in (1, 5, 9)
+    ]
+    forecasts = pd.concat(tidy)
+    table = sweep(forecasts, index, {"rule": ["sign"], "model": ["lag 9", "lag 1"], "allow_short": [True, False]})
+    assert table["model"].tolist() == ["lag 9", "lag 9", "lag 1", "lag 1"]
+    assert (table.attrs["trials"].count, len(table.attrs["trials"].excess)) == (4, 4)
+    for row in table.itertuples():
+        book = simulate(to_weights(forecasts, index, row.model, "sign", allow_short=row.allow_short), index)
+        assert row.total_return == pytest.approx(total_return(book.returns), rel=1e-12)
+    with pytest.raises(ConfigError, match="pass the forecasts of a backtest, and no model="):
+        sweep(forecasts, index, {"rule": ["sign"], "model": ["lag 1"]}, model="lag 5")
+    with pytest.raises(ConfigError, match="pass the forecasts of a backtest"):
+        sweep(index[["close"]].pct_change().dropna(), index, {"rule": ["sign"], "model": ["lag 1"]})
+    later = pd.concat([tidy[0], tidy[1].iloc[3:]])
+    with pytest.raises(DataError, match="'lag 5' forecasts other dates or assets than 'lag 1'"):
+        sweep(later, index, {"rule": ["sign"], "model": ["lag 1", "lag 5"]})
 
 
 def crossing(closes):

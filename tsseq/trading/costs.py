@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+import pandas as pd
 
 from tsseq.errors import ConfigError
 from tsseq.typing import Array
@@ -233,6 +234,46 @@ class Costs:
             borrowing = f"borrowed money costs {cash + shares:.4g} % and borrowed shares {lent}"
         earned = f"{cash:.4g} % a year" if cash_rate else "nothing"
         return f"Cash earns {earned}, {borrowing}, and orders of any size move no price."
+
+
+def financing_caveats(weights: pd.DataFrame, costs: Costs, cash_rate: float) -> tuple[str, ...]:
+    """What borrowed money and borrowed shares did not cost a book.
+
+    Parameters
+    ----------
+    weights : DataFrame of shape (T, N)
+        Positions at each close as fractions of equity.
+    costs : Costs
+        What was charged.
+    cash_rate : float
+        Yearly interest on cash, also due on cash that was owed.
+
+    Returns
+    -------
+    tuple of str
+        Sentences; none where all that was borrowed had a price.
+
+    Examples
+    --------
+    >>> financing_caveats(pd.DataFrame({"A": [5.0]}), Costs(), 0.0)
+    ('Positions reach 5.0 times the equity, and what is borrowed for that costs nothing.',)
+    >>> financing_caveats(pd.DataFrame({"A": [5.0]}), Costs(borrow_bps=300), 0.0)
+    ()
+    """
+    if costs.borrow_bps:
+        return ()
+    caveats = []
+    positions = weights.to_numpy()
+    gross = float(np.abs(positions).sum(axis=1).max(initial=0.0))
+    if gross > 1 + 1e-9 and not cash_rate:
+        reach = np.ceil(100 * gross - 1e-6) / 100
+        caveats.append(f"Positions reach {reach} times the equity, and what is borrowed for that costs nothing.")
+    if (positions < -1e-9).any():
+        proceeds = (
+            f", and the proceeds of short sales earn the full {100 * cash_rate:.4g} % of cash" if cash_rate else ""
+        )
+        caveats.append(f"Shares are borrowed for nothing{proceeds}: see Costs(borrow_bps=).")
+    return tuple(caveats)
 
 
 def over_assets(values: Array) -> Array:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from tsseq.data.panel import Frame
 from tsseq.errors import DataError
+from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.book import Account, Book
-from tsseq.trading.costs import Costs
+from tsseq.trading.costs import Costs, financing_caveats
 from tsseq.trading.engines.returns import run_returns
 from tsseq.trading.engines.shares import account_of, charged, run_shares
 from tsseq.trading.execution import Market, opened
@@ -35,6 +36,7 @@ def simulate(
     leverage: float = 1.0,
     engine: Engine = "returns",
     price: str = "close",
+    benchmark: Benchmark = "equal_weight",
     delisting_return: float = 0.0,
     capital: float | None = None,
     lot_size: float | None = None,
@@ -75,6 +77,11 @@ def simulate(
         counts shares and cash, sells first and buys from the cash there is; ``book.account`` holds them.
     price : str, default "close"
         The field to trade. Opens are used only beside "close".
+    benchmark : Series or hashable, default "equal_weight"
+        What the book is compared with, invested from the first fill on and charged nothing. "equal_weight": equal parts
+        of all weighted assets that have a price, equal again at every decision's fill, so that assets join as they
+        list; for one asset, buy and hold. "buy_and_hold": equal parts at the first fill, never traded. The id of an
+        asset of the prices: holding it. A Series of levels of an index, such as closes: a bar it lacks has no move.
     delisting_return : float, default 0
         What an asset whose prices end still loses or gains on its last price: -0.3 for stocks that an exchange removes
         for bad performance (Shumway, Journal of Finance 52, 1997). Stamped in the caveats.
@@ -93,9 +100,10 @@ def simulate(
     Raises
     ------
     ConfigError
-        On an unknown execution or engine, "next_open" without opens, or shares counted without ``capital``.
+        On an unknown execution, engine or benchmark, "next_open" without opens, or shares counted without ``capital``.
     DataError
-        On weights with NaN, unknown dates or assets; on a book that loses all its equity.
+        On weights with NaN, unknown dates or assets; on a book that loses all its equity; on a benchmark that does not
+        cover the book.
 
     Examples
     --------
@@ -111,7 +119,8 @@ def simulate(
     [1.0, 0.0, 0.0]
     """
     terms = Terms(costs or Costs(), cash_rate, leverage, engine, capital, lot_size)
-    table, decided, targets = read_weights(weights, read_prices(prices, price))
+    all_prices = read_prices(prices, price)
+    table, decided, targets = read_weights(weights, all_prices)
     start = int(decided[0])
     fill_rule, market = opened(execution, table, start, delisting_return)
     orders, targets = orders_of(market, decided, fill_rule.delay), leverage * targets
@@ -119,17 +128,20 @@ def simulate(
         bars, positions, before, account = _returns(market, orders, targets, terms)
     else:
         bars, positions, before, account = _shares(market, orders, targets, terms, start)
-    bars = bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[start:]
+    bars = bars.iloc[start:]
     _check_solvent(bars)
+    frame = pd.DataFrame(positions, market.dates, market.assets).iloc[start:]
     stamp = () if fill_rule.caveat is None else (fill_rule.caveat,)
     return Book(
         **{str(name): values for name, values in bars.items()},
         equity=(1 + bars["returns"]).cumprod().rename("equity"),
-        weights=pd.DataFrame(positions, market.dates, market.assets).iloc[start:],
+        weights=frame,
+        benchmark=benchmark_returns(benchmark, all_prices, market, fill_rule, orders).iloc[start:],
         caveats=(
             *stamp,
             *waiting_caveats(market, orders, targets, before),
             *delisting_caveats(market, positions, delisting_return),
+            *financing_caveats(frame, terms.costs, cash_rate),
         ),
         execution=fill_rule.name,
         costs=terms.costs,
@@ -174,15 +186,6 @@ def _shares(market: Market, orders: Orders, targets: Array, terms: Terms, start:
 def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:
     """Values of each fill (F,) on its bar, 0 on all others (T,)."""
     return pd.DataFrame(values, market.dates[orders.filled]).reindex(market.dates, fill_value=0.0)
-
-
-def _buy_and_hold(market: Market, orders: Orders) -> Array:
-    """Gross returns of equal parts of all assets that have a price at the first fill."""
-    first = orders.first[:1]
-    priced = market.priced[first]  # (1, N), or (0, N) if nothing was filled
-    shares = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
-    at_once = Orders(first, first, np.arange(len(first)), np.ones_like(priced))
-    return np.asarray(run_returns(market, at_once, shares[None], Terms(Costs())).factors[0] - 1)
 
 
 def _check_solvent(bars: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ from tsseq.data.panel import Frame
 from tsseq.data.timestamps import Refit, fit_numbers
 from tsseq.errors import ConfigError, DataError
 from tsseq.resampling.trials import Trials
+from tsseq.trading.benchmark import Benchmark
 from tsseq.trading.book import Book
 from tsseq.trading.costs import Costs
 from tsseq.trading.execution import opened
@@ -21,7 +22,7 @@ from tsseq.trading.orders import orders_of
 from tsseq.trading.price_table import listed
 from tsseq.trading.simulate import simulate
 from tsseq.trading.statistics.overfitting import Score, scorer_of
-from tsseq.trading.statistics.returns import bars_per_year, total_return
+from tsseq.trading.statistics.returns import bars_per_year, cash_returns, total_return
 from tsseq.trading.sweep import chunks_of, combinations_of, decisions_of, growth_of
 from tsseq.trading.terms import Engine, Terms
 from tsseq.typing import Array, Index
@@ -50,7 +51,8 @@ class WalkForwardChoice:
         ``total_return`` and annual ``sharpe``, above the interest on cash, of the book (row "walk_forward") and of the
         one combination that proved best on the same bars (row "hindsight"): what lies between, nobody could earn.
     trials : Trials
-        Ledger of all combinations over all bars.
+        Ledger of all combinations: their Sharpe ratios over all bars, and what they earned beyond the benchmark on those
+        of the book.
 
     Examples
     --------
@@ -90,6 +92,7 @@ def walk_forward(
     leverage: float = 1.0,
     engine: Engine = "returns",
     price: str = "close",
+    benchmark: Benchmark = "equal_weight",
     delisting_return: float = 0.0,
 ) -> WalkForwardChoice:
     """Choose a rule's parameters again and again on the past only, and simulate what the choices would have earned.
@@ -134,6 +137,8 @@ def walk_forward(
         "returns" meets weights exactly; "shares" counts shares and cash, and is slower.
     price : str, default "close"
         The field to trade.
+    benchmark : Series or hashable, default "equal_weight"
+        What the book, and in the ledger every combination, is compared with, as in `simulate`.
     delisting_return : float, default 0
         What an asset whose prices end still loses or gains on its last price.
 
@@ -191,6 +196,7 @@ def walk_forward(
         leverage=leverage,
         engine=engine,
         price=price,
+        benchmark=benchmark,
         delisting_return=delisting_return,
     )
     parameters = pd.DataFrame(combinations)
@@ -201,7 +207,7 @@ def walk_forward(
         combinations=parameters,
         returns=returns,
         hindsight=_hindsight(book, returns, score),
-        trials=Trials.of(_sharpes(returns, book)),
+        trials=_ledger(returns, book),
     )
 
 
@@ -231,9 +237,7 @@ def _rows_of_choices(
 
 def _above(returns: pd.DataFrame, cash_rate: float) -> Array:
     """Returns (T, N) less the interest on cash; 0 where rounding alone is left of them."""
-    seconds = returns.index.as_unit("s").asi8
-    interest = cash_rate * np.diff(seconds, prepend=seconds[0]) / 86_400 / 365
-    excess = returns.to_numpy() - interest[:, None]
+    excess = returns.to_numpy() - cash_returns(returns.index, cash_rate)[:, None]
     return np.where(np.abs(excess) < 1e-12, 0.0, excess)
 
 
@@ -278,6 +282,13 @@ def _hindsight(book: Book, returns: pd.DataFrame, score: Callable[[Array], Array
         columns["hindsight"] = returns[_best(scores)]
     both = pd.DataFrame(columns)
     return pd.DataFrame({"total_return": (1 + both).prod() - 1, "sharpe": _sharpes(both, book)})
+
+
+def _ledger(returns: pd.DataFrame, book: Book) -> Trials:
+    """All combinations, and what each earned beyond the benchmark on the bars of the book."""
+    bars = book.returns.index
+    excess = np.log((1 + returns.loc[bars].to_numpy().T) / (1 + book.benchmark.to_numpy()))
+    return Trials.of(_sharpes(returns, book), bars.to_numpy(dtype="datetime64[ns]"), excess.astype(np.float32))
 
 
 def _sharpes(returns: pd.DataFrame, book: Book) -> Array:

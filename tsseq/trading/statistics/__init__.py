@@ -1,5 +1,6 @@
 """Statistics of returns, beside a benchmark, of forecasts, and against luck."""
 
+from tsseq.trading.statistics.against_benchmark import against_benchmark
 from tsseq.trading.statistics.deflated_sharpe import deflated_sharpe, expected_best_sharpe, probabilistic_sharpe
 from tsseq.trading.statistics.distribution import (
     conditional_value_at_risk,
@@ -16,13 +17,21 @@ from tsseq.trading.statistics.information_coefficient import (
     information_coefficients,
 )
 from tsseq.trading.statistics.overfitting import Overfitting, probability_of_overfitting
-from tsseq.trading.statistics.relative import alpha, beta, exposure, information_ratio, turnover
+from tsseq.trading.statistics.relative import (
+    alpha,
+    beta,
+    exposure,
+    information_ratio,
+    tracking_error,
+    turnover,
+)
 from tsseq.trading.statistics.returns import (
     STATISTICS,
     annual_volatility,
     bars_per_year,
     cagr,
     calmar,
+    cash_returns,
     omega,
     sharpe,
     sortino,
@@ -39,12 +48,14 @@ from tsseq.trading.statistics.signal_quantiles import (
 __all__ = [
     "STATISTICS",
     "Overfitting",
+    "against_benchmark",
     "alpha",
     "annual_volatility",
     "bars_per_year",
     "beta",
     "cagr",
     "calmar",
+    "cash_returns",
     "conditional_value_at_risk",
     "deflated_sharpe",
     "drawdown",
@@ -71,6 +82,7 @@ __all__ = [
     "statistics_of",
     "tail_ratio",
     "total_return",
+    "tracking_error",
     "turnover",
     "value_at_risk",
 ]

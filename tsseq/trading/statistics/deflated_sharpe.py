@@ -90,7 +90,8 @@ def expected_best_sharpe(trials: Trials | Sequence[float]) -> float:
 def deflated_sharpe(returns: ArrayLike, trials: Trials | Sequence[float], *, periods_per_year: int = 252) -> float:
     """Probability that a Sharpe ratio is more than the luck of the best of many trials.
 
-    Bailey and Lopez de Prado (2014): `probabilistic_sharpe` against `expected_best_sharpe`.
+    Bailey and Lopez de Prado (2014): `probabilistic_sharpe` against `expected_best_sharpe`. Luck is measured around 0,
+    so that a rising market passes for skill; ``book.compare`` deflates the returns beyond a benchmark.
 
     Parameters
     ----------
