@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 
 import tsseq
 from tsseq import (
     ConfigError,
+    ConformalForecaster,
     DataError,
     Drift,
     Forecaster,
@@ -306,3 +307,37 @@ def test_the_ledger_of_a_backtest_counts_its_models_without_the_naive_ones():
     assert result.trials.count == 2
     assert result.trials.joined(result.trials).count == 4
     assert result.trials.excess is None
+
+
+class Network(LinearRegression):
+    """What looks like a network that trains."""
+
+    def __init__(self, training="well"):
+        super().__init__()
+        self.training = training
+
+    def fit(self, X, y):
+        assert self.training != "not yet", "a network was fitted before the error of another model was known"
+        return super().fit(np.asarray(X), y)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_ridge_refuses_is_known_before_a_network_is_fitted(wrapped):
+    halted = PRICES.copy()
+    halted.iloc[100, halted.columns.get_loc("close")] = np.nan
+    network = clone(MODEL).set_params(regressor=Network("not yet"))
+    models = {"network": ConformalForecaster(network) if wrapped else network, "ridge": MODEL}
+    advice = r"Ridge takes no missing values.*tsseq.regularize\(frame, calendar, fill='ffill'"
+    with pytest.raises(DataError, match=advice):
+        tsseq.backtest(models, halted, n_cutoffs=3)
+
+
+def test_results_are_in_the_order_of_the_models():
+    models = {"network": clone(MODEL).set_params(regressor=Network()), "ridge": MODEL}
+    result = tsseq.backtest(models, PRICES, n_cutoffs=3, refit=2)
+    assert result.forecasts["model"].unique().tolist()[-2:] == ["network", "ridge"]
+    assert result.fits["model"].tolist()[-4:] == ["network", "network", "ridge", "ridge"]
+    for name, model in models.items():
+        alone = tsseq.backtest({name: model}, PRICES, n_cutoffs=3, refit=2).forecasts
+        own = result.forecasts[result.forecasts["model"] == name]
+        np.testing.assert_array_equal(own["forecast"], alone.loc[alone["model"] == name, "forecast"])

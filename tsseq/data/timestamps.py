@@ -163,7 +163,9 @@ def _first(stamps: pd.Index, most: int = 5) -> str:
     return f"(first: {', '.join(map(str, stamps[:most]))})"
 
 
-def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64], ids: pd.Index) -> None:
+def check_regular(
+    rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64], ids: pd.Index, calendar: Calendar = None
+) -> None:
     """Raise a DataError that names the first gap, if any series has one.
 
     Parameters
@@ -176,6 +178,8 @@ def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64],
         The row at which each series begins.
     ids : Index of shape (S,)
         Names of the series, for the message.
+    calendar : str, pandas.DateOffset, TimeRule or mapping, optional
+        What the user said of the timestamps; to say it is advised only where nothing was said.
 
     Raises
     ------
@@ -199,7 +203,10 @@ def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64],
         raise DataError(f"{off_calendar}. Pass the right calendar=...")
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
     gaps = f"{len(rows)} gaps in the timestamps{where}; {lacking}"
-    raise DataError(f"{gaps}. Fill them with tsseq.regularize, or pass calendar=...")
+    if calendar is None:
+        raise DataError(f"{gaps}. Fill them with tsseq.regularize, or pass calendar=...")
+    grid = repr(calendar) if isinstance(calendar, str) else "calendar"
+    raise DataError(f"{gaps}. Fill them with tsseq.regularize(frame, {grid}), prices with fill='ffill'.")
 
 
 def stamps_like(times: pd.Index, stamps: Any) -> pd.Index:

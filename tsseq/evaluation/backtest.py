@@ -96,8 +96,9 @@ def backtest(
     panels = {name: panel if model is leader else model.to_panel(frame) for name, model in models.items()}
     fresh = bool(refit) or max_train_size is not None
     jobs = [(name, clone(model) if fresh else model, panels[name]) for name, model in models.items()]
+    jobs.sort(key=lambda job: _trains_network(job[1]))  # what another model refuses comes before a long fit
     calls = (delayed(_run_fold)(*job, fold, max_train_size, levels) for job in jobs for fold in folds)
-    runs = Parallel(n_jobs=n_jobs)(calls)
+    runs = sorted(Parallel(n_jobs=n_jobs)(calls), key=lambda run: list(models).index(run[0]["model"]))
     extended = next(iter(forecasts.values())).panel
     for k, (name, own) in enumerate(panels.items()):
         own_runs = runs[k * len(folds) : (k + 1) * len(folds)]
@@ -222,6 +223,10 @@ def fit_until(model: BaseForecaster, panel: Panel, cutoff: Any, max_train_size: 
     known = panel.before(cutoff)
     known = known if max_train_size is None else known.tail(max_train_size)
     return model.fit(known.with_min_length(model.task.n_rows) if len(known) > 1 else known)
+
+
+def _trains_network(model: BaseForecaster) -> bool:
+    return any(name.rpartition("__")[2] == "training" for name in model.get_params())
 
 
 def _run_fold(

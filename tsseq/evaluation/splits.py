@@ -155,8 +155,9 @@ class WalkForward(Splitter):
         from windows that lie within the training rows, so that 1 is right for it, too. Default: 1.
     context_length : int
         Rows of each series before a test block that are put in front of it, for frames: with that of the forecaster,
-        ``Forecaster.score`` then scores forecasts of the rows of the block, and no other. Series with fewer than
-        ``context_length + horizon`` rows in a part are then left out of it. Default: 0.
+        ``Forecaster.score`` then scores forecasts of the rows of the block, and no other. A search over several context
+        lengths needs a splitter for each: forecasters with a shorter one would be scored on training rows, too. Series
+        with fewer than ``context_length + horizon`` rows in a part are left out of it. Default: 0.
     id_column, time_column : hashable, optional
         Names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
 

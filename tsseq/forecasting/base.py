@@ -331,7 +331,8 @@ def check_fit_call(y: Any) -> None:
     if y is not None:
         raise ConfigError("the target is a column of the frame; fit takes no y.")
     caller = sys._getframe(2).f_locals.get("self")
-    if np.isnan(getattr(caller, "best_score_", 0.0)):
+    best_score = getattr(caller, "best_score_", None)
+    if isinstance(best_score, float) and np.isnan(best_score):
         why = "each setting failed in some split, so that none is the best; error_score='raise' shows where"
         advice = "A test block and its context (WalkForward(context_length=...)) must hold a window of every series"
         raise ConfigError(f"the scores of {type(caller).__name__} are NaN: {why}. {advice}.")

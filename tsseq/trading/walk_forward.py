@@ -51,8 +51,7 @@ class WalkForwardChoice:
         ``total_return`` and annual ``sharpe``, above the interest on cash, of the book (row "walk_forward") and of the
         one combination that proved best on the same bars (row "hindsight"): what lies between, nobody could earn.
     trials : Trials
-        Ledger of all combinations: their Sharpe ratios over all bars, and what they earned beyond the benchmark on those
-        of the book.
+        Ledger of all combinations: Sharpe ratios over all bars, and returns beyond the benchmark on those of the book.
 
     Examples
     --------
