@@ -118,14 +118,14 @@ def sweep(
     start = int(decided[0])
     fill_rule, market = opened(execution, table, start, delisting_return)
     orders = orders_of(market, decided, fill_rule.delay)
-    passive = 1 + benchmark_returns(benchmark, all_prices, market, fill_rule, orders).to_numpy()[start:]
+    passive = 1 / (1 + benchmark_returns(benchmark, all_prices, market, fill_rule, orders).to_numpy()[start:])
     riskless = cash_returns(market.dates[start:], cash_rate)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
     excess: list[NDArray[np.float32]] = []
     for chunk in chunks_of(targets, market, orders, terms):
         growth = growth_of(market, orders, chunk, terms)[:, start:]
-        excess.append(np.log(growth / passive).astype(np.float32))
+        excess.append(np.log1p((growth * passive - 1).astype(np.float32)))
         figures.append(_figures(growth, riskless, all_statistics, per_year))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
@@ -205,17 +205,18 @@ def growth_of(market: Market, orders: Orders, targets: Array, terms: Terms) -> A
             books = run_returns(market, orders, targets, terms)
             growth = books.factors
             growth[:, view(orders.filled)] *= np.subtract(1, books.costs, out=books.costs)
-    growth[~np.logical_and.accumulate(growth > 0, axis=1)] = np.nan
+    ruined = ~(growth.min(axis=1) > 0)
+    growth[ruined] = np.where(np.logical_and.accumulate(growth[ruined] > 0, axis=1), growth[ruined], np.nan)
     return growth
 
 
 def _figures(growth: Array, riskless: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
     """Total return and Sharpe ratio of many books (K, T), as `tsseq.trading.statistics` defines them for one."""
-    growth[np.isnan(growth).any(axis=1)] = np.nan
+    total = np.prod(growth, axis=1) - 1
+    growth[np.isnan(total)] = np.nan
     if all_statistics:
         rows = [statistics_of(row - 1, risk_free=riskless, periods_per_year=periods_per_year) for row in growth]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    total = np.prod(growth, axis=1) - 1
     returns = growth - (1 + riskless) if riskless.any() else growth - 1
     mean = returns.mean(axis=1)
     returns -= mean[:, None]
