@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_hashable
 
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.execution import EXECUTIONS, Execution, Market, market_of
@@ -95,24 +96,17 @@ def _index_table(levels: pd.Series[float], name: str, dates: pd.DatetimeIndex, f
 
 
 def _asset_table(asset: Hashable, prices: PriceTable) -> PriceTable:
-    if asset not in prices.assets:
+    if not (is_hashable(asset) and asset in prices.assets):
+        passed = repr(asset) if is_hashable(asset) else f"a {type(asset).__name__}"
         known = f"'equal_weight', 'buy_and_hold', an asset of the prices ({listed(prices.assets, 6)})"
-        raise ConfigError(f"benchmark is {asset!r}; it must be {known} or a Series of levels.")
+        raise ConfigError(f"benchmark is {passed}; it must be {known} or a Series of levels.")
     column = [prices.assets.get_loc(asset)]
     opens = None if prices.opens is None else prices.opens[:, column]
     return PriceTable(prices.dates, prices.assets[column], prices.closes[:, column], opens)
 
 
 def _held_alone(market: Market, filled: Index) -> Array:
-    """Gross returns of the only asset of a market, bought at the first fill or, without a price, as soon as it has one.
-
-    Parameters
-    ----------
-    market : Market
-        One asset.
-    filled : ndarray of shape (D,)
-        Bars of fills.
-    """
+    """Gross returns of the only asset of a market, bought at the first fill or as soon as it has a price."""
     bars = np.flatnonzero(market.priced[:, 0])
     first = bars[bars >= filled[0]][:1] if len(filled) else filled
     return _gross_returns(market, first, np.ones((len(first), 1)))
