@@ -42,10 +42,10 @@ def test_assets_join_the_equal_weights_as_they_list():
 
 
 def test_what_has_ended_leaves_the_equal_weights():
-    prices = panel(A=[1.0, 1, 1, 1, 2, 4], gone=[1.0, 1, 1, NAN, NAN, NAN])
-    weights = pd.DataFrame({"A": 1.0, "gone": 0.0}, DAYS[:5])
-    benchmark = held(weights, prices)
-    assert benchmark.iloc[-1] == pytest.approx(1.0)
+    days = pd.date_range("2024-01-01", periods=10)
+    prices = pd.DataFrame({"A": [1.0] * 8 + [2, 4], "gone": [1.0] * 3 + [NAN] * 7}, days)
+    weights = pd.DataFrame({"A": 1.0, "gone": 0.0}, days[:9])
+    assert held(weights, prices).iloc[-1] == pytest.approx(1.0)
 
 
 def test_an_asset_without_a_price_is_not_traded_for_the_equal_weights():

@@ -48,6 +48,20 @@ def test_thresholds_on_one_asset_give_the_figures_of_one_simulation_each(index, 
 
 
 @pytest.mark.parametrize("engine", ["returns", "shares"])
+def test_orders_that_wait_give_the_figures_of_one_simulation_each(panel, engine):
+    prices, scores = panel
+    gaps = prices.mask(np.random.default_rng(0).random(prices.shape) < 0.2)
+    grid = {"rule": ["top_k"], "k": [1, 3, 5], "allow_short": [True, False]}
+    table = sweep(scores, gaps, grid, engine=engine, cash_rate=0.03, costs=Costs(bps=10, fixed=1e-4))
+    for _, row in table.iterrows():
+        rule = WeightingRule("top_k", k=int(row["k"]), allow_short=row["allow_short"])
+        weights = pd.DataFrame(rule.weights(scores, read_prices(gaps)), scores.index, scores.columns)
+        book = simulate(weights, gaps, engine=engine, cash_rate=0.03, costs=Costs(bps=10, fixed=1e-4))
+        assert any("had no price at the fill" in words for words in book.caveats)
+        assert row["total_return"] == pytest.approx(total_return(book.returns), rel=1e-10)
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
 def test_rules_on_a_panel_give_the_figures_of_one_simulation_each(panel, engine):
     prices, scores = panel
     grid = {"rule": ["top_k"], "k": [1, 2, 3], "allow_short": [True, False], "no_trade_band": [0.0, 0.1]}
@@ -128,13 +142,15 @@ def test_a_ruined_combination_is_missing_and_still_counts(engine):
     def weights(size):
         return pd.Series([size], days[:1])
 
-    table = sweep(weights, prices, {"size": [-1.0, 0.5]}, engine=engine)
-    assert table["total_return"].isna().tolist() == [True, False]
-    assert table["sharpe"].isna().tolist() == [True, False]
-    assert table.attrs["trials"].count == 2
+    for names in (["total_return", "sharpe"], list(STATISTICS)):
+        table = sweep(weights, prices, {"size": [-1.0, 0.5]}, engine=engine, all_statistics=len(names) > 2)
+        assert table.loc[0, names].isna().all()
+        assert table.loc[1, ["total_return", "sharpe"]].notna().all()
+        assert table.attrs["trials"].count == 2
+        assert len(table.attrs["trials"].excess) == 1
 
 
-def test_bad_grids_and_functions_are_named(index, panel):
+def test_bad_grids_and_functions_are_named(index):
     signal = index[["close"]].pct_change().dropna()
     with pytest.raises(ConfigError, match="the grid has 'size'; rules take 'rule', 'threshold'"):
         sweep(signal, index, {"size": [1.0]})
@@ -142,9 +158,6 @@ def test_bad_grids_and_functions_are_named(index, panel):
         sweep(signal, index, {"rule": []})
     with pytest.raises(DataError, match="other dates or assets"):
         sweep(lambda first: pd.Series(1.0, index.index[first:]), index, {"first": [0, 1]})
-    prices, scores = panel
-    with pytest.raises(DataError, match="'AMD' has no price at the fill"):
-        sweep(scores.fillna(0.1), prices, {"rule": ["sign"]})
 
 
 def test_a_cost_sweep_gives_the_figures_of_a_simulation_at_each_cost(index):

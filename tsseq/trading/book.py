@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Account:
     """Shares and cash behind a `Book`: ``cash + positions.sum(axis=1)`` is its equity on every bar.
 
-    Amounts are fractions of the starting capital, which is 1.0; with a capital of C, multiply them by C.
+    Amounts are in the unit of ``simulate(capital=)``; without it they are fractions of the starting capital.
 
     Attributes
     ----------
@@ -100,6 +100,12 @@ class Book:
         The field that was traded, such as "close".
     periods_per_year : int
         Bars in a year, from the dates of the prices: 252 for trading days, 365 for every day, 52 weekly, 12 monthly.
+    delisting_return : float
+        Return of assets whose prices ended, on their last price.
+    capital : float or None
+        Money at the start; None is 1, of which amounts are fractions.
+    lot_size : float or None
+        Shares in the smallest order; None if shares can be divided.
     account : Account or None
         Shares, cash, trades and fees with ``engine="shares"``.
 
@@ -130,6 +136,9 @@ class Book:
     engine: str
     price: str
     periods_per_year: int
+    delisting_return: float = 0.0
+    capital: float | None = None
+    lot_size: float | None = None
     account: Account | None = None
 
     def __repr__(self) -> str:

@@ -18,16 +18,17 @@ from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.costs import Costs
 from tsseq.trading.engines.returns import run_returns, view
 from tsseq.trading.engines.shares import run_shares
-from tsseq.trading.execution import Market, opened, orders_of, read_weights, refuse_unpriced
+from tsseq.trading.execution import Market, opened
+from tsseq.trading.orders import Orders, orders_of, read_weights
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.signals import expected_returns
-from tsseq.trading.simulate import Engine, check_money
 from tsseq.trading.statistics.returns import bars_per_year, cash_returns, sharpe, statistics_of
+from tsseq.trading.terms import Engine, Terms
 from tsseq.trading.weighting import WeightingRule
 from tsseq.typing import Array, Index
 
-# So many prices times combinations at a time stay in the processor's cache; an account steps bar by bar, in wider rows.
-_CHUNK = {"returns": 60_000, "shares": 4_000_000}
+# So many prices times combinations at a time stay in the processor's cache; what steps from bar to bar wants more.
+_AT_ONCE, _IN_TURN = 60_000, 4_000_000
 
 
 def sweep(
@@ -43,6 +44,7 @@ def sweep(
     engine: Engine = "returns",
     price: str = "close",
     benchmark: Benchmark = "equal_weight",
+    delisting_return: float = 0.0,
     all_statistics: bool = False,
     periods_per_year: int | None = None,
 ) -> pd.DataFrame:
@@ -74,6 +76,8 @@ def sweep(
         The field to trade.
     benchmark : Series or hashable, default "equal_weight"
         What the ledger compares the combinations with, as in `simulate`.
+    delisting_return : float, default 0
+        What an asset whose prices end still loses or gains on its last price.
     all_statistics : bool, default False
         All of `tsseq.trading.statistics.STATISTICS` instead of two; slower.
     periods_per_year : int, optional
@@ -107,24 +111,22 @@ def sweep(
     >>> table.attrs["trials"].count
     2
     """
-    check_money(cash_rate, leverage, engine)
+    terms = Terms(costs or Costs(), cash_rate, leverage, engine)
     combinations = combinations_of(grid)
     all_prices = read_prices(prices, price)
     table, decided, targets = decisions_of(signal, prices, combinations, model, price)
     start = int(decided[0])
-    fill_rule, market = opened(execution, table, start)
-    filled = decided[decided + fill_rule.delay < len(market.dates)] + fill_rule.delay
-    passive = 1 + benchmark_returns(benchmark, all_prices, market, fill_rule, filled).to_numpy()[start:]
+    fill_rule, market = opened(execution, table, start, delisting_return)
+    orders = orders_of(market, decided, fill_rule.delay)
+    passive = 1 + benchmark_returns(benchmark, all_prices, market, fill_rule, orders).to_numpy()[start:]
     riskless = cash_returns(market.dates[start:], cash_rate)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
     excess: list[NDArray[np.float32]] = []
-    for chunk in _chunks(targets, market, engine, leverage):
-        growth = _growth(market, decided, chunk, fill_rule.delay, costs or Costs(), cash_rate, leverage, engine)[
-            :, start:
-        ]
-        excess.append(np.log(growth / passive).astype(np.float32))
+    for chunk in chunks_of(targets, market, orders, terms):
+        growth = growth_of(market, orders, chunk, terms)[:, start:]
         figures.append(_figures(growth, riskless, all_statistics, per_year))
+        excess.append(np.log(growth / passive).astype(np.float32))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
         results[name] = np.concatenate([figure[name] for figure in figures])
@@ -141,10 +143,12 @@ def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return combinations
 
 
-def _chunks(targets: Iterator[Array], market: Market, engine: Engine, leverage: float) -> Iterator[Array]:
+def chunks_of(targets: Iterator[Array], market: Market, orders: Orders, terms: Terms) -> Iterator[Array]:
     """Target weights (K, D, N) of as many combinations at a time as suit the engine."""
-    while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
-        yield np.stack(chunk) if leverage == 1 else np.stack(chunk) * leverage
+    at_once = terms.engine == "returns" and terms.costs.proportional and orders.at_once
+    size = _AT_ONCE if at_once else _IN_TURN
+    while chunk := list(itertools.islice(targets, max(1, size // market.closes.size))):
+        yield np.stack(chunk) if terms.leverage == 1 else np.stack(chunk) * terms.leverage
 
 
 def decisions_of(
@@ -190,37 +194,24 @@ def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: I
     return targets
 
 
-def _growth(
-    market: Market,
-    decided: Index,
-    targets: Array,
-    delay: int,
-    costs: Costs,
-    cash_rate: float,
-    leverage: float,
-    engine: Engine,
-) -> Array:
-    """1 + net return of each book and bar (K, T), NaN for books that lose all."""
-    orders, _ = orders_of(market, decided, targets, delay)
+def growth_of(market: Market, orders: Orders, targets: Array, terms: Terms) -> Array:
+    """1 + net return of each book and bar (K, T), NaN from the bar on which a book has lost all."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        if engine == "shares":
-            accounts = run_shares(market, orders, costs, cash_rate, leverage)
-            before, growth = accounts.before, accounts.equity.copy()
-            growth[:, 1:] /= accounts.equity[:, :-1]
+        if terms.engine == "shares":
+            equity = run_shares(market, orders, targets, terms).equity
+            growth = equity / terms.money
+            growth[:, 1:] = equity[:, 1:] / equity[:, :-1]
         else:
-            books = run_returns(market, orders, costs, cash_rate)
-            before, growth = books.before, books.factors
+            books = run_returns(market, orders, targets, terms)
+            growth = books.factors
             growth[:, view(orders.filled)] *= np.subtract(1, books.costs, out=books.costs)
-    ruined = ~(growth.min(axis=1) > 0)
-    if ruined.any():
-        orders, before = orders._replace(targets=orders.targets[~ruined]), before[~ruined]
-        growth[ruined] = np.nan
-    refuse_unpriced(market, orders, before)
+    growth[~np.logical_and.accumulate(growth > 0, axis=1)] = np.nan
     return growth
 
 
 def _figures(growth: Array, riskless: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
     """Total return and Sharpe ratio of many books (K, T), as `tsseq.trading.statistics` defines them for one."""
+    growth[np.isnan(growth).any(axis=1)] = np.nan
     if all_statistics:
         rows = [statistics_of(row - 1, risk_free=riskless, periods_per_year=periods_per_year) for row in growth]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}

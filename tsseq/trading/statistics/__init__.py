@@ -11,7 +11,12 @@ from tsseq.trading.statistics.distribution import (
     value_at_risk,
 )
 from tsseq.trading.statistics.drawdowns import drawdown, drawdown_table, max_drawdown
-from tsseq.trading.statistics.information_coefficient import information_coefficient, information_coefficients
+from tsseq.trading.statistics.information_coefficient import (
+    ic_decay,
+    information_coefficient,
+    information_coefficients,
+)
+from tsseq.trading.statistics.overfitting import Overfitting, probability_of_overfitting
 from tsseq.trading.statistics.relative import (
     alpha,
     beta,
@@ -33,9 +38,16 @@ from tsseq.trading.statistics.returns import (
     statistics_of,
     total_return,
 )
+from tsseq.trading.statistics.signal_quantiles import (
+    quantile_returns,
+    quantile_turnover,
+    rank_autocorrelation,
+    signal_quantiles,
+)
 
 __all__ = [
     "STATISTICS",
+    "Overfitting",
     "against_benchmark",
     "alpha",
     "annual_volatility",
@@ -51,6 +63,7 @@ __all__ = [
     "expected_best_sharpe",
     "exposure",
     "hit_rate",
+    "ic_decay",
     "information_coefficient",
     "information_coefficients",
     "information_ratio",
@@ -58,7 +71,12 @@ __all__ = [
     "max_drawdown",
     "omega",
     "probabilistic_sharpe",
+    "probability_of_overfitting",
+    "quantile_returns",
+    "quantile_turnover",
+    "rank_autocorrelation",
     "sharpe",
+    "signal_quantiles",
     "skewness",
     "sortino",
     "statistics_of",
