@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from arch.bootstrap import SPA
 
 from tsseq.errors import ConfigError, DataError
 from tsseq.resampling import block_length, mean_draws
@@ -111,10 +110,12 @@ def ledger_of(excess):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_adjusted_p_of_the_best_trial_is_that_of_arch(seed):
+    arch = pytest.importorskip("arch.bootstrap")
     random = np.random.default_rng(seed)
     excess = 0.006 * random.normal(size=500) + 0.008 * random.normal(size=(20, 500)) - 0.0005 * np.arange(20)[:, None]
     excess[0] += 0.001
-    test = SPA(np.zeros(500), -excess.T, block_size=block_length(500, 1), reps=2000, bootstrap="circular", seed=seed)
+    options = {"block_size": block_length(500, 1), "reps": 2000, "bootstrap": "circular", "seed": seed}
+    test = arch.SPA(np.zeros(500), -excess.T, **options)
     test.compute()
     best = np.expm1(excess[np.argmax(excess.mean(axis=1) / excess.std(axis=1))])
     adjusted = against_benchmark(best, np.zeros(500), ledger_of(excess))["adjusted_p"]

@@ -137,6 +137,7 @@ def test_a_book_without_a_fill_has_a_benchmark_of_nothing():
     ("benchmark", "error", "message"),
     [
         ("SPX", ConfigError, "'SPX'; it must be 'equal_weight', 'buy_and_hold', an asset of the prices \\('A', 'B'\\)"),
+        (pd.DataFrame({"close": [1.0]}), ConfigError, "benchmark is a DataFrame; it must be"),
         (pd.Series([0.1, -0.2], DAYS[:2]), DataError, r"-0.2 on 2024-01-02. Pass levels above 0"),
         (pd.Series(1.0, DAYS[2:]), DataError, r"2024-01-03..2024-01-06, .* needs 2024-01-02..2024-01-06"),
         (pd.Series(1.0, DAYS[:5]), DataError, r"2024-01-01..2024-01-05, .* needs 2024-01-02..2024-01-06"),

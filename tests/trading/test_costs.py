@@ -100,7 +100,7 @@ def stamps(weight, costs=None, **options):
 @pytest.mark.parametrize("engine", ["returns", "shares"])
 def test_leverage_without_a_rate_is_stamped_with_its_size(engine):
     options = {"engine": engine, "leverage": 5.0}
-    assert stamps(1.0, **options)[0].startswith("Positions reach 5.0 times the equity")
+    assert stamps(1.0, **options)[0].startswith("The positions reach 5.0 times the equity")
     assert stamps(1.0, cash_rate=0.01, **options) == []
     assert stamps(1.0, Costs(borrow_bps=50), **options) == []
 
@@ -123,4 +123,4 @@ def test_shares_that_are_borrowed_for_nothing_are_stamped():
     assert "the proceeds of short sales earn the full 5 % of cash" in words
     assert stamps(-0.5, Costs(borrow_bps=30)) == []
     falling = stamps(-0.99)  # the short grows with its losses
-    assert falling[0].startswith("Positions reach 1.21 times the equity")
+    assert falling[0].startswith("The positions reach 1.21 times the equity")

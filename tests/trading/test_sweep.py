@@ -147,6 +147,7 @@ def test_a_ruined_combination_is_missing_and_still_counts(engine):
         assert table.loc[0, names].isna().all()
         assert table.loc[1, ["total_return", "sharpe"]].notna().all()
         assert table.attrs["trials"].count == 2
+        assert len(table.attrs["trials"].excess) == 1
 
 
 def test_bad_grids_and_functions_are_named(index):
@@ -185,3 +186,16 @@ def test_a_book_that_never_trades_or_only_loses_has_no_break_even():
     falling = pd.Series([3.0, 2.0, 1.0], days)
     for size in (0.0, 1.0):
         assert np.isnan(break_even_cost(simulate(pd.Series([size], days[:1]), falling)))
+
+
+def test_ledgers_of_two_sweeps_join_over_their_dates(index):
+    signal = index[["close"]].pct_change(5).dropna().tz_localize("America/New_York")
+    prices = index.tz_localize("America/New_York")
+    grid = {"rule": ["threshold"], "threshold": [0.0, 0.01]}
+    first, second = (sweep(signal.iloc[days], prices, grid) for days in (slice(0, 300), slice(200, 400)))
+    joined = first.attrs["trials"].joined(second.attrs["trials"])
+    assert (joined.count, joined.excess.shape) == (4, (4, len(prices) - 5))
+    assert np.isnan(joined.excess[2:, :200]).all()
+    assert np.isfinite(joined.excess[:, 200:]).all()
+    book = simulate(signal["close"].gt(0).astype(float), prices)
+    assert book.compare(joined)["adjusted_p"] >= book.compare()["p_value"]

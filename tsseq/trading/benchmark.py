@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_hashable
 
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.costs import Costs
@@ -100,9 +101,10 @@ def _index_table(levels: pd.Series[float], name: str, dates: pd.DatetimeIndex, f
 
 
 def _asset_table(asset: Hashable, prices: PriceTable) -> PriceTable:
-    if asset not in prices.assets:
+    if not (is_hashable(asset) and asset in prices.assets):
+        passed = repr(asset) if is_hashable(asset) else f"a {type(asset).__name__}"
         known = f"'equal_weight', 'buy_and_hold', an asset of the prices ({listed(prices.assets, 6)})"
-        raise ConfigError(f"benchmark is {asset!r}; it must be {known} or a Series of levels.")
+        raise ConfigError(f"benchmark is {passed}; it must be {known} or a Series of levels.")
     column = [prices.assets.get_loc(asset)]
     opens = None if prices.opens is None else prices.opens[:, column]
     return PriceTable(prices.dates, prices.assets[column], prices.closes[:, column], opens)

@@ -256,7 +256,7 @@ def financing_caveats(weights: pd.DataFrame, costs: Costs, cash_rate: float) -> 
     Examples
     --------
     >>> financing_caveats(pd.DataFrame({"A": [5.0]}), Costs(), 0.0)
-    ('Positions reach 5.0 times the equity, and what is borrowed for that costs nothing.',)
+    ('The positions reach 5.0 times the equity, and what is borrowed for that costs nothing.',)
     >>> financing_caveats(pd.DataFrame({"A": [5.0]}), Costs(borrow_bps=300), 0.0)
     ()
     """
@@ -267,7 +267,7 @@ def financing_caveats(weights: pd.DataFrame, costs: Costs, cash_rate: float) -> 
     gross = float(np.abs(positions).sum(axis=1).max(initial=0.0))
     if gross > 1 + 1e-9 and not cash_rate:
         reach = np.ceil(100 * gross - 1e-6) / 100
-        caveats.append(f"Positions reach {reach} times the equity, and what is borrowed for that costs nothing.")
+        caveats.append(f"The positions reach {reach} times the equity, and what is borrowed for that costs nothing.")
     if (positions < -1e-9).any():
         proceeds = (
             f", and the proceeds of short sales earn the full {100 * cash_rate:.4g} % of cash" if cash_rate else ""

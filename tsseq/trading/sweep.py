@@ -125,8 +125,8 @@ def sweep(
     excess: list[NDArray[np.float32]] = []
     for chunk in chunks_of(targets, market, orders, terms):
         growth = growth_of(market, orders, chunk, terms)[:, start:]
-        excess.append(np.log1p((growth * passive - 1).astype(np.float32)))
         figures.append(_figures(growth, riskless, all_statistics, per_year))
+        excess.append(np.log1p((growth * passive - 1).astype(np.float32)))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
         results[name] = np.concatenate([figure[name] for figure in figures])

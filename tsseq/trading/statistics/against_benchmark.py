@@ -44,7 +44,8 @@ def against_benchmark(
     reality check (White, Econometrica 68, 2000), studentised and with hopeless trials left at their means (Hansen,
     Journal of Business and Economic Statistics 23, 2005), for the strategy that was chosen, which need not be the best
     (Romano and Wolf, Econometrica 73, 2005; a single step). Trials whose series the ledger lacks count by Bonferroni's
-    rule.
+    rule. Of returns that seldom differ from the benchmark there is little to draw: where they do on 5 bars of 100,
+    intervals of 95 % may cover 89 %.
 
     Parameters
     ----------
