@@ -14,6 +14,8 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import NAIVE
 from tsseq.data.timestamps import stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
+from tsseq.evaluation.foreknowledge import explained_shares
+from tsseq.evaluation.pretrained import seen_until
 from tsseq.evaluation.result import BacktestResult, naive_scales
 from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
 from tsseq.forecasting.forecasts import Forecasts, forecast_table
@@ -103,7 +105,8 @@ def backtest(
     scales, at = naive_scales(panel, panel.rules[0].season_length, cutoffs[0]), panel.stamps.get_indexer(cutoffs)
     apart = int(np.median(np.diff(at))) if len(at) > 1 else 1  # rows between neighbours: how far errors overlap
     sizes = scales["absolute"], horizon, apart, scales["squared"]
-    return BacktestResult(forecast_table(forecasts), pd.DataFrame(fits), *sizes)
+    shares = explained_shares(panel, horizon)
+    return BacktestResult(forecast_table(forecasts), pd.DataFrame(fits), *sizes, explained=shares)
 
 
 def rolling_forecasts(
@@ -235,7 +238,9 @@ def _run_fold(
     if not usable:
         model = fit_until(clone(model), panel, cutoffs[0], max_train_size)
     forecasts = model.forecast_at(panel, cutoffs, levels)
-    record = _fit_record(name, cutoffs, model.fitted_until_, "before" if usable else "here")
+    until = seen_until(model)
+    elsewhere = pd.isna(until) or until > cutoffs[0]
+    record = _fit_record(name, cutoffs, until, "elsewhere" if elsewhere else "before" if usable else "here")
     return record, forecasts.origins, forecasts.values, forecasts.levels
 
 
