@@ -99,13 +99,7 @@ class Preparation:
         DataError
             The function fails.
         """
-        raw = cut(self.raw, self.schema, self.horizon, cutoff)
-        try:
-            frame: Frame = self.prepare(raw)
-        except PREPARE_ERRORS as error:
-            what = f"prepare fails on the raw frame cut at {cutoff}"
-            raise DataError(f"{what}, as it would have on that day: {type(error).__name__}: {error}") from error
-        return frame
+        return self.made_of(cut(self.raw, self.schema, self.horizon, cutoff), f"cut at {cutoff}, as it would have then")
 
     def poisoned(self, cutoff: Any, kind: str) -> Frame:
         """The frame that is made of a raw frame with another future.
@@ -120,24 +114,41 @@ class Preparation:
         Returns
         -------
         Series or DataFrame
-            What the function makes of it; its errors are raised as they are.
-        """
-        return self.made_of(poisoned(self.raw, self.schema, self.horizon, cutoff, kind))
+            What the function makes of it.
 
-    def made_of(self, raw: Frame) -> Frame:
+        Raises
+        ------
+        DataError
+            The function fails.
+        """
+        return self.made_of(
+            poisoned(self.raw, self.schema, self.horizon, cutoff, kind), f"with {kind!r} after {cutoff}"
+        )
+
+    def made_of(self, raw: Frame, how: str) -> Frame:
         """The frame that is made of another raw frame.
 
         Parameters
         ----------
         raw : Series or DataFrame
             A frame like the raw one.
+        how : str
+            What was done to it, for the message.
 
         Returns
         -------
         Series or DataFrame
             What the function makes of it.
+
+        Raises
+        ------
+        DataError
+            The function fails.
         """
-        frame: Frame = self.prepare(raw)
+        try:
+            frame: Frame = self.prepare(raw)
+        except PREPARE_ERRORS as error:
+            raise DataError(f"prepare fails on the raw frame {how}: {type(error).__name__}: {error}") from error
         return frame
 
 
@@ -156,7 +167,7 @@ def changed_parts(panel: Panel, other: Panel, cutoff: Any, horizon: int) -> list
     Returns
     -------
     list of str
-        Names of columns; or "the rows", where ids or timestamps differ.
+        Names of columns; or "which rows there are", where ids or timestamps differ.
 
     Examples
     --------
@@ -167,10 +178,9 @@ def changed_parts(panel: Panel, other: Panel, cutoff: Any, horizon: int) -> list
     ['x']
     """
     known, present = _known_part(panel, cutoff, horizon), _known_part(other, cutoff, horizon)
-    if not (known.ids.equals(present.ids) and known.times.equals(present.times)):
-        return ["the rows"]
-    if not np.array_equal(known.indptr, present.indptr):
-        return ["the rows"]
+    same = known.ids.equals(present.ids) and known.times.equals(present.times)
+    if not (same and np.array_equal(known.indptr, present.indptr)):
+        return ["which rows there are"]
     dynamic = _differs(known.values, present.values).any(axis=0)
     static = _differs(known.static, present.static).any(axis=0)
     coded = [
@@ -237,7 +247,7 @@ def cut_views(
             changed |= dict.fromkeys(parts, cutoff)
             views[name] |= {cutoff: panel} if parts else {}
     if changed:
-        what = f"{', '.join(changed)} change in rows up to a cutoff when the later ones are cut off"
+        what = f"what it makes of rows up to a cutoff is another once later ones are cut off ({', '.join(changed)})"
         warnings.warn(f"prepare looks ahead: {what}. Forecasts are made of the frames that are cut.", stacklevel=3)
     return views
 

@@ -108,7 +108,7 @@ class BacktestResult:
     def suspicions(self) -> tuple[str, ...]:
         """Tell what is too good to be true: look for the future in the data before believing it.
 
-        For a target that is like a price, one whose past explains at most a tenth of its squared changes, no honest
+        For a target that is like a price, one whose past explains at most a twentieth of its squared changes, no honest
         forecast has the direction right in more than 65 % of 100 moves or more, errors more than 20 % below those of
         the last value, or in a panel an information coefficient above 0.1 and what the past explains; each by more
         than luck explains (p below 0.001). A target named like a price does not follow from its own past, unless it was

@@ -14,13 +14,13 @@ from tsseq.evaluation.significance import diebold_mariano, direction_tests
 from tsseq.typing import Array, Index
 
 DIRECTION, SKILL, IC = 0.65, 0.2, 0.1
-UNEXPLAINED, DETERMINED, SMOOTHED = 0.1, 0.64, 0.25  # shares of squared changes
+UNEXPLAINED, DETERMINED, SMOOTHED = 0.05, 0.64, 0.25  # shares of squared changes
 FEWEST_MOVES, FEWEST_SERIES, FEWEST_CUTOFFS = 100, 5, 10
 CHANCE, FAR = 1e-3, 4.0  # p-value, and standard errors
 
 
 def price_like(shares: pd.DataFrame) -> pd.Series[float]:
-    """Targets and steps of which little can be known ahead, as with prices: a tenth of the squared changes at most.
+    """Targets and steps of which little can be known ahead, as with prices: a twentieth of the squared changes at most.
 
     Where known covariates say more than that, but less than two thirds, as promotions do of sales, it is no price.
 
@@ -37,7 +37,7 @@ def price_like(shares: pd.DataFrame) -> pd.Series[float]:
     Examples
     --------
     >>> keys = pd.MultiIndex.from_tuples([("close", 1), ("sales", 1), ("temperature", 1)])
-    >>> price_like(pd.DataFrame({"past": [0.01, 0.05, 0.3], "known": [0.01, 0.4, 0.4]}, keys)).to_dict()
+    >>> price_like(pd.DataFrame({"past": [0.01, 0.02, 0.3], "known": [0.01, 0.4, 0.4]}, keys)).to_dict()
     {('close', 1): 0.01}
     """
     driven = (shares["known"] > UNEXPLAINED) & (shares["known"] <= DETERMINED)
