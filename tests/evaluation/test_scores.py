@@ -89,6 +89,13 @@ def test_the_order_of_the_rows_and_rows_that_some_model_lacks_change_nothing():
     pd.testing.assert_frame_equal(less, replace(result(), forecasts=table[table["id"] != "large"]).scores)
 
 
+def test_models_keep_their_names_when_the_table_comes_from_a_file():
+    """Text has no order of its own, so that names sort otherwise than their rows."""
+    found = result()
+    plain = replace(found, forecasts=found.forecasts.astype({"model": object}))
+    pd.testing.assert_frame_equal(plain.scores.loc[found.scores.index], found.scores)
+
+
 def test_columns_that_a_user_added_change_no_score():
     more = result().forecasts.assign(quarter=1, q=2.0, quality="good")
     pd.testing.assert_frame_equal(replace(result(), forecasts=more).scores, result().scores)

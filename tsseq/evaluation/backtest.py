@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,9 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import NAIVE
 from tsseq.data.timestamps import Refit, fit_numbers, stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
+from tsseq.evaluation.foreknowledge import explained_shares
+from tsseq.evaluation.preparation import Preparation, Prepare, cut_views, revised
+from tsseq.evaluation.pretrained import seen_until
 from tsseq.evaluation.result import BacktestResult, naive_scales
 from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
 from tsseq.forecasting.forecasts import Forecasts, forecast_table
@@ -36,15 +40,21 @@ def backtest(
     max_train_size: int | None = None,
     levels: Sequence[float] | None = None,
     n_jobs: int | None = None,
+    prepare: Prepare | None = None,
 ) -> BacktestResult:
     """Compare forecasters at past cutoffs; naive forecasts always take part.
+
+    What a model has seen is known of its rows only: that a column of the frame holds the future, that series which
+    failed were left out, that figures were restated later, or that a model was trained elsewhere on these very years
+    does not show. Features are safe where ``prepare`` makes them; `tsseq.audit` looks for the rest of it, and
+    `BacktestResult.suspicions` tells what is too good to be true.
 
     Parameters
     ----------
     models : forecaster or mapping of str to forecaster
         Forecasters by name, of one horizon and target. They are not changed.
     frame : Series or DataFrame
-        The whole history, of any accepted shape.
+        The whole history, of any accepted shape; with ``prepare`` the raw one.
     cutoffs : sequence of timestamps, optional
         The origins; default: ``n_cutoffs`` of them, ``stride`` rows apart, the last one a horizon before the end.
     n_cutoffs : int, optional
@@ -63,6 +73,11 @@ def backtest(
         Quantile levels in 0..1 to forecast with models that have them.
     n_jobs : int, optional
         Fits that run side by side, through joblib; default: 1.
+    prepare : callable, optional
+        Makes the frame of the models of a raw one: adds features, say. It is called on the whole raw frame, whose
+        values are what happened, and once per cutoff on a copy that ends there: fits and forecasts know nothing else.
+        Known covariates keep their next ``horizon`` rows, in which other columns repeat their last value. It may
+        leave out rows, but not move timestamps. Default: the frame is taken as it is.
 
     Returns
     -------
@@ -75,6 +90,13 @@ def backtest(
         Models differ in horizon or target, or arguments exclude one another.
     NotEnoughHistory
         The frame is too short for so many cutoffs.
+    DataError
+        The frame does not hold what is needed, or does so only with what ``prepare`` reads after a cutoff.
+
+    Warns
+    -----
+    UserWarning
+        ``prepare`` looks ahead: what it makes of the rows up to a cutoff is another if later rows are there.
 
     Examples
     --------
@@ -87,15 +109,23 @@ def backtest(
     """
     models = {type(models).__name__: models} if isinstance(models, BaseForecaster) else dict(models)
     leader = _leader(models)
-    panel = leader.to_panel(frame)
     horizon = leader.task.horizon
+    preparation = None if prepare is None else Preparation.of(frame, prepare, list(models.values()))
+    frame = frame if preparation is None else preparation.whole()
+    panel = leader.to_panel(frame)
     cutoffs = _cutoffs(panel, leader.task, cutoffs, n_cutoffs, stride)
     folds = _folds(cutoffs, refit)
-    forecasts = naive_forecasts(panel, cutoffs, leader.task.context_length, horizon)
-    fits = [_fit_record(name, fold, fold[0], "here") for name in forecasts for fold in folds]
     panels = {name: panel if model is leader else model.to_panel(frame) for name, model in models.items()}
+    views = {name: {} for name in models} if preparation is None else cut_views(preparation, models, panels, cutoffs)
+    seen = next(iter(views.values()))
+    sizes = leader.task.context_length, horizon
+    forecasts = {
+        name: revised(naive, cutoffs, seen, partial(_naive_forecast, name, *sizes))
+        for name, naive in naive_forecasts(panel, cutoffs, *sizes).items()
+    }
+    fits = [_fit_record(name, fold, fold[0], "here") for name in forecasts for fold in folds]
     fresh = bool(refit) or max_train_size is not None
-    jobs = [(name, clone(model) if fresh else model, panels[name]) for name, model in models.items()]
+    jobs = [(name, clone(model) if fresh else model, panels[name], views[name]) for name, model in models.items()]
     jobs.sort(key=lambda job: _trains_network(job[1]))  # what another model refuses comes before a long fit
     calls = (delayed(_run_fold)(*job, fold, max_train_size, levels) for job in jobs for fold in folds)
     runs = sorted(Parallel(n_jobs=n_jobs)(calls), key=lambda run: list(models).index(run[0]["model"]))
@@ -104,14 +134,22 @@ def backtest(
         own_runs = runs[k * len(folds) : (k + 1) * len(folds)]
         forecasts[name] = _joined(own_runs, extended if own is panel else own.extend(horizon))
         fits += [run[0] for run in own_runs]
-    scales, at = naive_scales(panel, panel.rules[0].season_length, cutoffs[0]), panel.stamps.get_indexer(cutoffs)
+    first = seen.get(cutoffs[0], panel)
+    scales, at = naive_scales(first, panel.rules[0].season_length, cutoffs[0]), panel.stamps.get_indexer(cutoffs)
     apart = int(np.median(np.diff(at))) if len(at) > 1 else 1  # rows between neighbours: how far errors overlap
-    sizes = scales["absolute"], horizon, apart, scales["squared"]
-    return BacktestResult(forecast_table(forecasts), pd.DataFrame(fits), *sizes)
+    table, shares = forecast_table(forecasts), explained_shares(panel, horizon)
+    units = scales["absolute"], horizon, apart, scales["squared"]
+    return BacktestResult(table, pd.DataFrame(fits), *units, explained=shares)
 
 
 def rolling_forecasts(
-    model: BaseForecaster, frame: Frame, cutoffs: Any, *, refit: Refit = False, max_train_size: int | None = None
+    model: BaseForecaster,
+    frame: Frame,
+    cutoffs: Any,
+    *,
+    refit: Refit = False,
+    max_train_size: int | None = None,
+    prepare: Prepare | None = None,
 ) -> pd.DataFrame:
     """Forecasts of one model at past cutoffs, without naive ones or scores.
 
@@ -120,13 +158,15 @@ def rolling_forecasts(
     model : forecaster
         It is not changed.
     frame : Series or DataFrame
-        The whole history, of any accepted shape.
+        The whole history, of any accepted shape; with ``prepare`` the raw one.
     cutoffs : sequence of timestamps
         The origins.
     refit : bool, int, str or pandas.DateOffset
         When to fit, as in `backtest`.
     max_train_size : int, optional
         Rows of every series to fit on; default: all rows up to the cutoff.
+    prepare : callable, optional
+        Makes the frame of the model of a raw one, as in `backtest`.
 
     Returns
     -------
@@ -141,10 +181,12 @@ def rolling_forecasts(
     >>> rolling_forecasts(model, load_sample("airline"), ["1959-12-01"]).columns.tolist()
     ['cutoff', 'month', 'step', 'target', 'actual', 'forecast']
     """
-    panel = model.to_panel(frame)
-    model = clone(model) if refit or max_train_size is not None else model
+    preparation = None if prepare is None else Preparation.of(frame, prepare, [model])
+    panel = model.to_panel(frame if preparation is None else preparation.whole())
     stamps = stamps_like(panel.times, cutoffs).sort_values()
-    runs = [_run_fold("", model, panel, fold, max_train_size, None) for fold in _folds(stamps, refit)]
+    views = {} if preparation is None else cut_views(preparation, {"": model}, {"": panel}, stamps)[""]
+    model = clone(model) if refit or max_train_size is not None else model
+    runs = [_run_fold("", model, panel, views, fold, max_train_size, None) for fold in _folds(stamps, refit)]
     return forecast_table({"": _joined(runs, panel.extend(model.task.horizon))}).drop(columns="model")
 
 
@@ -171,6 +213,10 @@ def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizo
                 values[name][part, :, k, 0] = last + _continued(models[name], context, horizon)
     extended, origins = panel.extend(horizon), rows + horizon * panel.series_of(rows)
     return {name: Forecasts(extended, origins, array) for name, array in values.items()}
+
+
+def _naive_forecast(name: str, context_length: int, horizon: int, panel: Panel, cutoffs: pd.Index) -> Forecasts:
+    return naive_forecasts(panel, cutoffs, context_length, horizon)[name]
 
 
 def _continued(model: Any, context: Array, horizon: int) -> Array:
@@ -230,18 +276,29 @@ def _trains_network(model: BaseForecaster) -> bool:
 
 
 def _run_fold(
-    name: str, model: BaseForecaster, panel: Panel, cutoffs: pd.Index, max_train_size: int | None, levels: Levels
+    name: str,
+    model: BaseForecaster,
+    panel: Panel,
+    views: Mapping[Any, Panel],
+    cutoffs: pd.Index,
+    max_train_size: int | None,
+    levels: Levels,
 ) -> _Run:
     """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them.
+
+    ``views`` are what was there to see at some cutoffs, where it is not what the panel has up to then.
 
     Returns the record of the fit, the origins and their values, without the panel, which all folds share.
     """
     levels = levels if levels is not None and model.has_quantiles else None
     usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0]
     if not usable:
-        model = fit_until(clone(model), panel, cutoffs[0], max_train_size)
+        model = fit_until(clone(model), views.get(cutoffs[0], panel), cutoffs[0], max_train_size)
     forecasts = model.forecast_at(panel, cutoffs, levels)
-    record = _fit_record(name, cutoffs, model.fitted_until_, "before" if usable else "here")
+    forecasts = revised(forecasts, cutoffs, views, lambda view, cutoff: model.forecast_at(view, cutoff, levels))
+    until = seen_until(model)
+    elsewhere = pd.isna(until) or until > cutoffs[0]
+    record = _fit_record(name, cutoffs, until, "elsewhere" if elsewhere else "before" if usable else "here")
     return record, forecasts.origins, forecasts.values, forecasts.levels
 
 

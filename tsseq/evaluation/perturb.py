@@ -1,4 +1,4 @@
-"""Copies of a frame in which the future is poisoned, prices are halved or returns are shuffled; for `audit`."""
+"""Copies of a frame in which the future is cut off or poisoned, prices are halved or returns are shuffled."""
 
 from __future__ import annotations
 
@@ -63,6 +63,61 @@ def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str)
         return None if name in schema.static else changes
 
     return _edited(frame, schema, choose)
+
+
+def cut(frame: Frame, schema: Schema, horizon: int, cutoff: Any) -> Frame:
+    """Leave out what was not known at a cutoff.
+
+    Parameters
+    ----------
+    frame : Series or DataFrame
+        Any shape that `Forecaster.fit` takes; it is not changed.
+    schema : Schema
+        Roles of its columns.
+    horizon : int
+        Rows of known covariates after the cutoff that a forecast may read.
+    cutoff : timestamp
+        The last row that stays.
+
+    Returns
+    -------
+    Series or DataFrame
+        The rows up to the cutoff. With known covariates also the next ``horizon`` rows of the series that have begun:
+        known covariates, static ones, ids and times as they are, and in all other columns the last value again, which
+        says nothing of what is to come.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"y": [1.0, 2.0, 3.0, 4.0], "promo": [0, 1, 0, 1]})
+    >>> cut(frame, Schema.of("y", known="promo"), horizon=1, cutoff=1).to_dict("list")
+    {'y': [1.0, 2.0, 2.0], 'promo': [0, 1, 0]}
+    """
+    parsed = parse_frame(frame, schema)
+    wide = parsed.layout.kind in ("wide", "closes")
+    times = frame.index if wide else parsed.times
+    series = 0 if wide or parsed.ids is None else pd.factorize(parsed.ids)[0]
+    rows = pd.DataFrame({"series": series, "time": times}).sort_values(["series", "time"], kind="stable")
+    past = rows[rows["time"] <= cutoff]
+    last = pd.Series({name: group.index[-1] for name, group in past.groupby("series")}, dtype=np.int64)
+    coming = rows[(rows["time"] > cutoff) & rows["series"].isin(last.index)]
+    coming = coming.groupby("series").head(horizon if schema.known else 0)
+    source = pd.concat([pd.Series(past.index, past.index), pd.Series(last[coming["series"]].array, coming.index)])
+    source = source.sort_index()
+    places = source.index.to_numpy()
+    copy = frame.iloc[source.to_numpy()].copy()
+    copy.index = frame.index[: len(places)] if len(places) == places.max(initial=-1) + 1 else frame.index[places]
+    if isinstance(frame, pd.Series):
+        return copy
+    field = 1 - parsed.layout.id_level if copy.columns.nlevels == 2 else 0
+    same = (*schema.known, *schema.static, *parsed.layout.names)
+    for name, column in frame.items() if len(coming) else ():
+        if (name[field] if copy.columns.nlevels == 2 else name) in same:
+            copy[name] = column.array.take(places)
+    if wide:  # tickers that have not begun are unknown
+        observed = frame.iloc[past.index].notna().any()
+        tickers = copy.columns.get_level_values(parsed.layout.id_level if copy.columns.nlevels == 2 else 0)
+        copy = copy.loc[:, observed.groupby(tickers).transform("any").to_numpy()]
+    return copy
 
 
 def halved(frame: Frame, schema: Schema, until: Any) -> Frame:

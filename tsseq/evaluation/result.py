@@ -15,6 +15,7 @@ from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.scores import AlignedForecasts, MetricSums, key_columns, score_table
 from tsseq.evaluation.significance import Alternative, diebold_mariano, model_confidence_set, spa_test
+from tsseq.evaluation.too_good import too_good
 from tsseq.forecasting.base import check_size
 from tsseq.metrics import metrics_for
 from tsseq.plotting import plot_by_step
@@ -38,7 +39,8 @@ class BacktestResult:
         and time bear the names of the frame. ``actual`` is NaN where the frame ends before.
     fits : DataFrame
         One row per fit: ``model``, ``first_cutoff`` and ``n_cutoffs`` that it served, ``fitted_until`` (the last row
-        seen in fitting), and whether it was ``fitted`` "before" the backtest or "here".
+        seen in fitting, missing if that is unknown), and whether it was ``fitted`` "before" the backtest, "here", or
+        "elsewhere", which nothing here can date.
     mase_scale : Series
         Mean absolute seasonal change per (id, target) up to the first cutoff: the unit of MASE.
     horizon : int
@@ -47,6 +49,9 @@ class BacktestResult:
         Rows between cutoffs.
     rmsse_scale : Series, optional
         Mean squared seasonal change per (id, target), likewise: the unit of RMSSE. Default: none, RMSSE is NaN.
+    explained : DataFrame, optional
+        Shares of the squared changes that the "past", or it and what is "known", explain in hindsight; index (target,
+        step) for the first and the last step. Default: none, and no score is suspicious.
 
     Examples
     --------
@@ -77,6 +82,7 @@ class BacktestResult:
     horizon: int
     stride: int
     rmsse_scale: pd.Series[float] | None = None
+    explained: pd.DataFrame | None = None
 
     @property
     def keys(self) -> list[Hashable]:
@@ -110,6 +116,33 @@ class BacktestResult:
         Errors are pooled: MAE, RMSE, skill, U2 and R2 of a panel weigh large series most, MASE and RMSSE do not.
         """
         return score_table(self._aligned, self.overlap).set_axis(pd.Index(self._aligned.models, name="model"))
+
+    def suspicions(self) -> tuple[str, ...]:
+        """Tell what is too good to be true: look for the future in the data before believing it.
+
+        For a target that is like a price, one whose past explains at most a twentieth of its squared changes, no honest
+        forecast has the direction right in more than 65 % of 100 moves or more, errors more than 20 % below those of
+        the last value, or in a panel an information coefficient above 0.1 and what the past explains; each by more
+        than luck explains (p below 0.001). A target named like a price does not follow from its own past, unless it was
+        smoothed. And a regressor that was trained elsewhere may have seen what it forecasts.
+        Where nothing is suspicious, the data may still hold the future: `tsseq.audit` with ``prepare=`` looks for it.
+
+        Returns
+        -------
+        tuple of str
+            A sentence for each finding; empty if there is none.
+
+        Raises
+        ------
+        DataError
+            No actual value is known.
+        """
+        sentences = [] if self.explained is None else too_good(self._aligned, self.explained, self.stride)
+        elsewhere = self.fits[self.fits["fitted"] == "elsewhere"].drop_duplicates("model")
+        for name, until in zip(elsewhere["model"], elsewhere["fitted_until"]):
+            seen = "nobody here knows on which rows" if pd.isna(until) else f"on rows up to {until}"
+            sentences.append(f"{name} was trained elsewhere, {seen}; it may have seen what it forecasts.")
+        return tuple(sentences)
 
     def by(self, column: Hashable) -> pd.DataFrame:
         """Compute the scores for every value of a column.

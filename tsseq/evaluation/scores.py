@@ -78,7 +78,7 @@ class AlignedForecasts:
         keys = list(roles.values())[:-1]  # the time follows from the others
         model = pd.Categorical(forecasts["model"])
         codes, present = model.codes, np.unique(model.codes)
-        if not _in_blocks(forecasts[keys], codes, len(present)):
+        if not _in_blocks(forecasts[keys], codes, present):
             number = forecasts.groupby(keys, observed=True, sort=False).ngroup().to_numpy()
             order = np.lexsort((number, codes))
             complete = np.bincount(number)[number[order]] == len(present)
@@ -125,11 +125,11 @@ def key_columns(columns: TidyColumns) -> dict[str, Hashable]:
     return {**ids, "cutoff": "cutoff", "step": "step", "target": "target", "time": columns.time}
 
 
-def _in_blocks(keys: pd.DataFrame, codes: Any, n_models: int) -> bool:
+def _in_blocks(keys: pd.DataFrame, codes: Any, present: Any) -> bool:
     """Whether the rows are those of the first model, then the same of the second, and so on."""
-    n = len(codes) // max(n_models, 1)
-    blocks = [slice(k * n, (k + 1) * n) for k in range(n_models)]
-    if n * n_models != len(codes) or any((codes[block] != codes[block][:1]).any() for block in blocks):
+    n = len(codes) // max(len(present), 1)
+    blocks = [slice(k * n, (k + 1) * n) for k in range(len(present))]
+    if n * len(present) != len(codes) or any((codes[block] != code).any() for block, code in zip(blocks, present)):
         return False
     columns = [keys[name].array for name in keys]
     return all(pd.Index(column[:n]).equals(pd.Index(column[block])) for column in columns for block in blocks[1:])

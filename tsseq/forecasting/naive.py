@@ -24,6 +24,7 @@ class _Naive(RegressorMixin, BaseEstimator):
     """Reads the context of each row; a subclass says what follows it."""
 
     row_needs = RowNeeds(reads_windows=True)
+    pretrained_until = None  # on nothing: a rule
 
     def fit(self, X: Any, y: Any) -> Self:
         """Remember the layout of the rows; nothing else is learnt.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from tsseq.trading.book import Book
 
 _SIGNIFICANT = 0.05
 _FEW_CUTOFFS = 30
-_FITTED = {"here": "in the backtest", "before": "before it"}
+_FITTED = {"here": "in the backtest", "before": "before it", "elsewhere": "elsewhere"}
 
 
 def report(
@@ -238,10 +239,14 @@ def _method(result: BacktestResult, book: Book | None, n_scored: int) -> Iterato
         facts["Series"] = f"{n_series}"
     yield page.definitions(facts | ({} if book is None else money.facts(book)))
     fits = [
-        [str(name), f"{len(fit)}", joined([_FITTED[how] for how in fit["fitted"].unique()]), span(fit["fitted_until"])]
+        [str(name), f"{len(fit)}", joined([_FITTED[how] for how in fit["fitted"].unique()]), _seen(fit["fitted_until"])]
         for name, fit in result.fits.groupby("model", sort=False)
     ]
     yield page.table(["", "Fits", "Fitted", "Last row seen"], {"": fits}, "words")
+
+
+def _seen(until: pd.Series[Any]) -> str:
+    return "unknown" if until.isna().any() else span(until)
 
 
 def _caveats(result: BacktestResult, book: Book | None, trials: Trials | None, n_scored: int) -> Iterator[str]:

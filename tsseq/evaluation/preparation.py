@@ -1,0 +1,300 @@
+"""Raw frames, the function that makes the frame of a model of them, and whether it looks ahead."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from tsseq.data.panel import Frame, Panel
+from tsseq.data.schema import CALENDAR, Schema
+from tsseq.errors import DataError
+from tsseq.evaluation.perturb import cut, poisoned
+from tsseq.forecasting.base import BaseForecaster
+from tsseq.forecasting.forecasts import Forecasts
+from tsseq.typing import Mask
+
+Prepare: TypeAlias = Callable[[Any], Any]
+ROUNDING = 1e-9
+PREPARE_ERRORS = ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A raw frame, and what becomes of it.
+
+    Attributes
+    ----------
+    raw : Series or DataFrame
+        The whole history, of any accepted shape.
+    prepare : callable
+        Makes the frame of a model of such a frame. It gets copies, so that it may change them.
+    schema : Schema
+        Roles of the columns of the raw frame.
+    horizon : int
+        Rows of known covariates after a cutoff that a forecast may read.
+
+    Examples
+    --------
+    >>> raw = pd.DataFrame({"y": [1.0, 2.0, 4.0]})
+    >>> preparation = Preparation(raw, lambda frame: frame.assign(next=frame["y"].shift(-1)), Schema.of("y"), 1)
+    >>> preparation.whole()["next"].tolist(), preparation.at(1)["next"].tolist()
+    ([2.0, 4.0, nan], [2.0, nan])
+    """
+
+    raw: Frame
+    prepare: Prepare
+    schema: Schema
+    horizon: int
+
+    @classmethod
+    def of(cls, raw: Frame, prepare: Prepare, models: Sequence[BaseForecaster]) -> Self:
+        """Take what models of one horizon say of a raw frame, which need not have all of their columns.
+
+        Parameters
+        ----------
+        raw : Series or DataFrame
+            The whole history.
+        prepare : callable
+            Makes the frame of the models of such a frame.
+        models : sequence of BaseForecaster
+            What one of them knows ahead counts as known.
+
+        Returns
+        -------
+        Preparation
+            With an id and time column only where the raw frame has them.
+        """
+        schema, columns = models[0].task.schema, raw.columns if isinstance(raw, pd.DataFrame) else pd.Index([])
+        names = dict.fromkeys(name for model in models for name in model.task.schema.known)
+        known = tuple(name for name in names if name != CALENDAR or name in columns)
+        keys = [name if name in columns else None for name in (schema.id_column, schema.time_column)]
+        schema = replace(schema, known=known, id_column=keys[0], time_column=keys[1])
+        return cls(raw, prepare, schema, models[0].task.horizon)
+
+    def whole(self) -> Frame:
+        """The frame that is made of the whole history."""
+        frame: Frame = self.prepare(self.raw.copy())
+        return frame
+
+    def at(self, cutoff: Any) -> Frame:
+        """The frame that could be made at a cutoff, when what came after it was not there.
+
+        Parameters
+        ----------
+        cutoff : timestamp
+            The last row of the raw frame.
+
+        Returns
+        -------
+        Series or DataFrame
+            What the function makes of `tsseq.evaluation.perturb.cut`.
+
+        Raises
+        ------
+        DataError
+            The function fails.
+        """
+        return self.made_of(cut(self.raw, self.schema, self.horizon, cutoff), f"cut at {cutoff}, as it would have then")
+
+    def poisoned(self, cutoff: Any, kind: str) -> Frame:
+        """The frame that is made of a raw frame with another future.
+
+        Parameters
+        ----------
+        cutoff : timestamp
+            The last row that stays as it is.
+        kind : {"missing", "huge", "noise"}
+            What comes after it, as in `tsseq.evaluation.perturb.poisoned`.
+
+        Returns
+        -------
+        Series or DataFrame
+            What the function makes of it.
+
+        Raises
+        ------
+        DataError
+            The function fails.
+        """
+        return self.made_of(
+            poisoned(self.raw, self.schema, self.horizon, cutoff, kind), f"with {kind!r} after {cutoff}"
+        )
+
+    def made_of(self, raw: Frame, how: str) -> Frame:
+        """The frame that is made of another raw frame.
+
+        Parameters
+        ----------
+        raw : Series or DataFrame
+            A frame like the raw one.
+        how : str
+            What was done to it, for the message.
+
+        Returns
+        -------
+        Series or DataFrame
+            What the function makes of it.
+
+        Raises
+        ------
+        DataError
+            The function fails.
+        """
+        try:
+            frame: Frame = self.prepare(raw)
+        except PREPARE_ERRORS as error:
+            raise DataError(f"prepare fails on the raw frame {how}: {type(error).__name__}: {error}") from error
+        return frame
+
+
+def changed_parts(panel: Panel, other: Panel, cutoff: Any, horizon: int) -> list[str]:
+    """What is known at a cutoff, and is not the same in two panels, but for rounding (1e-9 of a column's mean size).
+
+    Parameters
+    ----------
+    panel, other : Panel
+        Of one schema.
+    cutoff : timestamp
+        Rows up to it are compared; known covariates also in the next ``horizon`` rows.
+    horizon : int
+        Rows ahead.
+
+    Returns
+    -------
+    list of str
+        Names of columns; or "which rows there are", where ids or timestamps differ.
+
+    Examples
+    --------
+    >>> schema = Schema.of("y", past="x")
+    >>> frame = pd.DataFrame({"y": [1.0, 2.0, 3.0], "x": [1.0, 1.0, 2.0]})
+    >>> panel, other = (Panel.from_frame(table, schema) for table in (frame, frame.assign(x=frame["x"] / 2)))
+    >>> changed_parts(panel, other, cutoff=1, horizon=1)
+    ['x']
+    """
+    known, present = _known_part(panel, cutoff, horizon), _known_part(other, cutoff, horizon)
+    same = known.ids.equals(present.ids) and known.times.equals(present.times)
+    if not (same and np.array_equal(known.indptr, present.indptr)):
+        return ["which rows there are"]
+    dynamic = _differs(known.values, present.values).any(axis=0)
+    static = _differs(known.static, present.static).any(axis=0)
+    coded = [
+        name
+        for name in (*known.schema.covariates, *known.schema.static)
+        if not known.category_of.get(name, pd.Index([])).equals(present.category_of.get(name, pd.Index([])))
+    ]
+    names = (*known.schema.dynamic, *known.schema.static)
+    numbers = [name for name, change in zip(names, np.concatenate([dynamic, static])) if change]
+    return [str(name) for name in dict.fromkeys((*numbers, *coded))]
+
+
+def _known_part(panel: Panel, cutoff: Any, horizon: int) -> Panel:
+    """What is known at a cutoff, with zeros for what is not; without series that have not begun."""
+    after = np.asarray(panel.times > cutoff)
+    before = np.bincount(panel.series_of_row[~after], minlength=len(panel))[panel.series_of_row]
+    coming = after & (before > 0) & (panel.position - before < (horizon if panel.schema.known else 0))
+    unknown = slice(0, len(panel.schema.target + panel.schema.past))
+    return panel.with_values(coming, unknown, 0.0).select(~after | coming).with_min_length(1).with_observed_categories()
+
+
+def _differs(values: Any, others: Any) -> Mask:
+    """(n, C) whether numbers differ by more than rounding, or one of them is missing."""
+    observed = np.isfinite(values)
+    size = np.where(observed, np.abs(values), 0.0).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    same = (values == others) | (np.abs(values - others) <= ROUNDING * (size + np.abs(values)))
+    return np.asarray(~(same | (np.isnan(values) & np.isnan(others))), dtype=np.bool_)
+
+
+def cut_views(
+    preparation: Preparation, models: Mapping[str, BaseForecaster], panels: Mapping[str, Panel], cutoffs: pd.Index
+) -> dict[str, dict[Any, Panel]]:
+    """Look for what only the rows after a cutoff have made as it is.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        The raw frame and what makes frames of it: once per cutoff.
+    models : mapping of str to BaseForecaster
+        By name.
+    panels : mapping of str to Panel
+        What each of them reads in the frame made of the whole history.
+    cutoffs : Index
+        Timestamps.
+
+    Returns
+    -------
+    dict of str to dict of timestamp to Panel
+        What each model reads in the frame that could be made at a cutoff, where that is not the same; nothing at all if
+        the function does not look ahead.
+
+    Raises
+    ------
+    DataError
+        The function fails at a cutoff, or makes something that a model cannot read.
+    """
+    views: dict[str, dict[Any, Panel]] = {name: {} for name in models}
+    changed: dict[str, Any] = {}
+    for cutoff in cutoffs:
+        frame = preparation.at(cutoff)
+        for name, model in models.items():
+            panel = model.to_panel(frame)
+            parts = changed_parts(panels[name], panel, cutoff, preparation.horizon)
+            changed |= dict.fromkeys(parts, cutoff)
+            views[name] |= {cutoff: panel} if parts else {}
+    if changed:
+        what = f"what it makes of rows up to a cutoff is another once later ones are cut off ({', '.join(changed)})"
+        warnings.warn(f"prepare looks ahead: {what}. Forecasts are made of the frames that are cut.", stacklevel=3)
+    return views
+
+
+def revised(
+    forecasts: Forecasts,
+    cutoffs: pd.Index,
+    views: Mapping[Any, Panel],
+    forecast: Callable[[Panel, pd.Index], Forecasts],
+) -> Forecasts:
+    """Forecast anew where other things were there to see.
+
+    Parameters
+    ----------
+    forecasts : Forecasts
+        Of the whole panel, at all cutoffs.
+    cutoffs : Index
+        Timestamps.
+    views : mapping of timestamp to Panel
+        What was there to see at some of them.
+    forecast : callable
+        Forecasts of a panel at cutoffs.
+
+    Returns
+    -------
+    Forecasts
+        Of the whole panel, so that they stand beside what happened; at the cutoffs of views without series that were
+        not there.
+
+    Raises
+    ------
+    DataError
+        What was there to see at a cutoff is not enough for a forecast.
+    """
+    if not views:
+        return forecasts
+    keep, values = np.ones(len(forecasts.origins), dtype=np.bool_), forecasts.values.copy()
+    times = forecasts.panel.times.take(forecasts.origins)
+    ids = forecasts.panel.ids.take(forecasts.panel.series_of(forecasts.origins))
+    for k, cutoff in enumerate(cutoffs):
+        if cutoff in views:
+            try:
+                view = forecast(views[cutoff], cutoffs[k : k + 1])
+            except ValueError as error:
+                raise DataError(f"no forecast at {cutoff}, once the raw frame ends there: {error}") from error
+            rows = np.flatnonzero(times == cutoff)
+            places = view.panel.ids.take(view.panel.series_of(view.origins)).get_indexer(ids.take(rows))
+            keep[rows] = places >= 0
+            values[rows[places >= 0]] = view.values[places[places >= 0]]
+    return replace(forecasts, origins=forecasts.origins[keep], values=values[keep])
