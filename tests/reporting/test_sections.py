@@ -15,7 +15,7 @@ from test_report import Page
 from tsseq import ConfigError, Costs, Forecaster, audit, backtest, load_sample, report, simulate, sweep, to_weights
 from tsseq.reporting.verdicts import money_verdict
 from tsseq.reporting.wording import between, percent, probability, ratio
-from tsseq.trading import Trials, break_even_cost, cost_sweep
+from tsseq.trading import Trials, break_even_cost, cost_sweep, signal_quality
 
 PRICES = load_sample("sp500")[-700:]
 MODEL = Forecaster(Ridge(), 5, 40, target="close", log=True, calendar="XNYS")
@@ -155,3 +155,27 @@ def test_of_very_many_series_the_best_the_middle_and_the_worst_can_be_chosen(wal
     assert "the best, the middle one and the worst of 50" in page.text("p", "note")
     table = page.html.split('id="T_series"')[1].split("</table>")[0]
     assert re.findall(r">(S\d\d)<", table) == [*names[:5], *names[-5:]]
+
+
+def test_what_the_signal_is_worth_is_said_of_a_panel(walks):
+    page, result = walks
+    quality = signal_quality(result.forecasts, "ridge")
+    figures = quality.summary()
+    assert page.rows["Rank IC"][0][:2] == [ratio(figures["rank_ic"], 3), probability(figures["rank_ic_p"])]
+    assert f"the mean rank IC of 15 cutoffs is {ratio(figures['rank_ic'], 3)}" in page.text("p")
+    month, quantiles, steps, lags = (figure["data"][0]["y"] for figure in page.figures[2:])
+    assert month == pytest.approx(quality.by_month["ic"].tolist())
+    assert quantiles == pytest.approx(quality.quantile_returns.mean().tolist())
+    assert steps == pytest.approx(quality.by_step["rank_ic"].tolist())
+    assert lags == pytest.approx(quality.decay["rank_ic"].tolist())
+    assert f"{percent(figures['turnover'], 0)} of the top".replace("\xa0", " ") in page.text("dd")
+
+
+@pytest.mark.parametrize(
+    ("frame", "target"),
+    [(panel_of(4), "close"), (panel_of(6).rename(columns={"close": "sales"}), "sales"), (panel_of(6) - 100, "close")],
+    ids=["few assets", "no price", "not positive"],
+)
+def test_only_many_prices_are_a_signal(tmp_path, frame, target):
+    result = backtest({"ridge": Forecaster(Ridge(), 2, 10, target=target)}, frame, n_cutoffs=5)
+    assert "What the signal is worth" not in Page(report(result, path=tmp_path / "page.html")).text("h2")

@@ -15,8 +15,10 @@ from plotly.offline import get_plotlyjs
 
 import tsseq
 from tsseq.errors import ConfigError, DataError
+from tsseq.evaluation.perturb import PRICES
 from tsseq.evaluation.result import BacktestResult
 from tsseq.reporting import charts, forecasts, money
+from tsseq.reporting.signals import signal_section
 from tsseq.reporting.tables import to_html
 from tsseq.reporting.verdicts import forecast_verdict, leader, money_verdict
 from tsseq.resampling.trials import Trials
@@ -101,6 +103,7 @@ def _content(
     suspicions = [*result.suspicions(), *forecasts.leaks(audit)]
     model = leader(scores["MASE"], tests)
     method = forecasts.method_section(result)
+    priced = str(result.forecasts["target"].iloc[0]).lower() in PRICES
     content = {
         "subtitle": forecasts.subtitle(result),
         "verdicts": [forecast_verdict(scores, tests, suspicions)],
@@ -108,6 +111,7 @@ def _content(
         "scores": forecasts.scores_section(result, scores, tests),
         "steps": forecasts.steps_section(result) if result.horizon > 1 else None,
         "series": forecasts.series_section(result, model),
+        "signal": None if book is None and not priced else signal_section(result.forecasts, model),
         "money": None,
         "audit": None if audit is None else forecasts.audit_section(audit),
         "facts": method["facts"],
