@@ -101,7 +101,8 @@ def test_a_found_leak_is_named_and_what_was_not_asked_is_said(made, tmp_path):
     leaky.loc[0, "passed"], leaky.loc[1, "passed"], leaky.loc[1, "value"] = False, pd.NA, pd.NA
     page = Page(report(result, path=tmp_path / "page.html", audit=leaky))
     assert page.rows[leaky["check"][0]][0][0] == "leak"
-    assert page.answers[0].startswith("Too good to be true: look for the future in the data. Audit, future at a cutoff")
+    assert "Look for the future in the data. Audit, future at a cutoff: " in page.answers[0]
+    assert 'class="verdict warning"' in page.html
     assert page.rows[leaky["check"][1]][0][0] == "not asked"
 
 

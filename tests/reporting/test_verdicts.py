@@ -27,7 +27,16 @@ def test_a_model_that_beats_all_naive_forecasts_beyond_luck_is_green():
 def test_what_is_suspicious_is_a_warning_instead():
     verdict = forecast_verdict(SCORES, pd.Series({"ridge": 0.01}), ["One.", "Two.", "Three.", "Four."])
     assert verdict.tone == "warning"
-    assert verdict.answer.endswith("look for the future in the data. One. Two. 2 more stand among the caveats.")
+    assert verdict.answer == (
+        "Too good to be true: look for the future in the data. One. Two. 2 more stand among the caveats."
+    )
+
+
+def test_bad_news_stays_bad_news_where_something_is_suspicious():
+    verdict = forecast_verdict(SCORES, pd.Series({"ridge": 0.5}), ["One."])
+    assert verdict.answer.startswith("No model beats repeating the last value")
+    assert verdict.answer.endswith("Look for the future in the data. One.")
+    assert verdict.tone == "warning"
 
 
 @pytest.mark.parametrize(

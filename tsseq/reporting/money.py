@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,21 @@ _TITLES = {
     "cagr": "Annual growth (CAGR)",
     "value_at_risk": "Value at risk, 5\u00a0%",
     "conditional_value_at_risk": "Mean of the worst 5\u00a0%",
+}
+_AGAINST: dict[str, tuple[str, Callable[[float], str], str]] = {
+    "difference": ("Difference a year", percent, "growth beyond the benchmark"),
+    "p_value": ("p", probability, "how often luck alone earns as much, if this were the only trial"),
+    "adjusted_p": ("p, adjusted", probability, "the same for the best of all trials, as in the verdict"),
+    "alpha": ("Alpha", percent, "yearly return that beta does not explain"),
+    "beta": ("Beta", ratio, "slope of the returns on those of the benchmark"),
+    "information_ratio": ("Information ratio", ratio, "mean over deviation of the difference, annual"),
+    "tracking_error": ("Tracking error", percent, "annual deviation of the difference"),
+    "hit_rate": ("Hit rate", percent, "bars on which it earned more than the benchmark"),
+    "deflated_sharpe": (
+        "Deflated Sharpe",
+        partial(percent, digits=0),
+        "probability that the Sharpe ratio of the difference is above what the best of all trials shows by luck alone",
+    ),
 }
 
 
@@ -76,21 +92,9 @@ def _column(book: Book) -> str:
 
 def _against(comparison: pd.Series[float]) -> Any:
     """Statistics of the returns beside those of the benchmark."""
-    interval = between(comparison["lower"], comparison["upper"])
-    rows = {
-        "Difference a year": (percent(comparison["difference"]), f"growth beyond the benchmark; 95\u00a0%: {interval}"),
-        "p": (probability(comparison["p_value"]), "how often luck alone earns as much, if this were the only trial"),
-        "p, adjusted": (probability(comparison["adjusted_p"]), "the same for the best of all trials, as the verdict"),
-        "Alpha": (percent(comparison["alpha"]), "yearly return that beta does not explain"),
-        "Beta": (ratio(comparison["beta"]), "slope of the returns on those of the benchmark"),
-        "Information ratio": (ratio(comparison["information_ratio"]), "mean over deviation of the difference, annual"),
-        "Tracking error": (percent(comparison["tracking_error"]), "annual deviation of the difference"),
-        "Hit rate": (percent(comparison["hit_rate"]), "bars on which it earned more than the benchmark"),
-        "Deflated Sharpe": (percent(comparison["deflated_sharpe"], 0), "probability that the Sharpe ratio of the "
-        "difference is above what the best of all trials shows by luck alone"),
-    }  # fmt: skip
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["After costs", "What it is"])
-    return styled("against", table, {})
+    rows = {title: [words(comparison[name]), meaning] for name, (title, words, meaning) in _AGAINST.items()}
+    rows["Difference a year"][1] += f"; 95\u00a0%: {between(comparison['lower'], comparison['upper'])}"
+    return styled("against", pd.DataFrame.from_dict(rows, orient="index", columns=["After costs", "What it is"]), {})
 
 
 def _monthly(values: pd.Series[float], how: Any) -> pd.Series[float]:

@@ -127,7 +127,7 @@ def _with_money(
     """What a book adds to the page; models and rules that were tried both count."""
     trials = models if rules is None else rules if models.count < 2 else models.joined(rules)
     comparison = book.compare(trials)
-    doubt = money.doubt(book) or ("Too good to be true, as the forecasts are" if suspicions else "")
+    doubt = money.doubt(book) or ("Look for the future in the data first" if suspicions else "")
     return {
         "verdicts": [*content["verdicts"], money_verdict(comparison, str(book.benchmark.name), trials.count, doubt)],
         "money": money.money_section(book, comparison),

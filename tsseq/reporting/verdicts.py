@@ -41,12 +41,12 @@ def forecast_verdict(scores: pd.DataFrame, p_values: pd.Series[float], suspicion
     'Too good to be true: look for the future in the data. 99 % of directions are right.'
     """
     question = "Do the forecasts beat repeating the last value?"
-    if suspicions:
-        more = f" {len(suspicions) - 2} more stand among the caveats." if len(suspicions) > 2 else ""
-        words = " ".join(suspicions[:2]) + more
-        return Verdict(question, f"Too good to be true: look for the future in the data. {words}", "warning")
     answer, good = _answer(scores["MASE"], p_values)
-    return Verdict(question, answer, "good" if good else "plain")
+    if not suspicions:
+        return Verdict(question, answer, "good" if good else "plain")
+    start = "Too good to be true: look" if good else f"{answer} Look"
+    more = f" {len(suspicions) - 2} more stand among the caveats." if len(suspicions) > 2 else ""
+    return Verdict(question, f"{start} for the future in the data. {' '.join(suspicions[:2])}{more}", "warning")
 
 
 def _answer(errors: pd.Series[float], p_values: pd.Series[float]) -> tuple[str, bool]:

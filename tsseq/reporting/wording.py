@@ -43,10 +43,12 @@ def percent(value: float, digits: int = 1) -> str:
 def between(lower: float, upper: float) -> str:
     r"""Both ends of an interval of shares.
 
-    >>> between(-0.021, 0.034), between(-12.0, 3.0)
-    ('−2.1 to 3.4\xa0%', '−1,200 to 300\xa0%')
+    >>> between(-0.021, 0.034), between(-12.0, 3.0), between(float("nan"), 0.0)
+    ('−2.1 to 3.4\xa0%', '−1,200 to 300\xa0%', '–')
     """
     digits = 1 if max(abs(lower), abs(upper)) < 1 else 0
+    if math.isnan(lower) or math.isnan(upper):
+        return "–"
     start = percent(lower, digits).removesuffix("\u00a0%")
     return f"{start} to {percent(upper, digits)}"
 
