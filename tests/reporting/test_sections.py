@@ -104,6 +104,7 @@ def test_a_found_leak_is_named_and_what_was_not_asked_is_said(made, tmp_path):
     assert "Look for the future in the data. Audit, future at a cutoff: " in page.answers[0]
     assert 'class="verdict warning"' in page.html
     assert page.rows[leaky["check"][1]][0][0] == "not asked"
+    assert page.html.count(' missed"') == 1 + (~leaky["passed"][2:].astype("boolean").fillna(True)).sum()
 
 
 def test_a_fit_whose_last_row_is_not_known_says_so(made, tmp_path):

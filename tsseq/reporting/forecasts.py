@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -145,7 +145,10 @@ def audit_section(findings: pd.DataFrame) -> dict[str, Any]:
     passed = findings["passed"].astype("boolean")
     verdicts = findings["kind"].astype(str).mask(passed.fillna(False), "passed").mask(passed.isna(), "not asked")
     table = pd.DataFrame({"": verdicts, "What it means": findings["meaning"]}).set_axis(findings["check"].astype(str))
-    return {"table": styled("audit", table, {})}
+    marks: dict[tuple[Hashable, Hashable], str] = {
+        (check, ""): "missed" for check in table.index[passed.eq(False).fillna(False)]
+    }
+    return {"table": marked(styled("audit", table, {}), marks)}
 
 
 def leaks(findings: pd.DataFrame | None) -> list[str]:

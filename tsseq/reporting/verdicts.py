@@ -45,8 +45,8 @@ def forecast_verdict(scores: pd.DataFrame, p_values: pd.Series[float], suspicion
     if not suspicions:
         return Verdict(question, answer, "good" if good else "plain")
     start = "Too good to be true: look" if good else f"{answer} Look"
-    more = f" {len(suspicions) - 2} more stand among the caveats." if len(suspicions) > 2 else ""
-    return Verdict(question, f"{start} for the future in the data. {' '.join(suspicions[:2])}{more}", "warning")
+    more = " There is more among the caveats." if len(suspicions) > 1 else ""
+    return Verdict(question, f"{start} for the future in the data. {suspicions[0]}{more}", "warning")
 
 
 def _answer(errors: pd.Series[float], p_values: pd.Series[float]) -> tuple[str, bool]:

@@ -1,8 +1,10 @@
 // Where fingers scroll, a plot that zooms would catch the page.
+const narrow = matchMedia("(max-width: 600px)").matches;
 const touch = matchMedia("(pointer: coarse)").matches;
 for (const data of document.querySelectorAll("script.figure")) {
   const {data: traces, layout, series} = JSON.parse(data.textContent);
   const plot = data.previousElementSibling, options = {responsive: true, displayModeBar: false};
+  if (narrow) layout.xaxis.nticks = 4;
   layout.dragmode = touch ? false : "zoom";
   const choice = data.parentElement.querySelector("select");
   const draw = () => Plotly.react(plot, choice?.selectedIndex ? series[choice.selectedIndex - 1] : traces, layout, options);
