@@ -15,7 +15,7 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import NAIVE
 from tsseq.data.timestamps import stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.evaluation.foreknowledge import explained_shares
+from tsseq.evaluation.foreknowledge import explained_shares, foreknown, in_words, suspects
 from tsseq.evaluation.preparation import Preparation, Prepare, cut_views, revised
 from tsseq.evaluation.pretrained import seen_until
 from tsseq.evaluation.result import BacktestResult, naive_scales
@@ -135,7 +135,15 @@ def backtest(
     apart = int(np.median(np.diff(at))) if len(at) > 1 else 1  # rows between neighbours: how far errors overlap
     table, shares = forecast_table(forecasts), explained_shares(panel, horizon)
     units = scales["absolute"], horizon, apart, scales["squared"]
-    return BacktestResult(table, pd.DataFrame(fits), *units, explained=shares)
+    schemas = {own.schema: own for own in panels.values()}
+    hints = tuple(hint for own in schemas.values() for hint in _hints(own, horizon))
+    return BacktestResult(table, pd.DataFrame(fits), *units, explained=shares, hints=hints)
+
+
+def _hints(panel: Panel, horizon: int) -> list[str]:
+    """Covariates that know more of the next changes than they can, in words."""
+    knowing = suspects(foreknown(panel, horizon)) if panel.schema.covariates + panel.schema.static else pd.DataFrame()
+    return [] if knowing.empty else [f"{in_words(knowing)}."]
 
 
 def rolling_forecasts(
