@@ -67,6 +67,24 @@ def of_empyrical() -> dict[str, dict[str, float]]:
     return figures
 
 
+def beyond_cash() -> dict[str, dict[str, float]]:
+    """The same where cash earns 5 % a year by calendar days, as an array of returns."""
+    import empyrical as e
+
+    figures = {}
+    for name, (r, b) in series().items():
+        days = np.diff(r.index.as_unit("s").asi8, prepend=r.index.as_unit("s").asi8[:1]) / 86_400
+        cash = pd.Series(0.05 * days / 365, r.index)
+        figures[name] = {
+            "sharpe": e.sharpe_ratio(r, risk_free=cash),
+            "sortino": e.sortino_ratio(r, required_return=cash),
+            "alpha": e.alpha(r, b, risk_free=cash),
+            "beta": e.beta(r, b, risk_free=cash),
+            "tracking_error": e.annual_volatility(r - b),
+        }
+    return figures
+
+
 def strategies(count: int = 12) -> pd.DataFrame:
     """Daily returns of the S&P 500 held or shorted by chance, seed 0."""
     r = tsseq.load_sample("sp500")["close"].pct_change().iloc[1:1001]
@@ -105,7 +123,54 @@ def of_vectorbt() -> dict[str, object]:
         "deflated_sharpe": accessor.deflated_sharpe_ratio().tolist(),
         "sharpe": accessor.sharpe_ratio().tolist(),
         "from_orders": equity,
+        "gaps": [of_gaps(seed) for seed in range(8)],
+        "lots": of_lots(),
     }
+
+
+def of_gaps(seed: int) -> dict[str, list[float]]:
+    """Equity at no cost and with fees and slippage, of four assets that lack a tenth of their closes and some runs.
+
+    Weights are decided on every bar, so that an order without a price is replaced on the next one: vectorbt, which does
+    not fill it, then trades as an order that waits.
+    """
+    import vectorbt as vbt
+
+    rng = np.random.default_rng(seed)
+    closes = 50 * np.exp(rng.normal(0, 0.02, (120, 4)).cumsum(axis=0))
+    gaps = rng.random((120, 4)) < 0.1
+    for start, asset in rng.integers(0, [100, 4], (6, 2)):
+        gaps[start : start + 8, asset] = True
+    gaps[-6:] = False
+    weights = 0.3 * rng.dirichlet(np.ones(4), 120) * rng.choice([1.0, -0.5], (120, 4), p=[0.8, 0.2])
+    prices = pd.DataFrame(np.where(gaps, np.nan, closes), pd.bdate_range("2020-01-01", periods=120))
+    books = {}
+    for name, fees, slippage in (("free", 0.0, 0.0), ("costs", 0.001, 0.0005)):
+        portfolio = vbt.Portfolio.from_orders(
+            prices,
+            size=pd.DataFrame(weights, prices.index).shift(),
+            size_type="targetpercent",
+            fees=fees,
+            slippage=slippage,
+            group_by=True,
+            cash_sharing=True,
+            call_seq="auto",
+            init_cash=1.0,
+            freq="1D",
+        )
+        books[name] = portfolio.value().iloc[::10].tolist()
+    return books
+
+
+def of_lots() -> list[float]:
+    """Equity of one asset in whole shares, 10,000 at the start, weights as of `chosen_weights`."""
+    import vectorbt as vbt
+
+    closes = tsseq.load_sample("sp500").loc["2007":"2010", "close"] / 10
+    weights = pd.Series(chosen_weights(len(closes), short=False), closes.index)
+    options = {"size_type": "targetpercent", "size_granularity": 1, "fees": 0.001, "init_cash": 10_000.0}
+    portfolio = vbt.Portfolio.from_orders(closes, size=weights.shift(), freq="1D", **options)
+    return portfolio.value().iloc[::50].tolist()
 
 
 def chosen_weights(n: int, short: bool) -> np.ndarray:
@@ -124,6 +189,7 @@ if __name__ == "__main__":
     figures = {
         "versions": {"vectorbt": vectorbt.__version__, "empyrical-reloaded": version("empyrical-reloaded")},
         "empyrical": of_empyrical(),
+        "empyrical_beyond_cash": beyond_cash(),
         "vectorbt": of_vectorbt(),
     }
     OUT.write_text(json.dumps(figures, indent=1) + "\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 import tsseq
 from tsseq.cli import main
@@ -187,6 +188,17 @@ def test_backtest_of_a_parquet_panel_writes_a_report(tmp_path):
     assert "Survivor" in (tmp_path / "r.html").read_text() or "surviv" in (tmp_path / "r.html").read_text()
 
 
+def test_a_backtest_fits_anew_by_date_or_by_number(air, call):
+    cutoffs = ["--horizon", 3, "--n-cutoffs", 9, "--model", "ridge", "--context-length", 12]
+    options = {False: (), "YE": ("--refit", "YE"), 4: ("--refit", "4")}
+    tables = {refit: call("backtest", *AIR, *cutoffs, *option).stdout for refit, option in options.items()}
+    assert len(set(tables.values())) == 3
+    model = tsseq.Forecaster(Ridge(), 3, 12, target="passengers")
+    for refit, text in tables.items():
+        scores = tsseq.backtest({"ridge": model}, load_air(), n_cutoffs=9, refit=refit).scores
+        assert str(scores.loc["ridge", "MAE"].round(4)) in text
+
+
 def test_info_names_versions(tmp_path):
     done = run("info", cwd=tmp_path)
     assert done.returncode == 0
@@ -219,6 +231,7 @@ def test_info_names_versions(tmp_path):
         (["predict", "last.tsseq", "--level", 0.1], "LastValue has no quantiles"),
         (["predict", "last.tsseq", "--steps", 0], "steps=0 must be a whole number"),
         (["backtest", *AIR, "--horizon", 3, "--n-cutoffs", 900, "--model", "ridge"], "leave room for"),
+        (["backtest", *AIR, "--horizon", 3, "--refit", "yearly", "--model", "ridge"], "refit='yearly' is neither"),
     ],
 )
 def test_errors_are_one_line_and_no_traceback(air, call, arguments, message):

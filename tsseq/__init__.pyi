@@ -66,7 +66,9 @@ from .trading import Book as Book
 from .trading import Costs as Costs
 from .trading import simulate as simulate
 from .trading import sweep as sweep
+from .trading import target_orders as target_orders
 from .trading import to_weights as to_weights
+from .trading import walk_forward as walk_forward
 from .training import Training as Training
 
 __version__: str

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from tsseq import Forecaster, LastValue, regularize
 from tsseq.data.time_rules import Sessions
-from tsseq.errors import DataError, TsseqError
+from tsseq.errors import ConfigError, DataError, TsseqError
 
 LOST = [3, 4, 9]
 
@@ -185,3 +185,89 @@ def test_what_cannot_be_read_is_refused(frame, calendar):
 def test_a_frame_without_rows_is_refused(frame):
     with pytest.raises(DataError, match="no rows"):
         regularize(frame)
+
+
+def carried(frame, rows=LOST):
+    found = frame.copy()
+    for row in rows:
+        found.iloc[row] = found.iloc[row - 1]
+    return found
+
+
+@pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
+def test_new_rows_carry_the_last_value_forward(index):
+    found = regularize(without(series(index)), fill="ffill")
+    assert_series_equal(found, carried(series(index)), check_freq=False, check_index_type=False)
+
+
+def test_each_series_of_a_panel_is_filled_from_its_own_past():
+    rows = [4, 5, 20, 29]
+    whole = carried(panel(), rows[:3])
+    want = pd.concat([whole[15:29], whole[:15]])  # "a" ends a day earlier
+    assert_frame_equal(regularize(without(panel(), rows), fill="ffill"), want)
+    found = regularize(without(panel(), rows).swaplevel(), fill="ffill").swaplevel()
+    assert_frame_equal(found, want)
+    long = without(panel(), rows).reset_index().set_axis(["unique_id", "ds", "y"], axis=1)
+    assert regularize(long, fill="ffill")["y"].tolist() == want["y"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["wide", "closes"])
+def test_a_wide_frame_is_filled_ticker_by_ticker_between_its_own_ends(kind):
+    closes = panel()["y"].unstack("id").rename_axis(columns="Ticker")
+    closes.loc[days()[:3], "a"] = np.nan  # not yet listed
+    closes.loc[days()[12:], "b"] = np.nan  # no longer
+    closes.loc[days()[6], "a"] = np.nan  # a halt
+    want = closes.copy()
+    want.loc[days()[6], "a"] = closes.loc[days()[5], "a"]
+    want.loc[days()[8]] = want.loc[days()[7]]
+    frame, want = (pd.concat({"Close": each}, axis=1) if kind == "wide" else each for each in (closes, want))
+    assert_frame_equal(regularize(without(frame, [8]), fill="ffill"), want, check_freq=False)
+
+
+def test_what_was_missing_already_is_filled_never_from_the_future_nor_beyond_the_end():
+    gaps = series()
+    gaps.iloc[[0, 6, 14]] = np.nan
+    found = regularize(without(gaps), fill="ffill")
+    assert np.flatnonzero(found.isna()).tolist() == [0, 14]
+    assert found.iloc[[3, 4, 6, 9]].tolist() == [2.0, 2.0, 5.0, 8.0]
+    ends = regularize(pd.concat({"a": gaps, "b": gaps}, names=["id", "day"]).to_frame(), fill="ffill")["y"]
+    assert np.flatnonzero(ends.isna()).tolist() == [0, 14, 15, 29]
+
+
+def test_filled_columns_keep_their_dtype():
+    table = {"n": np.arange(15), "open": np.arange(15) % 3 == 0, "word": list("abcdefghijklmno")}
+    whole = pd.DataFrame(table, days(freq="D")).astype({"word": "category"})
+    found = regularize(without(whole), fill="ffill")
+    assert_frame_equal(found, carried(whole), check_freq=False)
+    assert found.dtypes.tolist() == whole.dtypes.tolist()
+
+
+def test_filled_prices_go_straight_into_ridge(sp500):
+    prices = without(sp500.loc["2018", ["close"]], [100, 101, 180])
+    model = Forecaster(Ridge(), 2, 5, calendar="XNYS")
+    with pytest.raises(
+        DataError, match=r"Fill them with tsseq.regularize\(frame, 'XNYS'\), prices with fill='ffill'\.$"
+    ):
+        model.fit(prices)
+    with pytest.raises(DataError, match=r"fill prices with tsseq.regularize\(frame, calendar, fill='ffill'\)"):
+        model.fit(regularize(prices, "XNYS"))
+    filled = regularize(prices, "XNYS", fill="ffill")
+    assert model.fit(filled).predict().notna().all(axis=None)
+    poisoned = prices.copy()
+    poisoned.iloc[150:] = 1e6
+    assert_frame_equal(regularize(poisoned, "XNYS", fill="ffill")[:150], filled[:150])
+
+
+def test_a_calendar_is_advised_only_where_none_was_passed():
+    frame = without(panel(), [18])  # the longer series teaches the step
+    with pytest.raises(DataError, match=r"Fill them with tsseq.regularize, or pass calendar=\.\.\.$"):
+        Forecaster(Ridge(), 2, 5).fit(frame)
+    for calendar in (pd.offsets.Day(), {"a": "D", "b": "D"}):
+        with pytest.raises(DataError, match=r"Fill them with tsseq.regularize\(frame, calendar\), prices"):
+            Forecaster(Ridge(), 2, 5, calendar=calendar).fit(frame)
+
+
+@pytest.mark.parametrize("fill", ["bfill", "nearest", 0, True])
+def test_only_the_past_fills(fill):
+    with pytest.raises(ConfigError, match=r"is neither None nor 'ffill': values are only filled from the past"):
+        regularize(series(), fill=fill)

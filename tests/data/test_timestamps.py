@@ -9,7 +9,7 @@ from pandas.testing import assert_index_equal
 
 from tsseq import Forecaster, LastValue
 from tsseq.data.time_rules import Sessions
-from tsseq.data.timestamps import rule_for
+from tsseq.data.timestamps import fit_numbers, rule_for
 from tsseq.errors import ConfigError, DataError
 
 FREQS = ["15min", "h", "4h", "D", "2D", "B", "W-WED", "2W", "MS", "ME", "2ME", "BME", "QS", "QE", "YS", "YE"]
@@ -271,3 +271,73 @@ def test_sessions_and_whole_numbers_have_no_season(sp500):
     days = sp500.loc["2018"].index
     assert rule_for("XNYS", days, days).season_length == 1
     assert rule_for(None, pd.RangeIndex(9), pd.RangeIndex(9)).season_length == 1
+
+
+def fits(stamps, refit):
+    """The first timestamp that each fit serves."""
+    numbers = fit_numbers(stamps, refit)
+    assert (np.diff(numbers) >= 0).all()
+    return stamps[np.flatnonzero(np.diff(numbers, prepend=-1))].strftime("%Y-%m-%d").tolist()
+
+
+FRIDAYS = pd.date_range("2015-11-06", "2019-03-01", freq="W-FRI")
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@pytest.mark.parametrize(
+    ("refit", "firsts"),
+    [
+        ("YE", ["2015-11-06", "2016-01-01", "2017-01-06", "2018-01-05", "2019-01-04"]),
+        ("YS", ["2015-11-06", "2016-01-01", "2017-01-06", "2018-01-05", "2019-01-04"]),
+        ("BYE", ["2015-11-06", "2016-01-01", "2017-01-06", "2018-01-05", "2019-01-04"]),
+        ("2YE", ["2015-11-06", "2017-01-06", "2019-01-04"]),
+        ("YE-JUN", ["2015-11-06", "2016-07-01", "2017-07-07", "2018-07-06"]),
+        ("365D", ["2015-11-06", "2016-11-11", "2017-11-10", "2018-11-09"]),
+        (pd.Timedelta(days=365), ["2015-11-06", "2016-11-11", "2017-11-10", "2018-11-09"]),
+        (pd.DateOffset(years=1), ["2015-11-06", "2016-11-11", "2017-11-10", "2018-11-09"]),
+        (pd.DateOffset(months=9), ["2015-11-06", "2016-08-12", "2017-05-12", "2018-02-09", "2018-11-09"]),
+        (50, ["2015-11-06", "2016-10-21", "2017-10-06", "2018-09-21"]),
+        (False, ["2015-11-06"]),
+    ],
+    ids=str,
+)
+def test_a_fit_serves_a_period(refit, firsts, unit):
+    assert fits(FRIDAYS.as_unit(unit), refit) == firsts
+
+
+def test_a_fit_serves_each_quarter_month_or_third_friday():
+    for refit, names in {"QE": "Q", "QS": "Q", "ME": "M", "MS": "M", "W-THU": "W-THU", "W-FRI": "W-FRI"}.items():
+        by_period = pd.Series(FRIDAYS, FRIDAYS).groupby(FRIDAYS.to_period(names)).first()
+        assert fits(FRIDAYS, refit) == by_period.dt.strftime("%Y-%m-%d").tolist()
+    assert fits(FRIDAYS, "WOM-3FRI")[:4] == ["2015-11-06", "2015-11-20", "2015-12-18", "2016-01-15"]
+    assert fits(FRIDAYS, True) == FRIDAYS.strftime("%Y-%m-%d").tolist()
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "America/Santiago", None])
+def test_periods_end_at_midnight_of_the_time_zone(zone):
+    hours = pd.date_range("2016-12-30", "2017-12-31 23:00", freq="h", tz=zone)
+    for refit in ("YE", "YS"):
+        begins = hours[np.flatnonzero(np.diff(fit_numbers(hours, refit), prepend=-1))]
+        assert begins.tolist() == [hours[0], pd.Timestamp("2017-01-01", tz=zone)]
+    days = pd.Series(hours, hours).groupby(hours.strftime("%Y-%m-%d")).first()
+    assert fits(hours, "D") == days.index.tolist()
+
+
+def test_periods_count_by_their_end():
+    months = pd.period_range("2015-03", "2018-05", freq="M")
+    assert [month[:7] for month in fits(months, "YE")] == ["2015-03", "2016-01", "2017-01", "2018-01"]
+    days = pd.period_range("2015-03-02", "2015-03-20", freq="D")
+    assert fits(days, "W-WED") == ["2015-03-02", "2015-03-05", "2015-03-12", "2015-03-19"]
+
+
+def test_a_rule_of_dates_needs_dates():
+    with pytest.raises(ConfigError, match="refit='YE' is a rule of dates, and the timestamps are int64; pass a whole"):
+        fit_numbers(pd.RangeIndex(10), "YE")
+    with pytest.raises(ConfigError, match="refit=0 must be at least 1"):
+        fit_numbers(FRIDAYS, 0)
+    for refit in ("0YE", "-1D"):
+        with pytest.raises(ConfigError, match="does not step forward"):
+            fit_numbers(FRIDAYS, refit)
+    for refit in ("XNYS", 2.5, None):
+        with pytest.raises(ConfigError, match="is neither True, False, a whole number, nor a pandas offset"):
+            fit_numbers(FRIDAYS, refit)

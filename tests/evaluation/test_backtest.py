@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 
 import tsseq
 from tsseq import (
     ConfigError,
+    ConformalForecaster,
     DataError,
     Drift,
     Forecaster,
@@ -87,6 +88,20 @@ def test_a_model_fitted_before_the_first_cutoff_is_used_as_it_is():
     assert (own["fitted"], own["fitted_until"]) == ("before", PRICES.index[299])
     expected = before.predict_at(PRICES, result.forecasts["cutoff"].unique())["forecast"]
     np.testing.assert_array_equal(result.forecasts.query("model == 'ridge'")["forecast"], expected)
+
+
+def test_a_rule_of_dates_fits_at_the_first_cutoff_of_each_period():
+    cutoffs = PRICES.index[30:-5:7]
+    quarters = cutoffs.to_period("Q")
+    firsts = [cutoffs[quarters == quarter][0] for quarter in quarters.unique()]
+    result = tsseq.backtest({"ridge": MODEL}, PRICES, cutoffs, refit="QE")
+    fits = result.fits[result.fits["model"] == "ridge"]
+    assert fits["fitted_until"].tolist() == fits["first_cutoff"].tolist() == firsts
+    found = result.forecasts[result.forecasts["model"] == "ridge"]
+    own = rolling_forecasts(MODEL, PRICES, cutoffs[quarters == quarters[-1]], refit=False)
+    alone = rolling_forecasts(MODEL, PRICES, cutoffs, refit=pd.offsets.QuarterEnd())
+    np.testing.assert_array_equal(found["forecast"], alone["forecast"])
+    np.testing.assert_array_equal(found["forecast"][-len(own) :], own["forecast"])
 
 
 @pytest.mark.parametrize("arguments", [{"refit": True}, {"refit": 2}, {"max_train_size": 200}])
@@ -188,6 +203,8 @@ def test_weekends_filled_by_regularize_are_missing_values_not_zeros():
         (MODEL, {"n_cutoffs": 3, "cutoffs": PRICES.index[-9:-8]}, "not both"),
         (MODEL, {"n_cutoffs": 0}, "must be at least 1"),
         (MODEL, {"refit": -1}, "refit=-1"),
+        (MODEL, {"refit": "yearly"}, "refit='yearly' is neither True, False, a whole number, nor a pandas offset"),
+        (MODEL, {"refit": "-1YE"}, "refit='-1YE' does not step forward"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(models, arguments, message):
@@ -282,3 +299,45 @@ def test_networks_fitted_side_by_side_are_those_fitted_one_after_another():
     wave = make_series("ar1", 200)
     one, two = (tsseq.backtest(model, wave, n_cutoffs=2, refit=True, n_jobs=jobs).forecasts for jobs in (None, 2))
     pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_the_ledger_of_a_backtest_counts_its_models_without_the_naive_ones():
+    other = Forecaster(Ridge(100.0), 5, 20, target="close", log=True, calendar="XNYS")
+    result = tsseq.backtest({"ridge": MODEL, "stiff": other}, PRICES, n_cutoffs=3)
+    assert result.trials.count == 2
+    assert result.trials.joined(result.trials).count == 4
+    assert result.trials.excess is None
+
+
+class Network(LinearRegression):
+    """What looks like a network that trains."""
+
+    def __init__(self, training="well"):
+        super().__init__()
+        self.training = training
+
+    def fit(self, X, y):
+        assert self.training != "not yet", "a network was fitted before the error of another model was known"
+        return super().fit(np.asarray(X), y)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_ridge_refuses_is_known_before_a_network_is_fitted(wrapped):
+    halted = PRICES.copy()
+    halted.iloc[100, halted.columns.get_loc("close")] = np.nan
+    network = clone(MODEL).set_params(regressor=Network("not yet"))
+    models = {"network": ConformalForecaster(network) if wrapped else network, "ridge": MODEL}
+    advice = r"Ridge takes no missing values.*tsseq.regularize\(frame, calendar, fill='ffill'"
+    with pytest.raises(DataError, match=advice):
+        tsseq.backtest(models, halted, n_cutoffs=3)
+
+
+def test_results_are_in_the_order_of_the_models():
+    models = {"network": clone(MODEL).set_params(regressor=Network()), "ridge": MODEL}
+    result = tsseq.backtest(models, PRICES, n_cutoffs=3, refit=2)
+    assert result.forecasts["model"].unique().tolist()[-2:] == ["network", "ridge"]
+    assert result.fits["model"].tolist()[-4:] == ["network", "network", "ridge", "ridge"]
+    for name, model in models.items():
+        alone = tsseq.backtest({name: model}, PRICES, n_cutoffs=3, refit=2).forecasts
+        own = result.forecasts[result.forecasts["model"] == name]
+        np.testing.assert_array_equal(own["forecast"], alone.loc[alone["model"] == name, "forecast"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 
 from tsseq import (
@@ -191,8 +191,9 @@ def test_a_test_part_has_the_rows_before_it_of_every_series_that_is_tested():
     assert days["a"] == list(DAYS[44:60:2])
     assert days["c"] == list(DAYS[47:60])
     assert frame.index.get_level_values("day")[train].max() == DAYS[49]
-    _, whole = next(WalkForward(1, test_size=10, context_length=100).split(frame))
-    assert whole.tolist() == np.flatnonzero(frame.index.get_level_values("id") != "b").tolist()
+    _, longer = next(WalkForward(1, test_size=10, context_length=29).split(frame))
+    part = frame.iloc[longer].reset_index()
+    assert part.loc[part["id"] == "a", "day"].tolist() == list(DAYS[::2])  # as many as there are
 
 
 def test_cross_validated_forecasters_are_scored_on_the_test_rows_alone():
@@ -281,6 +282,9 @@ def test_splitters_are_cloned_and_shown_by_their_parameters():
         (WalkForward(0), "n_splits=0 must be a whole number of at least 1"),
         (WalkForward(gap=-1), "gap=-1 must be a whole number"),
         (WalkForward(refit=0), "refit=0 must be a whole number of at least 1"),
+        (WalkForward(refit=1.5), "refit=1.5 must be a whole number of at least 1"),
+        (WalkForward(refit="YE"), "refit='YE' is a rule of dates, and the timestamps are int64; pass a whole number k"),
+        (WalkForward(refit="soon"), "refit='soon' is neither True, False, a whole number, nor a pandas offset"),
         (WalkForward(initial=5), "say how long a test block is"),
         (PurgedKFold(1), "n_splits=1 must be at least 2"),
         (PurgedKFold(3, embargo=0.5), "embargo=0.5 must be a whole number"),
@@ -312,3 +316,109 @@ def test_how_many_blocks_fit_cannot_be_told_without_data():
     with pytest.raises(ConfigError, match="pass X, or n_splits"):
         cv.get_n_splits()
     assert cv.get_n_splits(range(21)) == 3
+
+
+YEARS = pd.date_range("2020-01-01", "2023-12-31", name="day")
+
+
+@pytest.mark.parametrize("kind", ["windows", "series", "months", "zone"])
+def test_a_rule_of_dates_trains_anew_for_the_first_block_of_each_year(kind):
+    values = np.random.default_rng(0).normal(size=len(YEARS)).cumsum()
+    index = {"months": pd.period_range("2020-01", periods=48, freq="M"), "zone": YEARS.tz_localize("Asia/Tokyo")}
+    stamps = index.get(kind, YEARS)
+    frame = pd.Series(values[: len(stamps)], stamps, name="y")
+    X = Forecaster(Ridge(), HORIZON, LENGTH).windows(frame) if kind == "windows" else frame
+    size = 5 if kind == "months" else 100
+    folds = list(WalkForward(test_size=size, initial=size, refit="YE").split(X))
+    first_target = stamps[X.origin + 1] if kind == "windows" else stamps
+    begins = [first_target[test[0]] for _, test in folds]
+    fits = [len(train) for train, _ in folds]
+    assert len(set(fits)) == len({begin.year for begin in begins}) == 4
+    for (train, test), before, begin in zip(folds[1:], begins, begins[1:]):
+        anew = begin.year > before.year
+        assert (train[-1] + 1 == test[0] - (HORIZON - 1) * (kind == "windows")) == anew
+
+
+MODEL = Forecaster(Ridge(), HORIZON, LENGTH)
+ALPHAS = {"regressor__alpha": [1.0, 1e6]}
+
+
+def frames_of_every_shape():
+    frame = same_rate_panel()
+    return {
+        "series": walk(),
+        "single": walk().to_frame(),
+        "panel": frame,
+        "time first": frame.swaplevel(),
+        "long": frame.reset_index().set_axis(["unique_id", "ds", "y"], axis=1),
+        "closes": frame["y"].unstack("id")[DAYS[15] : DAYS[49]].rename_axis(columns="Ticker"),
+        "wide": pd.concat({"y": frame["y"].unstack("id")[DAYS[15] : DAYS[49]]}, axis=1),
+    }
+
+
+@pytest.mark.parametrize("shape", frames_of_every_shape())
+def test_searches_over_frames_of_any_shape_score_every_split(shape):
+    frame = frames_of_every_shape()[shape]
+    model = clone(MODEL).set_params(target="close" if shape == "closes" else "y")
+    cv = WalkForward(2, test_size=5, context_length=LENGTH)
+    assert np.isfinite(cross_val_score(model, frame, cv=cv, error_score="raise")).all()
+    for search in (GridSearchCV(model, ALPHAS, cv=cv), RandomizedSearchCV(model, ALPHAS, n_iter=2, cv=cv)):
+        assert np.isfinite(search.fit(frame).cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize("shape", frames_of_every_shape())
+@pytest.mark.parametrize("cv", [PurgedKFold(4), CombinatorialPurged(4, 2), CombinatorialPurged(4, 3)])
+def test_a_frame_with_a_hole_is_refused_with_the_way_through_windows(shape, cv):
+    frame = frames_of_every_shape()[shape]
+    model = clone(MODEL).set_params(target="close" if shape == "closes" else "y")
+    for search in (GridSearchCV(model, ALPHAS, cv=cv), RandomizedSearchCV(model, ALPHAS, n_iter=2, cv=cv)):
+        with pytest.raises(ConfigError, match=r"a hole between them, .* windows = forecaster.windows\(frame\)"):
+            search.fit(frame)
+    with pytest.raises(ConfigError, match="a hole"):
+        cross_val_score(model, frame, cv=cv)
+
+
+@pytest.mark.parametrize("cv", [PurgedKFold(4), CombinatorialPurged(4, 2)])
+def test_the_way_through_windows_works_and_so_do_features_with_a_y(cv):
+    windows = windows_of(same_rate_panel())
+    search = GridSearchCV(Ridge(), {"alpha": [1.0, 1e6]}, cv=cv).fit(windows, windows.targets())
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    features = pd.DataFrame({"lag": walk().shift(fill_value=0.0)})
+    assert np.isfinite(cross_val_score(Ridge(), features, walk(), cv=cv)).all()
+
+
+def test_series_too_short_for_a_window_are_left_out_of_a_fit_and_of_a_score():
+    frame = panel().drop("a", level="id")  # "c" begins on day 15, "b" ends on day 49
+    days, ids = frame.index.get_level_values("day"), frame.index.get_level_values("id")
+    cv = WalkForward(test_size=5, initial=20, context_length=LENGTH, horizon=HORIZON)
+    for train, test in cv.split(frame):
+        begin = days[test].max() - pd.Timedelta(days=4)
+        assert set(ids[train]) == ({"b"} if begin < DAYS[15 + LENGTH + HORIZON + HORIZON - 1] else {"b", "c"})
+        assert "b" not in ids[test] or (days[test][ids[test] == "b"]).max() >= begin + pd.Timedelta(days=HORIZON - 1)
+    assert np.isfinite(cross_val_score(clone(MODEL).set_params(target="y"), frame, cv=cv, error_score="raise")).all()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.parametrize("kind", [GridSearchCV, RandomizedSearchCV])
+def test_a_search_whose_scores_are_nan_has_no_best_one(kind):
+    options = {"n_iter": 2} if kind is RandomizedSearchCV else {}
+    search = kind(MODEL, ALPHAS, cv=WalkForward(3, test_size=LENGTH), **options)  # no room for a horizon
+    with pytest.raises(
+        ConfigError, match=rf"the scores of {kind.__name__} are NaN: .* error_score='raise' shows where"
+    ):
+        search.fit(walk())
+
+
+def test_a_block_that_no_series_fills_is_an_error_of_the_split():
+    cv = WalkForward(2, test_size=2, context_length=LENGTH, horizon=HORIZON)
+    with pytest.raises(NotEnoughHistory, match=r"no test sample left\. Only series with context_length=5"):
+        GridSearchCV(MODEL, ALPHAS, cv=cv).fit(walk())
+
+
+def test_a_forecaster_that_looks_further_than_the_label_of_a_row_learns_no_tested_value():
+    series, poison = walk(), walk()
+    for train, test in WalkForward(3, test_size=10, context_length=LENGTH).split(series):
+        poison.iloc[test[LENGTH:]] = 1e6
+        honest, other = (clone(MODEL).fit(frame.iloc[train]) for frame in (series, poison))
+        np.testing.assert_array_equal(honest.regressor_.coef_, other.regressor_.coef_)
+        poison = walk()

@@ -279,12 +279,14 @@ def test_bad_arguments_are_refused_before_anything_is_asked(yahoo, tmp_path, giv
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_the_command_writes_a_file_that_other_commands_read(download, tmp_path, suffix):
+def test_the_command_writes_a_file_that_other_commands_read(download, yahoo, tmp_path, suffix):
+    yahoo.stocks["MSFT"].bars.loc["2024-02-01", PRICES] *= 100
     panel, _ = download(["AAPL", "MSFT"])
     arguments = ["AAPL", "MSFT", "--start", YEAR["start"], "--end", YEAR["end"], "--cache-dir", "."]
     done = command("download", *arguments, "--output", f"prices{suffix}", cwd=tmp_path)  # all from the cache
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert "cache" in done.stderr
+    assert "suspect  2 bars are beyond a factor of 3 from the close before (first: open " in done.stderr
     columns = ["--id-column", "id", "--time-column", "time", "--calendar", "B", "--target", "close"]
     options = ["--horizon", "2", "--context-length", "5", "--model", "naive"]
     done = command("fit", f"prices{suffix}", "--output", "model.tsseq", *columns, *options, cwd=tmp_path)

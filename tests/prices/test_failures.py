@@ -20,7 +20,15 @@ from tsseq.prices.download import CachedYahoo, Span, collect
         (500, "server error: Yahoo answered 500", 3),
         ("hang", "timeout: no answer within 0.3 s", 3),
         ("drop", "no connection: Yahoo cannot be reached (ConnectionError)", 3),
-        ("garbage", "unreadable: Yahoo's answer is not what yfinance expects (JSONDecodeError", 1),
+        ("empty", "empty answer: Yahoo sent nothing (200)", 3),
+        (
+            "page",
+            "web page: Yahoo sent a page instead of prices (200), as it does to slow down or to ask for consent",
+            3,
+        ),
+        ("null", "null result: Yahoo's answer holds neither prices nor an error", 3),
+        ("crumb", "invalid crumb: Yahoo did not take the crumb that it gave (401)", 3),
+        ("scrambled", "unreadable: Yahoo's answer is not what yfinance expects (JSONDecodeError", 1),
         (403, "refused: Yahoo answered 403", 1),
         (None, "not found: Yahoo knows no such ticker (404)", 1),
     ],
@@ -40,6 +48,38 @@ def test_failures_are_told_apart_and_not_kept(at, yahoo, tmp_path, caplog, troub
     yahoo.trouble.clear()
     yahoo.stocks["BAD"] = stock(2)
     assert at(["BAD"], end="2024-03-30").report.loc["BAD", ["status", "source"]].tolist() == ["ok", "network"]
+
+
+@pytest.mark.parametrize("kind", [RequestsSession, CurlSession])
+@pytest.mark.parametrize("trouble", ["empty", "page", "null", "crumb"])
+def test_what_passes_is_asked_for_again_until_it_has_passed(yahoo, tmp_path, trouble, kind):
+    yahoo.trouble["AAPL"] = trouble
+    with kind(yahoo.address) as session:
+        policy = RetryPolicy((2.0, 8.0), timeout=1.0, sleep=lambda seconds: yahoo.trouble.clear())
+        span = Span(pd.Timestamp("2024-01-02"), pd.Timestamp("2024-03-30"))
+        _, report = collect(["AAPL"], span, CachedYahoo(tmp_path, session, policy), adjust=True, strict=True)
+    assert report.loc["AAPL", ["status", "why", "source"]].tolist() == ["ok", "", "network"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [("empty", "empty answer"), ("page", "web page"), ("null", "null result"), ("crumb", "invalid crumb")],
+)
+def test_a_failure_after_a_good_answer_is_named_too(at, yahoo, trouble, kind):
+    at(["AAPL"], end="2024-03-01")
+    yahoo.trouble["AAPL"] = trouble
+    report = at(["AAPL"]).report
+    assert report.loc["AAPL", "why"].startswith(f"{kind}: ")
+    assert "the cache has 2024-01-02 to 2024-02-29" in report.loc["AAPL", "why"]
+    assert len(at.slept) == 2
+
+
+@pytest.mark.parametrize("trouble", ["page", "crumb"])
+def test_what_yahoo_refuses_this_machine_is_not_tried_on_every_ticker(at, yahoo, trouble):
+    yahoo.trouble["AAPL"] = trouble
+    with pytest.raises(DataError, match=r"'MSFT' (web page|invalid crumb): not asked, since another ticker met that"):
+        at(["AAPL", "MSFT"])
+    assert len(at.slept) == 2
 
 
 def test_pauses_between_tries_grow_and_are_scattered(at, yahoo):

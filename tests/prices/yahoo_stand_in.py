@@ -2,7 +2,7 @@
 
 A `Stock` is what the service would know about one symbol. Like Yahoo it answers prices that are adjusted for splits.
 Symbols in ``YahooStandIn.trouble`` get no bars but a status, "hang" (no answer in time), "drop" (the line goes dead) or
-"garbage" (a page instead of JSON).
+one of `ANSWERS`.
 """
 
 import json
@@ -73,6 +73,14 @@ class Stock:
         return [None if np.isnan(number) else float(number) for number in column]
 
 
+CRUMB = {"code": "Unauthorized", "description": "Invalid Crumb"}
+ANSWERS = {
+    "empty": (200, ""),
+    "page": (200, "<!DOCTYPE html><html><title>Before you continue</title></html>"),
+    "null": (200, {"chart": {"result": None, "error": None}}),
+    "crumb": (401, {"finance": {"result": None, "error": CRUMB}}),
+    "scrambled": (200, '{"chart": '),
+}
 PRICES = ["open", "high", "low", "close"]
 DATES = pd.bdate_range("2024-01-02", "2024-03-29")
 YEAR = {"start": "2024-01-02", "end": "2024-03-30"}
@@ -126,8 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
         if trouble in ("hang", "drop"):
             self.close_connection = True
             return None
-        if trouble == "garbage":
-            return self.answer(200, "<html>")
+        if trouble in ANSWERS:
+            return self.answer(*ANSWERS[trouble])
         if isinstance(trouble, int):
             return self.answer(trouble, "<html>")
         if symbol not in self.yahoo.stocks:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tsseq.trading import Costs, cost_sweep, simulate, statistics, sweep, to_weights
-from tsseq.trading.statistics import bars_per_year, sharpe
+from tsseq.trading.statistics import bars_per_year, sharpe, sortino
 
 FREQUENCIES = [("B", 252), ("D", 365), ("W-FRI", 52), ("MS", 12), ("QS", 4)]
 
@@ -26,6 +26,41 @@ def test_books_sweeps_and_costs_count_the_same_bars_to_the_year(freq, bars):
     assert book.stats()["turnover"] == pytest.approx(book.turnover.mean() * bars)
     assert table["sharpe"].item() == pytest.approx(book.stats()["sharpe"], rel=1e-12)
     assert cost_sweep(book, [0])["sharpe"].item() == book.stats()["sharpe"]
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+@pytest.mark.parametrize(("freq", "bars"), FREQUENCIES)
+def test_ratios_of_books_sweeps_and_costs_are_beyond_the_same_interest(freq, bars, engine):
+    prices = walk(freq)
+    signal = prices.pct_change().dropna().to_frame()
+    terms = {"cash_rate": 0.04, "engine": engine}
+    book = simulate(signal["close"].gt(0).astype(float), prices, **terms)
+    grid = {"rule": ["sign"], "allow_short": [False]}
+    riskless = 0.04 * book.returns.index.to_series().diff().dt.days.fillna(0) / 365
+    expected = sharpe(book.returns - riskless, periods_per_year=bars)
+    assert book.stats()["sharpe"] == pytest.approx(expected)
+    assert book.stats()["sortino"] == pytest.approx(sortino(book.returns - riskless, periods_per_year=bars))
+    assert cost_sweep(book, [0])["sharpe"].item() == pytest.approx(expected)
+    for everything in (False, True):
+        table = sweep(signal, prices, grid, all_statistics=everything, **terms)
+        assert table["sharpe"].item() == pytest.approx(expected, rel=1e-9)
+    ours, theirs = np.log1p(book.returns), np.log1p(book.benchmark)
+    assert book.compare()["difference"] == pytest.approx(np.expm1(bars * (ours - theirs).mean()))
+    assert book.compare()["tracking_error"] == pytest.approx((book.returns - book.benchmark).std() * np.sqrt(bars))
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+@pytest.mark.parametrize("freq", ["B", "W-FRI", "MS"])
+def test_a_book_of_nothing_but_cash_has_no_sharpe_ratio(freq, engine):
+    prices = walk(freq, n=1300)
+    idle = pd.Series(0.0, prices.index[::7])
+    book = simulate(idle, prices, cash_rate=0.05, engine=engine)
+    assert np.isnan(book.stats()[["sharpe", "sortino"]]).all()
+    assert book.stats(risk_free=0.0)["sharpe"] > 5
+    assert book.stats(risk_free=0.08)["sharpe"] < -5
+    assert np.isnan(cost_sweep(book, [5])["sharpe"].item())
+    table = sweep(lambda size: size * idle, prices, {"size": [0.0]}, cash_rate=0.05, engine=engine)
+    assert np.isnan(table["sharpe"].item())
 
 
 @pytest.mark.parametrize(("freq", "bars"), FREQUENCIES)

@@ -86,3 +86,41 @@ def test_the_break_even_does_not_depend_on_the_costs_of_the_book():
 )
 def test_assumptions_are_stated_as_they_are(costs, cash_rate, words):
     assert costs.assumptions(cash_rate).startswith(words)
+
+
+RISING = pd.Series([1.0, 1.0, 1.1, 1.1], DAYS)
+
+
+def stamps(weight, costs=None, **options):
+    """Caveats on what was borrowed for nothing."""
+    book = simulate(pd.Series([weight], DAYS[:1]), RISING, costs=costs, **options)
+    return [words for words in book.caveats if "borrowed" in words]
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+def test_leverage_without_a_rate_is_stamped_with_its_size(engine):
+    options = {"engine": engine, "leverage": 5.0}
+    assert stamps(1.0, **options)[0].startswith("The positions reach 5.0 times the equity")
+    assert stamps(1.0, cash_rate=0.01, **options) == []
+    assert stamps(1.0, Costs(borrow_bps=50), **options) == []
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.5, 0.0])
+def test_a_book_that_borrows_nothing_is_not_stamped(weight):
+    assert stamps(weight) == []
+
+
+def test_many_assets_that_fill_the_equity_are_not_leverage():
+    closes = pd.DataFrame(np.exp(np.random.default_rng(0).normal(0, 0.02, (200, 7)).cumsum(axis=0)))
+    closes.index = pd.bdate_range("2024-01-01", periods=200)
+    for weights in (closes * 0 + 1 / 7, (closes * 0 + 1 / 7).iloc[:1]):
+        assert simulate(weights, pd.concat({"close": closes}, axis=1)).caveats == ()
+
+
+def test_shares_that_are_borrowed_for_nothing_are_stamped():
+    assert stamps(-0.5) == ["Shares are borrowed for nothing: see Costs(borrow_bps=)."]
+    (words,) = stamps(-0.5, cash_rate=0.05)
+    assert "the proceeds of short sales earn the full 5 % of cash" in words
+    assert stamps(-0.5, Costs(borrow_bps=30)) == []
+    falling = stamps(-0.99)  # the short grows with its losses
+    assert falling[0].startswith("The positions reach 1.21 times the equity")

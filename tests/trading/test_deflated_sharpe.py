@@ -25,3 +25,11 @@ def test_an_edge_among_forty_strategies_is_recognised():
     returns = random.normal(0, 0.01, (40, 2500))
     returns[7] += 0.0015
     assert best_of(returns)[0] > 0.95
+
+
+def test_many_trials_of_which_nothing_is_known_deflate_to_nothing_known():
+    returns = np.random.default_rng(2).normal(0.001, 0.01, 250)
+    assert np.isnan(deflated_sharpe(returns, Trials(12)))
+    assert deflated_sharpe(returns, Trials(1)) == probabilistic_sharpe(returns)
+    swept = Trials.of([0.5, 1.0, 1.5])
+    assert deflated_sharpe(returns, swept.joined(Trials(12))) < deflated_sharpe(returns, swept)

@@ -10,7 +10,7 @@ import pytest
 
 import tsseq
 from tsseq.trading import Trials
-from tsseq.trading.statistics import STATISTICS, deflated_sharpe, relative, sharpe
+from tsseq.trading.statistics import STATISTICS, cash_returns, deflated_sharpe, relative, sharpe, sortino
 
 ORACLES = json.loads((Path(__file__).parent / "oracles.json").read_text())
 BENCHMARK = [0.01, -0.01, 0.02, 0.005, -0.02, 0.01, 0.0]
@@ -26,13 +26,25 @@ EDGES = {
 }
 
 
+BEYOND_CASH = {
+    "sharpe": lambda r, b, cash: sharpe(r, risk_free=cash),
+    "sortino": lambda r, b, cash: sortino(r, required_return=cash),
+    "alpha": lambda r, b, cash: relative.alpha(r, b, risk_free=cash),
+    "beta": lambda r, b, cash: relative.beta(r, b, risk_free=cash),
+    "tracking_error": lambda r, b, cash: relative.tracking_error(r, b),
+}
+
+
 @pytest.fixture(scope="module")
 def series():
     index = tsseq.load_sample("sp500")["close"].pct_change().iloc[1:]
     apple = tsseq.load_sample("us_stocks").loc["AAPL", "close"].pct_change().iloc[1:]
     both = apple.index.intersection(index.index)
     pairs = {"sp500": (index, index), "aapl": (apple, apple), "aapl_beside_sp500": (apple[both], index[both])}
-    return pairs | {name: (pd.Series(r), pd.Series(BENCHMARK[: len(r)])) for name, r in EDGES.items()}
+    for name, returns in EDGES.items():
+        days = pd.bdate_range("2024-01-01", periods=len(returns))
+        pairs[name] = pd.Series(returns, days), pd.Series(BENCHMARK[: len(returns)], days)
+    return pairs
 
 
 @pytest.mark.parametrize("name", ["sp500", "aapl", "aapl_beside_sp500", *EDGES])
@@ -44,6 +56,15 @@ def test_statistics_equal_those_of_empyrical(series, name, statistic):
         STATISTICS[statistic](returns) if statistic in STATISTICS else getattr(relative, statistic)(returns, benchmark)
     )
     assert ours == pytest.approx(theirs, rel=1e-10, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", ["sp500", "aapl", "aapl_beside_sp500", *EDGES])
+@pytest.mark.parametrize("statistic", BEYOND_CASH)
+def test_statistics_beyond_a_changing_rate_equal_those_of_empyrical(series, name, statistic):
+    returns, benchmark = series[name]
+    cash = cash_returns(returns.index, 0.05)
+    theirs = ORACLES["empyrical_beyond_cash"][name][statistic]
+    assert BEYOND_CASH[statistic](returns, benchmark, cash) == pytest.approx(theirs, rel=1e-10, abs=1e-12, nan_ok=True)
 
 
 def test_the_deflated_sharpe_ratio_equals_that_of_vectorbt():

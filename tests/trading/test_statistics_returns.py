@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsseq.errors import ConfigError
+from tsseq.errors import ConfigError, DataError
 from tsseq.trading import statistics as performance
-from tsseq.trading.statistics import STATISTICS, cagr, drawdown, max_drawdown, sharpe, sortino, total_return
+from tsseq.trading.statistics import (
+    STATISTICS,
+    cagr,
+    cash_returns,
+    drawdown,
+    max_drawdown,
+    sharpe,
+    sortino,
+    total_return,
+)
 
 # Equity: 1, 1.1, 0.88, 0.924, 0.97944. Mean 0.0025; squared deviations sum to 0.056075.
 RETURNS = [0.1, -0.2, 0.05, 0.06]
@@ -146,3 +155,34 @@ def test_inputs_are_not_modified():
         value_of(name, returns)
     drawdown(returns)
     pd.testing.assert_series_equal(returns, before)
+
+
+@pytest.mark.parametrize(("function", "rate"), [(sharpe, "risk_free"), (sortino, "required_return")])
+def test_a_rate_of_each_period_is_matched_before_gaps_are_skipped(function, rate):
+    returns = pd.Series([0.01, np.nan, 0.03, -0.02, 0.02], pd.date_range("2024-01-01", periods=5))
+    rates = np.array([0.001, 0.002, 0.003, np.nan, 0.001])
+    expected = function([0.009, 0.027, 0.019])
+    assert function(returns, **{rate: rates}) == pytest.approx(expected)
+    assert function(returns.to_numpy(), **{rate: rates}) == pytest.approx(expected)
+    shuffled = pd.Series(rates, returns.index).sample(frac=1, random_state=0)
+    assert function(returns, **{rate: shuffled}) == pytest.approx(expected)
+    assert function(returns, **{rate: 0.001}) == pytest.approx(function(returns - 0.001))
+    with pytest.raises(DataError, match="one length"):
+        function(returns, **{rate: rates[1:]})
+
+
+def test_returns_that_equal_the_rate_but_for_rounding_have_no_ratio():
+    rates = np.random.default_rng(0).uniform(0, 0.001, 500)
+    returns = (
+        np.diff(np.cumprod(np.concatenate([[1.0], 1 + rates]))) / np.cumprod(np.concatenate([[1.0], 1 + rates]))[:-1]
+    )
+    assert 0 < np.abs(returns - rates).max() < 1e-14
+    assert np.isnan(sharpe(returns, risk_free=rates))
+    assert np.isnan(sortino(returns, required_return=rates))
+
+
+def test_interest_runs_by_the_calendar():
+    days = pd.DatetimeIndex(["2024-01-05", "2024-01-08", "2024-01-09 12:00"], tz="America/New_York")
+    np.testing.assert_allclose(cash_returns(days, 0.05), [0, 3 * 0.05 / 365, 1.5 * 0.05 / 365])
+    assert cash_returns(days[:1], 0.05).tolist() == [0.0]
+    assert cash_returns(days[:0], 0.05).tolist() == []

@@ -6,7 +6,7 @@ import tsseq
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading import Costs, Trials, break_even_cost, cost_sweep, simulate, sweep, to_weights
 from tsseq.trading.price_table import read_prices
-from tsseq.trading.statistics import STATISTICS, deflated_sharpe, sharpe, total_return
+from tsseq.trading.statistics import STATISTICS, deflated_sharpe, total_return
 from tsseq.trading.weighting import WeightingRule
 
 MONEY = {"costs": Costs(bps=10, slippage_bps=5, fixed=1e-5, borrow_bps=100), "cash_rate": 0.02}
@@ -31,8 +31,7 @@ def one_by_one(signal, prices, combinations, **options):
     table, rows = read_prices(prices), []
     for combination in combinations:
         weights = pd.DataFrame(WeightingRule(**combination).weights(signal, table), signal.index, signal.columns)
-        returns = simulate(weights, prices, **options).returns
-        rows.append((total_return(returns), sharpe(returns)))
+        rows.append(simulate(weights, prices, **options).stats()[["total_return", "sharpe"]])
     return np.array(rows)
 
 
@@ -46,6 +45,20 @@ def test_thresholds_on_one_asset_give_the_figures_of_one_simulation_each(index, 
     combinations = rows[["rule", "threshold", "allow_short"]].to_dict("records")
     expected = one_by_one(signal, index, combinations, engine=engine, **money)
     np.testing.assert_allclose(rows[["total_return", "sharpe"]], expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+def test_orders_that_wait_give_the_figures_of_one_simulation_each(panel, engine):
+    prices, scores = panel
+    gaps = prices.mask(np.random.default_rng(0).random(prices.shape) < 0.2)
+    grid = {"rule": ["top_k"], "k": [1, 3, 5], "allow_short": [True, False]}
+    table = sweep(scores, gaps, grid, engine=engine, cash_rate=0.03, costs=Costs(bps=10, fixed=1e-4))
+    for _, row in table.iterrows():
+        rule = WeightingRule("top_k", k=int(row["k"]), allow_short=row["allow_short"])
+        weights = pd.DataFrame(rule.weights(scores, read_prices(gaps)), scores.index, scores.columns)
+        book = simulate(weights, gaps, engine=engine, cash_rate=0.03, costs=Costs(bps=10, fixed=1e-4))
+        assert any("had no price at the fill" in words for words in book.caveats)
+        assert row["total_return"] == pytest.approx(total_return(book.returns), rel=1e-10)
 
 
 @pytest.mark.parametrize("engine", ["returns", "shares"])
@@ -68,6 +81,30 @@ def test_forecasts_of_a_backtest_are_swept_as_to_weights_reads_them(index):
         assert row.total_return == pytest.approx(total_return(book.returns), rel=1e-12)
     with pytest.raises(ConfigError, match=r"'lag', 'other'\. Name one"):
         sweep(pd.concat([tidy, tidy.assign(model="other")]), index, {"rule": ["sign"]})
+
+
+def test_models_of_a_backtest_are_trials_of_one_sweep(index):
+    closes = index["close"].iloc[:200]
+    tidy = [
+        pd.DataFrame({"cutoff": closes.index[9:150], "step": 1, "target": "close", "model": f"lag {k}"}).assign(
+            forecast=closes.shift(k).iloc[9:150].to_numpy()
+        )
+        for k in (1, 5, 9)
+    ]
+    forecasts = pd.concat(tidy)
+    table = sweep(forecasts, index, {"rule": ["sign"], "model": ["lag 9", "lag 1"], "allow_short": [True, False]})
+    assert table["model"].tolist() == ["lag 9", "lag 9", "lag 1", "lag 1"]
+    assert (table.attrs["trials"].count, len(table.attrs["trials"].excess)) == (4, 4)
+    for row in table.itertuples():
+        book = simulate(to_weights(forecasts, index, row.model, "sign", allow_short=row.allow_short), index)
+        assert row.total_return == pytest.approx(total_return(book.returns), rel=1e-12)
+    with pytest.raises(ConfigError, match="pass the forecasts of a backtest, and no model="):
+        sweep(forecasts, index, {"rule": ["sign"], "model": ["lag 1"]}, model="lag 5")
+    with pytest.raises(ConfigError, match="pass the forecasts of a backtest"):
+        sweep(index[["close"]].pct_change().dropna(), index, {"rule": ["sign"], "model": ["lag 1"]})
+    later = pd.concat([tidy[0], tidy[1].iloc[3:]])
+    with pytest.raises(DataError, match="'lag 5' forecasts other dates or assets than 'lag 1'"):
+        sweep(later, index, {"rule": ["sign"], "model": ["lag 1", "lag 5"]})
 
 
 def crossing(closes):
@@ -105,13 +142,15 @@ def test_a_ruined_combination_is_missing_and_still_counts(engine):
     def weights(size):
         return pd.Series([size], days[:1])
 
-    table = sweep(weights, prices, {"size": [-1.0, 0.5]}, engine=engine)
-    assert table["total_return"].isna().tolist() == [True, False]
-    assert table["sharpe"].isna().tolist() == [True, False]
-    assert table.attrs["trials"].count == 2
+    for names in (["total_return", "sharpe"], list(STATISTICS)):
+        table = sweep(weights, prices, {"size": [-1.0, 0.5]}, engine=engine, all_statistics=len(names) > 2)
+        assert table.loc[0, names].isna().all()
+        assert table.loc[1, ["total_return", "sharpe"]].notna().all()
+        assert table.attrs["trials"].count == 2
+        assert len(table.attrs["trials"].excess) == 1
 
 
-def test_bad_grids_and_functions_are_named(index, panel):
+def test_bad_grids_and_functions_are_named(index):
     signal = index[["close"]].pct_change().dropna()
     with pytest.raises(ConfigError, match="the grid has 'size'; rules take 'rule', 'threshold'"):
         sweep(signal, index, {"size": [1.0]})
@@ -119,9 +158,6 @@ def test_bad_grids_and_functions_are_named(index, panel):
         sweep(signal, index, {"rule": []})
     with pytest.raises(DataError, match="other dates or assets"):
         sweep(lambda first: pd.Series(1.0, index.index[first:]), index, {"first": [0, 1]})
-    prices, scores = panel
-    with pytest.raises(DataError, match="'AMD' has no price at the fill"):
-        sweep(scores.fillna(0.1), prices, {"rule": ["sign"]})
 
 
 def test_a_cost_sweep_gives_the_figures_of_a_simulation_at_each_cost(index):
@@ -150,3 +186,16 @@ def test_a_book_that_never_trades_or_only_loses_has_no_break_even():
     falling = pd.Series([3.0, 2.0, 1.0], days)
     for size in (0.0, 1.0):
         assert np.isnan(break_even_cost(simulate(pd.Series([size], days[:1]), falling)))
+
+
+def test_ledgers_of_two_sweeps_join_over_their_dates(index):
+    signal = index[["close"]].pct_change(5).dropna().tz_localize("America/New_York")
+    prices = index.tz_localize("America/New_York")
+    grid = {"rule": ["threshold"], "threshold": [0.0, 0.01]}
+    first, second = (sweep(signal.iloc[days], prices, grid) for days in (slice(0, 300), slice(200, 400)))
+    joined = first.attrs["trials"].joined(second.attrs["trials"])
+    assert (joined.count, joined.excess.shape) == (4, (4, len(prices) - 5))
+    assert np.isnan(joined.excess[2:, :200]).all()
+    assert np.isfinite(joined.excess[:, 200:]).all()
+    book = simulate(signal["close"].gt(0).astype(float), prices)
+    assert book.compare(joined)["adjusted_p"] >= book.compare()["p_value"]

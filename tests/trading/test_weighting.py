@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.trading import expected_returns, realised_returns, to_weights
+from tsseq.trading import expected_returns, realised_returns, simulate, sweep, to_weights
 from tsseq.trading.statistics import information_coefficients
 
 DAYS = pd.bdate_range("2024-01-01", periods=90, name="date")
@@ -96,6 +98,176 @@ def test_a_callable_makes_its_own_weights():
         weights([[0.02, -0.01]], lambda expected: expected.to_numpy())
 
 
+def inverse_variance(expected, past):
+    sizes = np.sign(expected) / past.pct_change().iloc[-20:].var()
+    return sizes / sizes.abs().sum()
+
+
+def test_a_rule_of_two_arguments_reads_closes_up_to_the_cutoff():
+    calls = []
+
+    def rule(expected, past):
+        calls.append((expected, past))
+        return inverse_variance(expected, past)
+
+    book = weights([[0.02, -0.01, np.nan], [np.nan] * 3, [0.01, 0.03, -0.02]], rule)
+    cutoffs = DAYS[[-3, -1]]
+    assert [past.index[-1] for _, past in calls] == cutoffs.tolist()
+    for cutoff, ids, (expected, past) in zip(cutoffs, (["A", "B"], ["A", "B", "C"]), calls):
+        pd.testing.assert_frame_equal(past, CLOSES.loc[:cutoff, ids], check_names=False, check_freq=False)
+        assert expected.index.tolist() == ids
+        assert expected.name == cutoff
+    variance = CLOSES.pct_change().iloc[-22:-2].var()[["A", "B"]]
+    np.testing.assert_allclose(book.loc[cutoffs[0]], [*(np.array([1, -1]) / variance / (1 / variance).sum()), 0.0])
+    assert book.columns.tolist() == ["A", "B", "C"]
+
+
+def test_ids_that_a_rule_leaves_out_get_no_weight():
+    assert_close(weights([[0.01, 0.03, 0.02]], lambda expected, past: expected.nlargest(2) * 10), [[0, 0.3, 0.2]])
+    assert_close(weights([[0.01, 0.03]], lambda expected, past: expected * np.nan), [[0, 0]])
+    limited = weights([[0.01, 0.03]], lambda expected, past: expected * 100, max_weight=2, max_gross=1)
+    assert_close(limited, [[1 / 3, 2 / 3]])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            lambda expected, past: expected.to_numpy(),
+            "the rule returned ndarray on 2024-05-03; a Series of weights of 'A', 'B'",
+        ),
+        (lambda expected, past: expected.rename({"A": "Z"}), "the rule returned a Series of 'Z', 'B' on 2024-05-03"),
+        (lambda expected, past: pd.concat([expected, expected]), "the rule returned a Series of 'A', 'B', 'A'"),
+    ],
+)
+def test_answers_of_a_rule_that_are_no_weights_are_named(answer, message):
+    with pytest.raises(DataError, match=message):
+        weights([[0.01, 0.02]], answer)
+
+
+def test_a_rule_with_options_of_its_own_still_has_one_argument():
+    def scaled(expected, size=10, *rest, limit=0.5, **others):
+        return (expected * size).clip(-limit, limit)
+
+    assert_close(weights([[0.02, -0.1]], scaled), [[0.2, -0.5]])
+    assert_close(weights([[0.02, -0.1]], partial(scaled, size=1)), [[0.02, -0.1]])
+    assert_close(weights([[0.02, -0.1]], np.sign), [[1, -1]])
+    by_row = partial(lambda expected, past, size: expected * size, size=5)
+    assert_close(weights([[0.02, -0.1]], by_row), [[0.1, -0.5]])
+
+
+def greedy(expected, past):
+    """Tries to change what other dates see, and the prices."""
+    answer = inverse_variance(expected, past)
+    past.iloc[:] = 1.0
+    expected.iloc[:] = -1.0
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [
+        (inverse_variance, {}),
+        (greedy, {}),
+        ("volatility", {"target_volatility": 0.1}),
+        ("rank", {"book_volatility": 0.1, "max_gross": 3.0}),
+        (inverse_variance, {"book_volatility": 0.2, "no_trade_band": 0.02}),
+    ],
+)
+def test_prices_after_a_cutoff_change_no_bit_of_its_weights(rule, options):
+    scores, window = random_scores(3, rows=30), {"volatility_window": 15}
+    tidy = forecasts(scores)
+    early = tidy[tidy["cutoff"] <= DAYS[-15]]
+    before = PRICES.copy()
+    book = to_weights(tidy, PRICES, "m", rule, **options, **window).loc[: DAYS[-15]]
+    noise = np.random.default_rng(1).uniform(0.1, 10, CLOSES.shape)
+    noise[:-14] = 1.0
+    poisoned = CLOSES * noise
+    other = to_weights(early, poisoned.rename_axis(columns="id"), "m", rule, **options, **window)
+    pd.testing.assert_frame_equal(other, book, check_exact=True, check_freq=False)
+    pd.testing.assert_frame_equal(PRICES, before)
+
+
+def deviation_of(row, closes=CLOSES, window=20):
+    """Annual deviation that the weights of a date had over the last returns, asset by asset and bar by bar."""
+    returns = closes.loc[: row.name].pct_change().iloc[-window:]
+    return (returns[row.index] * row).sum(axis=1).std() * np.sqrt(252)
+
+
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [
+        ("sign", {}),
+        ("threshold", {"threshold": 0.001}),
+        ("rank", {}),
+        ("top_k", {"k": 2}),
+        ("top_k_dropout", {"k": 2, "n_drop": 1}),
+        ("volatility", {"target_volatility": 0.3}),
+        (lambda expected: expected * 10, {}),
+        (inverse_variance, {}),
+    ],
+)
+def test_a_book_has_the_volatility_that_was_asked_for_under_every_rule(rule, options):
+    plain, book = (
+        weights(random_scores(5), rule, **options, volatility_window=20, **extra)
+        for extra in ({}, {"book_volatility": 0.12})
+    )
+    held = plain.abs().sum(axis=1) > 0
+    np.testing.assert_allclose(book[held].apply(deviation_of, axis=1), 0.12, rtol=1e-10)
+    np.testing.assert_allclose(book.div(book.abs().sum(axis=1), axis=0), plain.div(plain.abs().sum(axis=1), axis=0))
+
+
+def test_limits_cut_a_book_that_was_scaled():
+    scores = [[0.01, 0.02, 0.03, 0.04]] * 3
+    free = weights(scores, "top_k", k=2, book_volatility=5.0)
+    assert free.sum(axis=1).min() > 10
+    assert_close(weights(scores, "top_k", k=2, book_volatility=5.0, max_weight=0.8), [[0, 0, 0.8, 0.8]] * 3)
+    assert weights(scores, "top_k", k=2, book_volatility=5.0, max_gross=2).sum(axis=1).tolist() == [2, 2, 2]
+
+
+def test_no_position_is_scaled_by_what_was_not_seen():
+    scores = [[0.01, 0.02]]
+    assert (weights(scores, "sign", book_volatility=0.1, volatility_window=90) == 0).all(axis=None)
+    late = CLOSES.copy()
+    late.loc[: DAYS[75], "B"] = np.nan
+    tidy = forecasts(scores)
+    book = to_weights(tidy, late.rename_axis(columns="id"), rule="sign", book_volatility=0.1, volatility_window=20)
+    assert book["B"].tolist() == [0.0]
+    assert deviation_of(book.iloc[0]) == pytest.approx(0.1)
+    flat = late.assign(A=100.0).rename_axis(columns="id")
+    rising = tidy[tidy["id"] == "A"].assign(forecast=101.0)
+    assert to_weights(rising, flat, rule="sign", book_volatility=0.1, volatility_window=20)["A"].tolist() == [0.0]
+
+
+@pytest.mark.parametrize("options", [{"rule": "volatility", "target_volatility": 0.1}, {"book_volatility": 0.1}])
+def test_a_missing_bar_is_a_return_of_nothing_and_then_of_two_bars(options):
+    gap = CLOSES.copy()
+    gap.loc[DAYS[80], "A"] = np.nan
+    tidy = forecasts([[0.01]])
+    book = to_weights(tidy, gap.rename_axis(columns="id"), volatility_window=20, **options)
+    filled = to_weights(tidy, gap.ffill().rename_axis(columns="id"), volatility_window=20, **options)
+    assert book.iloc[0, 0] > 0
+    pd.testing.assert_frame_equal(book, filled)
+
+
+def test_one_series_without_an_id_is_weighed_by_its_past_too():
+    tidy = forecasts([[0.01], [-0.02]]).drop(columns="id")
+    prices = CLOSES["A"].rename("spx")
+    book = to_weights(tidy, prices, rule=lambda expected, past: np.sign(expected) * len(past), book_volatility=0.1)
+    assert book.columns.tolist() == ["spx"]
+    np.testing.assert_allclose(book.apply(deviation_of, axis=1, args=(prices.to_frame(), 60)), 0.1)
+
+
+def test_volatility_targets_and_rules_of_past_prices_are_swept():
+    grid = {"rule": ["rank", inverse_variance], "book_volatility": [None, 0.05, 0.1], "volatility_window": [20]}
+    tidy = forecasts(random_scores(4))
+    table = sweep(tidy, PRICES, grid)
+    for row, combination in zip(table.itertuples(), table[list(grid)].to_dict("records")):
+        options = {name: None if value != value else value for name, value in combination.items()}
+        book = simulate(to_weights(tidy, PRICES, **options), PRICES)
+        assert row.total_return == pytest.approx(book.equity.iloc[-1] - 1, rel=1e-10)
+
+
 def test_weights_are_cut_and_the_gross_is_scaled():
     assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank", max_weight=0.2), [[-0.2, -0.125, 0.125, 0.2]])
     assert_close(weights([[0.01, 0.02, 0.03, 0.04]], "rank", max_gross=0.5), [[-0.1875, -0.0625, 0.0625, 0.1875]])
@@ -147,7 +319,10 @@ def test_expected_and_realised_returns_give_information_coefficients():
         ({"rule": "top_k", "k": 0}, "k is 0"),
         ({"rule": "top_k_dropout", "k": 2, "n_drop": 3}, "drops at most k"),
         ({"rule": "top_k_dropout", "k": 2, "n_drop": 1, "allow_short": True}, "never short"),
-        ({"rule": "sign", "max_gross": -1.0}, "max_gross above 0"),
+        ({"rule": "sign", "max_gross": -1.0}, "max_weight, max_gross and book_volatility above 0"),
+        ({"rule": "sign", "book_volatility": 0.0}, "book_volatility above 0"),
+        ({"rule": "sign", "book_volatility": 0.1, "volatility_window": 1}, "volatility_window of at least 2"),
+        ({"rule": lambda expected, past, more: past}, "the rule takes 3 arguments"),
         ({"rule": "sign", "no_trade_band": -0.1}, "no_trade_band of at least 0"),
     ],
 )

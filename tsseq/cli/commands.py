@@ -29,6 +29,7 @@ TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps. Defa
 IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
 _CODES = "Exchange code (XNYS) or pandas offset (B, MS). Default: learnt from the timestamps."
 Calendar = Annotated[str | None, typer.Option(help=_CODES)]
+_REFIT = "When to fit anew: a pandas offset (YE: each year), or k for every k-th cutoff. Default: fit once."
 Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
 Levels = Annotated[list[float] | None, typer.Option("--level", help="Quantile level in 0..1; may be repeated.")]
@@ -138,13 +139,15 @@ def backtest(  # noqa: PLR0913 (an option each)
     max_epochs: Epochs = 10,
     n_cutoffs: Annotated[int, typer.Option(help="Cutoffs to forecast from.")] = 20,
     stride: Annotated[int | None, typer.Option(help="Rows between cutoffs. Default: the horizon.")] = None,
+    refit: Annotated[str | None, typer.Option(help=_REFIT)] = None,
     report: Annotated[Path | None, typer.Option(help="HTML file to write a report to.")] = None,
 ) -> None:
     """Compare models and naive forecasts at past cutoffs of a file."""
     frame, columns = read(source, time_column, id_column)
     roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
     models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
-    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=stride)
+    fits = False if refit is None else int(refit) if refit.isdecimal() else refit
+    result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=stride, refit=fits)
     _show(result)
     if report is not None:
         typer.echo(f"\nReport: {tsseq.report(result, path=report)}")

@@ -116,7 +116,7 @@ class Panel:
         static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(schema.target) :])
         rest = parsed.times, ids, input_order, schema, parsed.layout, rules
         panel = _without_strangers(cls(values[:, :n], static, indptr, *rest))
-        panel.check_regular()
+        panel.check_regular(calendar)
         return panel._coded(categories)._with_calendar()
 
     @classmethod
@@ -291,12 +291,19 @@ class Panel:
             column[:] = recoded(column, present, wanted, name)
         return replace(self, values=values, static=static, categories=categories)
 
-    def check_regular(self) -> None:
-        """Raise a DataError that names the first missing timestamp, if there is one."""
+    def check_regular(self, calendar: Calendar = None) -> None:
+        """Raise a DataError that names the first missing timestamp, if there is one.
+
+        Parameters
+        ----------
+        calendar : str, pandas.DateOffset, TimeRule or mapping, optional
+            What the user said of the timestamps, for the advice.
+        """
         blocks = [(0, len(self))] if len(self.rules) == 1 else pairwise(range(len(self) + 1))
         for rule, (first, last) in zip(self.rules, blocks):
             start, end = self.indptr[first], self.indptr[last]
-            check_regular(rule, self.times[start:end], self.indptr[first:last] - start, self.ids[first:last])
+            rows = self.times[start:end], self.indptr[first:last] - start, self.ids[first:last]
+            check_regular(rule, *rows, calendar)
 
     def select(self, keep: Mask) -> Panel:
         """Some of the rows; series stay, even when empty.

@@ -1,8 +1,9 @@
-"""Fill missing timestamps with rows of missing values."""
+"""Missing timestamps become rows, of missing values or of the last ones."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from tsseq.data.panel import Frame
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import DAY, TimeRule
 from tsseq.data.timestamps import Calendar, as_rule, calendar_of, rule_for, usual_step
-from tsseq.errors import DataError
+from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
 
 
@@ -20,10 +21,11 @@ def regularize(
     frame: Frame,
     calendar: Calendar = None,
     *,
+    fill: Literal["ffill"] | None = None,
     id_column: Hashable | None = None,
     time_column: Hashable | None = None,
 ) -> Frame:
-    """Put a frame on its calendar: every missing timestamp between first and last becomes a row of NaN.
+    """Put a frame on its calendar: every missing timestamp between first and last becomes a row.
 
     Parameters
     ----------
@@ -32,6 +34,11 @@ def regularize(
     calendar : str, DateOffset, TimeRule or dict, optional
         A pandas offset or its alias ("B", "MS"), the code of an exchange ("XNYS"), a rule of time, or a dict of these
         by id. Default: the frequency that the timestamps suggest, else the most frequent step between rows.
+    fill : {"ffill"}, optional
+        "ffill" gives every missing value between the first and the last of its column and series the last one before
+        it, as regressors need that take no missing values (scikit-learn's `Ridge`): those of new rows, and those that
+        were missing already. Nothing is filled from the future, before a series begins or after it has ended.
+        Default: new rows are NaN, and nothing else changes.
     id_column : Hashable, optional
         Column of ids in a long frame. Default: "unique_id" in a long frame with the columns "unique_id" and "ds".
     time_column : Hashable, optional
@@ -44,8 +51,15 @@ def regularize(
 
     Raises
     ------
+    ConfigError
+        ``fill`` is another word.
     DataError
         It is not a frame, or rows are not on the calendar (the first is named), or occur twice.
+
+    Notes
+    -----
+    A price that was carried forward was not paid, and a volume not traded: the filled frame is for a forecaster. Give
+    `tsseq.simulate` the prices as they came, in which it sees that trading was halted.
 
     Examples
     --------
@@ -56,9 +70,14 @@ def regularize(
     2024-01-03    NaN
     2024-01-04    4.0
     dtype: float64
+    >>> days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-04"])
+    >>> regularize(pd.Series([1.0, 2.0, 4.0], days), fill="ffill").tolist()
+    [1.0, 2.0, 2.0, 4.0]
     """
+    if fill not in (None, "ffill"):
+        raise ConfigError(f"fill={fill!r} is neither None nor 'ffill': values are only filled from the past.")
     if isinstance(frame, pd.Series):
-        return regularize(frame.to_frame("y"), calendar)["y"].rename(frame.name)
+        return regularize(frame.to_frame("y"), calendar, fill=fill)["y"].rename(frame.name)
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"a pandas Series or DataFrame was needed, not {type(frame).__name__}.")
     parsed = _parsed(frame, Schema.of(id_column=id_column, time_column=time_column))
@@ -72,7 +91,11 @@ def regularize(
         grids.append(grid)
         sources.append(np.append(rows, -1)[times.get_indexer(grid)])
     times = grids[0].append(grids[1:]).rename(parsed.times.name)
-    return _rebuilt(frame, parsed, ids.repeat([*map(len, grids)]), times, np.concatenate(sources))
+    lengths, source = [*map(len, grids)], np.concatenate(sources)
+    columns = parsed.columns.reindex(source).reset_index(drop=True)
+    if fill == "ffill":
+        columns = _filled(columns, np.repeat(np.arange(len(ids)), lengths), parsed.columns.dtypes.to_dict())
+    return _rebuilt(frame, parsed.layout, columns, ids.repeat(lengths), times)
 
 
 def _parsed(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
@@ -102,17 +125,24 @@ def _grid(rule: TimeRule, times: pd.Index, name: Hashable) -> pd.Index:
     return grid
 
 
-def _rebuilt(frame: pd.DataFrame, parsed: ParsedFrame, ids: pd.Index, times: pd.Index, source: Index) -> pd.DataFrame:
-    """The frame in its own layout, with row ``source[k]`` at row k; -1 is a row of NaN."""
-    columns = parsed.columns.reindex(source)
-    if parsed.layout.kind == "single":
+def _rebuilt(
+    frame: pd.DataFrame, layout: FrameLayout, columns: pd.DataFrame, ids: pd.Index, times: pd.Index
+) -> pd.DataFrame:
+    """Columns in the layout of a frame."""
+    if layout.kind == "single":
         return columns.set_axis(times)
-    if parsed.layout.kind == "panel":
-        levels = [ids.rename(parsed.layout.names[0]), times]
-        return columns.set_axis(pd.MultiIndex.from_arrays(levels if parsed.layout.id_level == 0 else levels[::-1]))
-    id_name, time_name = parsed.layout.names
-    columns = columns.reset_index(drop=True)
+    if layout.kind == "panel":
+        levels = [ids.rename(layout.names[0]), times]
+        return columns.set_axis(pd.MultiIndex.from_arrays(levels if layout.id_level == 0 else levels[::-1]))
+    id_name, time_name = layout.names
     if id_name is not None:
         columns[id_name] = ids.array
     columns[time_name] = times.array
     return columns[list(frame.columns)]
+
+
+def _filled(columns: pd.DataFrame, series: Index, dtypes: Mapping[Hashable, Any]) -> pd.DataFrame:
+    """Missing values as the last one of their series, up to its end; columns that are then whole have their dtype."""
+    groups = columns.groupby(series)
+    columns = groups.ffill().where(groups.bfill().notna())
+    return columns.astype({name: dtypes[name] for name in columns if columns[name].notna().all()})

@@ -13,10 +13,25 @@ from numpy.typing import NDArray
 
 from tsseq.data.time_rules import DAY, Offsets, Sessions, Steps, TimeRule, sessions
 from tsseq.errors import ConfigError, DataError
+from tsseq.typing import Index
 
 Calendar: TypeAlias = str | pd.DateOffset | TimeRule | Mapping[Hashable, Any] | None
+Refit: TypeAlias = bool | int | str | pd.DateOffset
 
 MOST_LISTED = 20
+PERIOD_ENDS = (  # offsets that name the last day of a period; all others name the first
+    pd.offsets.YearEnd,
+    pd.offsets.BYearEnd,
+    pd.offsets.QuarterEnd,
+    pd.offsets.BQuarterEnd,
+    pd.offsets.MonthEnd,
+    pd.offsets.BMonthEnd,
+    pd.offsets.CBMonthEnd,
+    pd.offsets.SemiMonthEnd,
+    pd.offsets.FY5253,
+    pd.offsets.FY5253Quarter,
+    pd.offsets.Week,
+)
 
 
 def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule:
@@ -54,9 +69,7 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule
     if not isinstance(calendar, str):
         raise ConfigError(f"calendar={calendar!r} is neither a pandas offset nor an exchange code such as 'XNYS'.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # aliases that pandas will drop
-            offset = pd.tseries.frequencies.to_offset(calendar)
+        offset = _offset(calendar)
     except (ValueError, Warning):
         return _exchange(calendar, times)
     if offset.n < 1:
@@ -86,6 +99,13 @@ def check_alike(fitted: pd.Index, times: pd.Index) -> None:
     """Refuse timestamps of another kind than those of fit."""
     if any(isinstance(fitted, kind) != isinstance(times, kind) for kind in (pd.DatetimeIndex, pd.PeriodIndex)):
         raise DataError(f"the frame of fit had timestamps like {fitted[-1]!r}, this one has {times[0]!r}.")
+
+
+def _offset(alias: Any) -> pd.DateOffset:
+    """A pandas offset by its alias; one that pandas will drop is an error, and so is None."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return pd.tseries.frequencies.to_offset("" if alias is None else alias)
 
 
 def _exchange(code: str, times: pd.DatetimeIndex) -> Sessions:
@@ -143,7 +163,9 @@ def _first(stamps: pd.Index, most: int = 5) -> str:
     return f"(first: {', '.join(map(str, stamps[:most]))})"
 
 
-def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64], ids: pd.Index) -> None:
+def check_regular(
+    rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64], ids: pd.Index, calendar: Calendar = None
+) -> None:
     """Raise a DataError that names the first gap, if any series has one.
 
     Parameters
@@ -156,6 +178,8 @@ def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64],
         The row at which each series begins.
     ids : Index of shape (S,)
         Names of the series, for the message.
+    calendar : str, pandas.DateOffset, TimeRule or mapping, optional
+        What the user said of the timestamps; to say it is advised only where nothing was said.
 
     Raises
     ------
@@ -179,7 +203,10 @@ def check_regular(rule: TimeRule, times: pd.Index, first_row: NDArray[np.int64],
         raise DataError(f"{off_calendar}. Pass the right calendar=...")
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
     gaps = f"{len(rows)} gaps in the timestamps{where}; {lacking}"
-    raise DataError(f"{gaps}. Fill them with tsseq.regularize, or pass calendar=...")
+    if calendar is None:
+        raise DataError(f"{gaps}. Fill them with tsseq.regularize, or pass calendar=...")
+    grid = repr(calendar) if isinstance(calendar, str) else "calendar"
+    raise DataError(f"{gaps}. Fill them with tsseq.regularize(frame, {grid}), prices with fill='ffill'.")
 
 
 def stamps_like(times: pd.Index, stamps: Any) -> pd.Index:
@@ -199,3 +226,60 @@ def stamps_like(times: pd.Index, stamps: Any) -> pd.Index:
     except (TypeError, ValueError) as error:
         raise DataError(f"timestamps like {times[-1]} were needed, not {stamps[0]!r}: {error}") from error
     return index
+
+
+def fit_numbers(stamps: pd.Index, refit: Refit, option: str = "refit") -> Index:
+    """Number the fit that serves each of ordered timestamps.
+
+    Parameters
+    ----------
+    stamps : Index of shape (n,)
+        In order: the cutoffs of a backtest, the beginnings of test blocks.
+    refit : bool, int, str or pandas.DateOffset
+        True fits at every timestamp, a number k at every k-th, False once. A pandas offset or its alias fits at the
+        first timestamp of each new period, in the time zone of ``stamps``: "YE" and "YS" each calendar year, "QE" each
+        quarter, "W-FRI" each week that ends on a Friday, "90D" and ``DateOffset(months=6)`` every so often after the
+        first. Multiples such as "2YE" count from the first period. A `Period` counts by its end.
+    option : str, default "refit"
+        What errors call it.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Whole numbers from 0 that rise where a new fit begins.
+
+    Raises
+    ------
+    ConfigError
+        ``refit`` is neither, or a rule of dates for timestamps that are not dates.
+
+    Examples
+    --------
+    >>> fit_numbers(pd.DatetimeIndex(["2016-12-01", "2016-12-31 16:00", "2017-01-03"]), "YE")
+    array([0, 0, 1])
+    """
+    if refit is False:
+        return np.zeros(len(stamps), dtype=np.int64)
+    if isinstance(refit, (int, np.integer)):
+        if refit < 1:
+            raise ConfigError(f"{option}={refit!r} must be at least 1, or False to fit once.")
+        return np.arange(len(stamps)) // int(refit)
+    try:
+        offset = _offset(refit)
+    except (ValueError, TypeError, Warning) as error:
+        dates = "a pandas offset such as 'YE', 'QE', 'MS', 'W-FRI' or '90D'"
+        raise ConfigError(f"{option}={refit!r} is neither True, False, a whole number, nor {dates}.") from error
+    if offset.n < 1:
+        raise ConfigError(f"{option}={refit!r} does not step forward.")
+    stamps = stamps.end_time if isinstance(stamps, pd.PeriodIndex) else stamps
+    if not isinstance(stamps, pd.DatetimeIndex):
+        advice = "pass a whole number k to fit at every k-th, or samples with dates"
+        raise ConfigError(f"{option}={refit!r} is a rule of dates, and the timestamps are {stamps.dtype}; {advice}.")
+    clock = stamps.tz_localize(None)
+    # multiples are counted from the period of the first timestamp, where date_range would begin with a part of one
+    step, n = (offset, 1) if isinstance(offset, pd.offsets.Tick) else (offset.base, offset.n)
+    edges = pd.date_range(clock[0].normalize(), clock[-1], freq=step)
+    if isinstance(step, PERIOD_ENDS) and getattr(step, "weekday", 0) is not None:
+        edges = edges.normalize() + pd.Timedelta(days=1)
+    periods = np.maximum.accumulate(edges.searchsorted(clock, side="right"))  # an hour may come twice
+    return np.asarray((periods - periods[0]) // n, dtype=np.int64)

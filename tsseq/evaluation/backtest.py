@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import NAIVE
-from tsseq.data.timestamps import stamps_like
+from tsseq.data.timestamps import Refit, fit_numbers, stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.evaluation.foreknowledge import explained_shares, foreknown, in_words, suspects
 from tsseq.evaluation.preparation import Preparation, Prepare, cut_views, revised
@@ -36,7 +36,7 @@ def backtest(
     *,
     n_cutoffs: int | None = None,
     stride: int | None = None,
-    refit: bool | int = False,
+    refit: Refit = False,
     max_train_size: int | None = None,
     levels: Sequence[float] | None = None,
     n_jobs: int | None = None,
@@ -61,9 +61,12 @@ def backtest(
         Number of origins; default: 20.
     stride : int, optional
         Rows between neighbouring origins; default: the horizon.
-    refit : bool or int
+    refit : bool, int, str or pandas.DateOffset
         False fits each model once, on the rows up to the first cutoff, unless it was fitted no later than that; True
-        fits at every cutoff, a number k at every k-th. Every fit starts anew.
+        fits at every cutoff, a number k at every k-th. A pandas offset or its alias fits at the first cutoff of each
+        new period: "YE" of each calendar year, "QE" of each quarter, "W-FRI" of each week that ends on a Friday, in
+        the time zone of the frame; "90D" or ``DateOffset(months=6)`` so long after the first one. Every fit starts
+        anew.
     max_train_size : int, optional
         Rows of every series to fit on (a sliding window); default: all rows up to the cutoff.
     levels : sequence of float, optional
@@ -123,8 +126,9 @@ def backtest(
     fits = [_fit_record(name, fold, fold[0], "here") for name in forecasts for fold in folds]
     fresh = bool(refit) or max_train_size is not None
     jobs = [(name, clone(model) if fresh else model, panels[name], views[name]) for name, model in models.items()]
+    jobs.sort(key=lambda job: _trains_network(job[1]))  # what another model refuses comes before a long fit
     calls = (delayed(_run_fold)(*job, fold, max_train_size, levels) for job in jobs for fold in folds)
-    runs = Parallel(n_jobs=n_jobs)(calls)
+    runs = sorted(Parallel(n_jobs=n_jobs)(calls), key=lambda run: list(models).index(run[0]["model"]))
     extended = next(iter(forecasts.values())).panel
     for k, (name, own) in enumerate(panels.items()):
         own_runs = runs[k * len(folds) : (k + 1) * len(folds)]
@@ -151,7 +155,7 @@ def rolling_forecasts(
     frame: Frame,
     cutoffs: Any,
     *,
-    refit: bool | int = False,
+    refit: Refit = False,
     max_train_size: int | None = None,
     prepare: Prepare | None = None,
 ) -> pd.DataFrame:
@@ -165,7 +169,7 @@ def rolling_forecasts(
         The whole history, of any accepted shape; with ``prepare`` the raw one.
     cutoffs : sequence of timestamps
         The origins.
-    refit : bool or int
+    refit : bool, int, str or pandas.DateOffset
         When to fit, as in `backtest`.
     max_train_size : int, optional
         Rows of every series to fit on; default: all rows up to the cutoff.
@@ -262,12 +266,10 @@ def _cutoffs(panel: Panel, task: Task, cutoffs: Any, n_cutoffs: int | None, stri
     return stamps[last - stride * (n_cutoffs - 1) : last + 1 : stride]
 
 
-def _folds(cutoffs: pd.Index, refit: bool | int) -> list[pd.Index]:
+def _folds(cutoffs: pd.Index, refit: Refit) -> list[pd.Index]:
     """Cutoffs grouped by the fit that serves them."""
-    every = len(cutoffs) if refit is False else int(refit)
-    if every < 1:
-        raise ConfigError(f"refit={refit!r} must be False, True or a whole number of at least 1.")
-    return [cutoffs[start : start + every] for start in range(0, len(cutoffs), every)]
+    numbers = fit_numbers(cutoffs, refit)
+    return [cutoffs[numbers == number] for number in np.unique(numbers)]
 
 
 def fit_until(model: BaseForecaster, panel: Panel, cutoff: Any, max_train_size: int | None = None) -> BaseForecaster:
@@ -275,6 +277,10 @@ def fit_until(model: BaseForecaster, panel: Panel, cutoff: Any, max_train_size: 
     known = panel.before(cutoff)
     known = known if max_train_size is None else known.tail(max_train_size)
     return model.fit(known.with_min_length(model.task.n_rows) if len(known) > 1 else known)
+
+
+def _trains_network(model: BaseForecaster) -> bool:
+    return any(name.rpartition("__")[2] == "training" for name in model.get_params())
 
 
 def _run_fold(

@@ -20,6 +20,7 @@ from tsseq.forecasting.base import check_size
 from tsseq.metrics import metrics_for
 from tsseq.plotting import plot_by_step
 from tsseq.resampling.bootstrap import block_length, percentiles, resampled
+from tsseq.resampling.trials import Trials
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,6 +72,8 @@ class BacktestResult:
     ridge           11.68  0.41   0.78
     >>> result.by("step")["MAE"].unstack("model")["ridge"].round(1).tolist()
     [9.1, 9.0, 16.9]
+    >>> result.trials.count
+    1
     >>> result.compare(alternative="less").loc["ridge"].round(3).to_dict()
     {'difference': -1.416, 'statistic': -4.518, 'p_value': 0.001}
     """
@@ -93,6 +96,15 @@ class BacktestResult:
     def overlap(self) -> int:
         """Neighbouring cutoffs whose forecasts reach the same rows."""
         return -(-self.horizon // self.stride)
+
+    @property
+    def trials(self) -> Trials:
+        """Ledger of the models that were tried, naive ones left out; to be joined with those of rules and settings.
+
+        It counts them, and knows no returns: what a model earns depends on the rule that trades its forecasts. With
+        ``sweep(result.forecasts, prices, {"model": [...], ...})`` each model is a trial with returns.
+        """
+        return Trials(int((~self.forecasts["model"].drop_duplicates().isin(NAIVE)).sum()))
 
     @property
     def scores(self) -> pd.DataFrame:

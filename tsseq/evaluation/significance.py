@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.typing import Array, Index, Mask
+from tsseq.resampling.long_run import mean_and_error
+from tsseq.typing import Array, Index
 
 Alternative = Literal["two-sided", "less", "greater"]
 
@@ -79,9 +80,10 @@ def diebold_mariano(
         shapes = f"{losses.shape} and {baseline.shape}"
         raise DataError(f"two series of one length above horizon={horizon} were needed, not {shapes}.")
     n = len(losses)
-    mean, variance, statistic = map(float, _mean_test(losses - baseline, np.ones(n, dtype=np.bool_), n, horizon))
-    if variance <= 0:
+    mean, error = map(float, mean_and_error(losses - baseline, np.ones(n, dtype=np.bool_), horizon))
+    if error <= 0:
         return Comparison(mean, 0.0, 1.0) if mean == 0 else Comparison(mean, float(np.sign(mean) * np.inf), 0.0)
+    statistic = mean / error
     lower = float(stats.t.cdf(statistic, n - 1))
     p_value = {"less": lower, "greater": 1 - lower, "two-sided": 2 * min(lower, 1 - lower)}[alternative]
     return Comparison(mean, statistic, p_value)
@@ -287,25 +289,8 @@ def direction_tests(
             covariances[m] = np.bincount(slot, products, counts.size).reshape(shape) / np.maximum(counts, 1)
     known = counts > 0
     n = known.sum(axis=-1)
-    mean, variance, statistic = _mean_test(covariances, known, n, overlap)
-    p_values = stats.t.sf(statistic, np.maximum(n - 1, 1))
-    p_values = np.where(variance > 0, p_values, np.where(mean > 0, 0.0, 1.0))
-    return np.where(n > overlap, p_values, np.nan)
-
-
-def _mean_test(values: Array, known: Mask, n: Any, overlap: int) -> tuple[Any, Any, Any]:
-    """(..., T) with ``n`` values (...) between gaps of 0 -> their mean, its long-run variance, its statistic.
-
-    Autocovariances up to ``overlap - 1`` enter the variance; the statistic is corrected for small samples.
-    """
-    length, size = values.shape[-1], np.maximum(n, 1)
-    mean = values.sum(axis=-1) / size
-    centred = np.where(known, values - mean[..., None], 0.0)
-    products = [centred[..., lag:] * centred[..., : max(length - lag, 0)] for lag in range(overlap)]
-    lags = np.array([product.sum(axis=-1) / size for product in products])  # (overlap, ...)
-    plain = lags[0] + 2 * lags[1:].sum(axis=0)
-    bartlett = 1 - np.arange(1, overlap) / overlap
-    variance = np.where(plain > 0, plain, lags[0] + 2 * np.tensordot(bartlett, lags[1:], axes=1))
+    mean, error = mean_and_error(covariances, known, overlap)
     with np.errstate(invalid="ignore", divide="ignore"):
-        correction = np.sqrt((n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n)
-        return mean, variance, mean / np.sqrt(variance / n) * correction
+        p_values = stats.t.sf(mean / error, np.maximum(n - 1, 1))
+    p_values = np.where(error > 0, p_values, np.where(mean > 0, 0.0, 1.0))
+    return np.where(n > overlap, p_values, np.nan)

@@ -17,11 +17,18 @@ from sklearn.model_selection import BaseCrossValidator
 
 from tsseq.data.frames import check_stamps, holds_one_field, parse_frame
 from tsseq.data.schema import Schema
+from tsseq.data.timestamps import Refit, fit_numbers
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.forecasting.base import check_size
 from tsseq.resampling.folds import Block, LabelSpans
 from tsseq.typing import Index, Mask
+
+ACROSS_A_HOLE = (
+    "takes rows with a hole between them, which no forecaster reads across. Split its windows: windows = "
+    "forecaster.windows(frame), then GridSearchCV(regressor, ..., cv=...).fit(windows, windows.targets()); or use "
+    "WalkForward. For an estimator that is no forecaster, pass y."
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -33,7 +40,8 @@ class Splitter(BaseCrossValidator):
     horizon : int
         Timestamps that the label of a row covers, its own included.
     context_length : int
-        Rows of each series before a test block that are put in front of it, for frames.
+        Rows of each series before a test block that are put in front of it, for frames. Series with fewer than
+        ``context_length + horizon`` rows in a part are then left out of it.
     id_column, time_column : hashable or None
         Names of these columns in a long frame.
 
@@ -56,7 +64,10 @@ class Splitter(BaseCrossValidator):
         X : Windows, Series, DataFrame or array-like
             `Windows`, whose labels are their targets; a frame in any shape that `Forecaster.fit` takes, whose rows are
             samples; or an array, whose rows follow one another in time.
-        y, groups : object
+        y : array-like, optional
+            Targets, of which only matters whether there are any: the rows of a frame without y are those of a
+            forecaster, which takes no y.
+        groups : object
             Not read.
 
         Yields
@@ -67,28 +78,45 @@ class Splitter(BaseCrossValidator):
         Raises
         ------
         ConfigError
-            A parameter makes no sense.
+            A parameter makes no sense; or the rows of a frame without y would have a hole, so that a forecaster could
+            not learn from them and scikit-learn would take its score for NaN.
         NotEnoughHistory
             There are too few timestamps, or a block has nothing to train on.
         """
         self._check()
-        spans = self._spans(X)
-        for k, (train, blocks) in enumerate(self._folds(spans)):
-            if not train.any():
-                raise NotEnoughHistory(f"split {k} has no training sample left. Take fewer or shorter test blocks.")
-            tested = [spans.within(block) | spans.before(block, self.context_length) for block in blocks]
-            yield np.flatnonzero(train), np.flatnonzero(np.logical_or.reduce(tested))
+        spans, stamps = self._spans(X)
+        for_forecaster = y is None and isinstance(X, (pd.Series, pd.DataFrame))  # other estimators learn from a y
+        for k, (train, blocks) in enumerate(self._folds(spans, stamps)):
+            test: Mask = np.logical_or.reduce([spans.within(block) for block in blocks])
+            if for_forecaster and (spans.has_hole(train) or spans.has_hole(test)):
+                raise ConfigError(f"split {k} of {type(self).__name__} {ACROSS_A_HOLE}")
+            test = np.logical_or.reduce([test, *(spans.before(block, self.context_length) for block in blocks)])
+            if self.context_length and spans.series is not None:
+                n_rows = self.context_length + self.horizon
+                train, test = spans.in_long_series(train, n_rows), spans.in_long_series(test, n_rows)
+            for part, mask in {"training": train, "test": test}.items():
+                if not mask.any():
+                    raise NotEnoughHistory(f"split {k} has no {part} sample left. {self._remedy}")
+            yield np.flatnonzero(train), np.flatnonzero(test)
 
-    def _spans(self, X: Any) -> LabelSpans:
+    @property
+    def _remedy(self) -> str:
+        if self.context_length == 0:
+            return "Take fewer or shorter test blocks."
+        sizes = f"context_length={self.context_length} + horizon={self.horizon}"
+        return f"Only series with {sizes} rows take part. Take fewer test blocks, or lower context_length."
+
+    def _spans(self, X: Any) -> tuple[LabelSpans, pd.Index]:
+        """When the labels of all samples begin and end, and the timestamps that their moments stand for."""
         if isinstance(X, Windows):
-            moment = pd.factorize(X.panel.times, sort=True)[0]
-            return LabelSpans(moment[X.origin + 1], moment[X.origin + X.layout.horizon], None)
+            moment, stamps = pd.factorize(X.panel.times, sort=True)
+            return LabelSpans(moment[X.origin + 1], moment[X.origin + X.layout.horizon], None), stamps
         ids, times = _row_keys(X, Schema(id_column=self.id_column, time_column=self.time_column))
-        moment = pd.factorize(times, sort=True)[0]
+        moment, stamps = pd.factorize(times, sort=True)
         series = np.zeros(len(times), dtype=np.int64) if ids is None else pd.factorize(ids)[0]
-        return LabelSpans.of_rows(moment, series, self.horizon)
+        return LabelSpans.of_rows(moment, series, self.horizon), stamps
 
-    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
+    def _folds(self, spans: LabelSpans, stamps: pd.Index) -> Iterator[tuple[Mask, list[Block]]]:
         """Which samples may train, and the test blocks."""
         raise AssertionError("abstract")
 
@@ -118,14 +146,18 @@ class WalkForward(Splitter):
         Timestamps to train on, the last ones (a sliding window). Default: all (an expanding one).
     gap : int
         Timestamps left out between the last training label and the test block. Default: 0.
-    refit : bool or int
+    refit : bool, int, str or pandas.DateOffset
         True trains anew for every block, a number k for every k-th, False once: the blocks in between have the
-        training samples of the last fit. Default: True.
+        training samples of the last fit. A pandas offset or its alias trains anew for the first block that begins in
+        a new period, as in `backtest`: "YE" each year. Default: True.
     horizon : int
-        Timestamps that the label of a row covers, its own included. `Windows` know theirs. Default: 1.
+        Timestamps that the label of a row covers, its own included. `Windows` know theirs. A forecaster learns only
+        from windows that lie within the training rows, so that 1 is right for it, too. Default: 1.
     context_length : int
         Rows of each series before a test block that are put in front of it, for frames: with that of the forecaster,
-        ``Forecaster.score`` then scores forecasts of the rows of the block, and no other. Default: 0.
+        ``Forecaster.score`` then scores forecasts of the rows of the block, and no other. A search over several context
+        lengths needs a splitter for each: forecasters with a shorter one would be scored on training rows, too. Series
+        with fewer than ``context_length + horizon`` rows in a part are left out of it. Default: 0.
     id_column, time_column : hashable, optional
         Names of these columns in a long frame (``unique_id`` and ``ds`` are recognised).
 
@@ -150,7 +182,7 @@ class WalkForward(Splitter):
     initial: int | None = None
     max_train_size: int | None = None
     gap: int = 0
-    refit: bool | int = True
+    refit: Refit = True
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Count the test blocks.
@@ -177,19 +209,19 @@ class WalkForward(Splitter):
         if X is None:
             raise ConfigError("how many blocks fit depends on the data: pass X, or n_splits.")
         self._check()
-        return len(self._starts(len(self._spans(X).moments))[0])
+        return len(self._starts(len(self._spans(X)[0].moments))[0])
 
     @property
     def _n_blocks(self) -> int | None:
         """Test blocks; None is as many as fit behind ``initial``."""
         return 5 if self.n_splits is None and self.initial is None else self.n_splits
 
-    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
+    def _folds(self, spans: LabelSpans, stamps: pd.Index) -> Iterator[tuple[Mask, list[Block]]]:
         moments = spans.moments
         starts, size = self._starts(len(moments))
-        every = len(starts) if self.refit is False else int(self.refit)
-        for k, start in enumerate(starts):
-            if k % every == 0:
+        numbers = fit_numbers(stamps[moments[starts]], self.refit)
+        for start, is_new in zip(starts, np.diff(numbers, prepend=-1) > 0):
+            if is_new:
                 train = spans.latest(spans.end < moments[start] - self.gap, self.max_train_size)
             yield train, [(int(moments[start]), int(moments[start + size - 1]))]
 
@@ -213,7 +245,7 @@ class WalkForward(Splitter):
         _check_count("gap", self.gap)
         if self._n_blocks is None and self.test_size is None:
             raise ConfigError("with initial=, say how long a test block is (test_size=), or how many there are.")
-        if not isinstance(self.refit, bool):
+        if isinstance(self.refit, (int, float)) and not isinstance(self.refit, bool):
             check_size("refit", self.refit)
 
 
@@ -223,8 +255,9 @@ class PurgedKFold(Splitter):
 
     Samples train whose label meets no test block, nor begins within the embargo after one (López de Prado, Advances in
     Financial Machine Learning, 2018, chapter 7). Training on what came later is not a backtest: it shows how a model
-    fares in periods that it has not seen. Over frames, the training rows have a hole, which a `Forecaster` refuses;
-    split its ``windows(frame)`` instead. The unit of each series (``scaling="last"``) is then learnt on all its rows.
+    fares in periods that it has not seen. The rows of a frame would have a hole, which no `Forecaster` reads across, so
+    that a frame without y is refused; split its ``windows(frame)`` as in the example. The unit of each series
+    (``scaling="last"``) is then learnt on all its rows.
 
     Parameters
     ----------
@@ -246,6 +279,13 @@ class PurgedKFold(Splitter):
     [5 6 7 8] [0 1 2]
     [0 1 8] [3 4 5]
     [0 1 2 3 4] [6 7 8]
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from tsseq import Forecaster, load_sample
+    >>> windows = Forecaster(Ridge(), 6, 24, log=True).windows(load_sample("airline"))
+    >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 1000.0]}, cv=PurgedKFold(4))
+    >>> search.fit(windows, windows.targets()).best_params_
+    {'alpha': 0.1}
     """
 
     n_splits: int = 5
@@ -266,7 +306,7 @@ class PurgedKFold(Splitter):
         """
         return self.n_splits
 
-    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
+    def _folds(self, spans: LabelSpans, stamps: pd.Index) -> Iterator[tuple[Mask, list[Block]]]:
         for block in spans.blocks(self.n_splits):
             yield spans.purged([block], self.embargo), [block]
 
@@ -284,7 +324,8 @@ class CombinatorialPurged(Splitter):
 
     Every group is tested in ``n_paths`` splits. Taking each group from one of them gives a path through all of time;
     `paths` says which split tests a group on a path, `group_of` which samples are in it. Samples train as in
-    `PurgedKFold` (López de Prado, Advances in Financial Machine Learning, 2018, chapter 12).
+    `PurgedKFold`, and a frame without y is refused as there: split the ``windows(frame)`` of a forecaster (López de
+    Prado, Advances in Financial Machine Learning, 2018, chapter 12).
 
     Parameters
     ----------
@@ -370,11 +411,11 @@ class CombinatorialPurged(Splitter):
             There are fewer timestamps than groups.
         """
         self._check()
-        spans = self._spans(X)
+        spans, _ = self._spans(X)
         firsts = [first for first, _ in spans.blocks(self.n_groups)]
         return np.searchsorted(firsts, spans.start, side="right") - 1
 
-    def _folds(self, spans: LabelSpans) -> Iterator[tuple[Mask, list[Block]]]:
+    def _folds(self, spans: LabelSpans, stamps: pd.Index) -> Iterator[tuple[Mask, list[Block]]]:
         groups = spans.blocks(self.n_groups)
         for tested in self.test_groups:
             blocks = [groups[group] for group in tested]

@@ -323,13 +323,19 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
 
 
 def check_fit_call(y: Any) -> None:
-    """Refuse a second argument of `fit`, and to be fitted by a pipeline behind a scaler.
+    """Refuse a second argument of `fit`, a pipeline behind a scaler, and the best of a search without scores.
 
-    Nothing undoes what a step of a pipeline does to the target, so that forecasts would come in scaled units.
+    Nothing undoes what a step of a pipeline does to the target, so that forecasts would come in scaled units. A search
+    whose fits or scores all failed takes its first setting for the best one and fits that: only here can it be told.
     """
     if y is not None:
         raise ConfigError("the target is a column of the frame; fit takes no y.")
     caller = sys._getframe(2).f_locals.get("self")
+    best_score = getattr(caller, "best_score_", None)
+    if isinstance(best_score, float) and np.isnan(best_score):
+        why = "each setting failed in some split, so that none is the best; error_score='raise' shows where"
+        advice = "A test block and its context (WalkForward(context_length=...)) must hold a window of every series"
+        raise ConfigError(f"the scores of {type(caller).__name__} are NaN: {why}. {advice}.")
     for name, step in caller.steps[:-1] if isinstance(caller, Pipeline) else ():
         if hasattr(step, "inverse_transform") and not isinstance(step, FunctionTransformer):
             advice = f"for a regressor's own scaler write Forecaster(make_pipeline({step!r}, ...))"

@@ -141,8 +141,11 @@ def _explained(regressor: Any, windows: Windows) -> Iterator[None]:
     except ValueError as error:
         name, n_outputs = type(regressor).__name__, windows.layout.n_outputs
         if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
-            advice = f"use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
-            raise DataError(f"{name} takes no missing values, and some contexts have them; {advice}.") from error
+            filled = "fill prices with tsseq.regularize(frame, calendar, fill='ffill')"
+            advice = (
+                f"{filled}, or use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
+            )
+            raise DataError(f"{name} takes no missing values, and some contexts have them: {advice}.") from error
         if "1d array" in str(error) and n_outputs > 1:
             needed = f"{name} predicts one number, and {n_outputs} are needed"
             raise ConfigError(f"{needed}; use MultiOutputRegressor({name}()).") from error

@@ -6,6 +6,7 @@ holds `ONE_AT_A_TIME`; inside, `_yfinance` lays aside what would hide or outlive
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import tempfile
@@ -15,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import pandas as pd
@@ -24,7 +25,10 @@ from tsseq.errors import ConfigError
 from tsseq.prices.cache import COLUMNS
 
 ONE_AT_A_TIME = threading.Lock()
-TRANSIENT = ("rate limited", "server error", "timeout", "no connection")
+REFUSALS = ("rate limited", "no connection", "web page", "invalid crumb")  # of this machine, whatever it asks for
+TRANSIENT = (*REFUSALS, "server error", "timeout", "empty answer", "null result")
+
+_Answer: TypeAlias = tuple[int | None, str]  # status and text
 
 
 class FetchError(Exception):
@@ -33,7 +37,7 @@ class FetchError(Exception):
     Parameters
     ----------
     kind : str
-        One of `TRANSIENT`, or "not found", "no prices", "refused", "unreadable".
+        One of `TRANSIENT` (which may pass), or "not found", "no prices", "refused", "unreadable".
     why : str
         What Yahoo, the network or yfinance said.
 
@@ -167,12 +171,12 @@ def _ask(ticker: str, start: pd.Timestamp, end: pd.Timestamp, session: Any, time
         except YFDataException as error:
             raise ConfigError(f"session: {error}") from error
         dates = {"start": f"{start:%Y-%m-%d}", "end": f"{end:%Y-%m-%d}"}
-        with _recorded_statuses(session, timeout) as statuses:
+        with _recorded_answers(session, timeout) as answers:
             try:
                 frame = symbol.history(**dates, auto_adjust=False, keepna=True, timeout=timeout)
                 period = symbol.get_history_metadata().get("currentTradingPeriod")
             except (YFException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-                raise _failure(error, statuses[-1] if statuses else None, timeout) from error
+                raise _failure(error, answers[-1] if answers else (None, ""), timeout) from error
         return _daily_bars(frame, period)
 
 
@@ -208,20 +212,20 @@ def _move_files(yf: Any) -> tempfile.TemporaryDirectory[str]:
 
 
 @contextmanager
-def _recorded_statuses(session: Any, timeout: float) -> Iterator[list[int]]:
-    """The status of each answer about prices, which yfinance does not tell, with ``timeout`` for every request."""
-    statuses: list[int] = []
+def _recorded_answers(session: Any, timeout: float) -> Iterator[list[_Answer]]:
+    """Each answer about prices, which yfinance does not tell, with ``timeout`` for every request."""
+    answers: list[_Answer] = []
     request, attribute = session.request, vars(session).get("request")
 
     def recorded(method: str, url: str, *args: Any, **options: Any) -> Any:
         response = request(method, url, *args, **{**options, "timeout": timeout})
         if "/finance/chart/" in url:
-            statuses.append(response.status_code)
+            answers.append((response.status_code, response.text.strip()))
         return response
 
     session.request = recorded
     try:
-        yield statuses
+        yield answers
     finally:
         if attribute is None:
             del session.request
@@ -229,25 +233,40 @@ def _recorded_statuses(session: Any, timeout: float) -> Iterator[list[int]]:
             session.request = attribute
 
 
-def _failure(error: Exception, status: int | None, timeout: float) -> FetchError:
-    """What went wrong, by the status of the last answer, else by the error."""
+def _failure(error: Exception, answer: _Answer, timeout: float) -> FetchError:
+    """What went wrong, by the last answer, else by the error."""
+    status, text = answer
     names = [kind.__name__ for kind in type(error).__mro__]
-    unreachable = isinstance(error, OSError) and not isinstance(
-        error, ValueError
-    )  # a ValueError: the answer is not JSON
+    # an error of JSON is a ValueError, whatever else it may be
+    unreachable = isinstance(error, OSError) and not isinstance(error, ValueError)
     no_bars = getattr(error, "yahoo_reason", None) or "Yahoo has no bars in this range"
+    crumb = "Yahoo did not take the crumb that it gave (401)"
+    page = "Yahoo sent a page instead of prices (200), as it does to slow down or to ask for consent"
     failures = (
         (status == 429 or "YFRateLimitError" in names, "rate limited", "Yahoo takes no more requests for now (429)"),
         (status is not None and status >= 500, "server error", f"Yahoo answered {status}"),
         (status == 404, "not found", "Yahoo knows no such ticker (404)"),
+        (status == 401 and "Invalid Crumb" in text, "invalid crumb", crumb),
         (status in (401, 403), "refused", f"Yahoo answered {status}"),
         (any("Timeout" in name for name in names), "timeout", f"no answer within {timeout:g} s"),
-        ("YFTickerMissingError" in names, "no prices", no_bars),
         ("YFDataException" in names, "server error", str(error)),
         (unreachable, "no connection", f"Yahoo cannot be reached ({names[0]})"),
+        (status == 200 and not text, "empty answer", "Yahoo sent nothing (200)"),
+        (status == 200 and text.startswith("<"), "web page", page),
+        (_is_null(text), "null result", "Yahoo's answer holds neither prices nor an error"),
+        ("YFTickerMissingError" in names, "no prices", no_bars),
         (True, "unreadable", f"Yahoo's answer is not what yfinance expects ({names[0]}: {error})"),
     )
     return next(FetchError(kind, why) for applies, kind, why in failures if applies)
+
+
+def _is_null(text: str) -> bool:
+    """Whether an answer holds neither bars nor an error."""
+    try:
+        chart = json.loads(text)["chart"]
+        return not chart["result"] and not chart["error"]
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def _daily_bars(frame: pd.DataFrame, period: Any) -> DailyBars:

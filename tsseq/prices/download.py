@@ -15,14 +15,14 @@ import pandas as pd
 from tsseq.errors import ConfigError, DataError
 from tsseq.prices import cache
 from tsseq.prices.cache import PRICES, CachedBars
-from tsseq.prices.client import ONE_AT_A_TIME, DailyBars, FetchError, RetryPolicy, fetch
+from tsseq.prices.client import ONE_AT_A_TIME, REFUSALS, DailyBars, FetchError, RetryPolicy, fetch
+from tsseq.prices.suspects import suspicions
 
 OLDEST = pd.Timestamp("1927-01-01")  # Yahoo's longest series, ^GSPC, begins in that year
 OVERLAP = 10  # bars asked for again, to see whether the rest still holds
 GAP = pd.Timedelta(days=10)  # no exchange is closed for longer, but for wars
 SETTLED = pd.Timedelta(minutes=30)  # after the session's end; many exchanges' quotes come 15 minutes late
 ONE_DAY = pd.Timedelta(days=1)
-HOPELESS = ("no connection", "rate limited")  # for all tickers, not for one alone
 
 
 class Prices(NamedTuple):
@@ -34,8 +34,8 @@ class Prices(NamedTuple):
         Index (id, time) with dates as times; columns open, high, low, close, volume and, unless adjusted, dividends
         and splits.
     report : DataFrame
-        Index id, one row for each ticker asked for; columns ``status`` ("ok", "partial" or "failed"), ``why``,
-        ``first``, ``last`` (dates), ``rows`` and ``source`` ("network" or "cache").
+        Index id, one row for each ticker asked for; columns ``status`` ("ok", "partial", "suspect" or "failed"),
+        ``why``, ``first``, ``last`` (dates), ``rows`` and ``source`` ("network" or "cache").
 
     Examples
     --------
@@ -70,6 +70,10 @@ def download_prices(
     never kept. Failures that may pass are tried three times more, after about 2, 8 and 30 seconds. If Yahoo then gives
     nothing, the cache is all there is, and the report says how far it reaches.
 
+    Bars that look wrong are "suspect" in the report, which names the first of them, and stay in the panel as they are:
+    prices of 0 or below, a high below the low, moves beyond a factor of 3 or like that of a listed split, and ten or
+    more bars with one close. Look at them before training on them; all of that happens to real prices, too.
+
     Parameters
     ----------
     tickers : str or iterable of str
@@ -86,7 +90,7 @@ def download_prices(
     cache_dir : str or path-like, optional
         Folder of the cache (default: the user's cache folder). Nothing else is left on disk.
     strict : bool, default False
-        Raise unless every ticker is "ok".
+        Raise if any ticker lacks bars, whatever its status. What only looks wrong does not raise.
     session : curl_cffi or requests Session, optional
         For proxies or certificates; yfinance keeps it as the one it uses.
 
@@ -94,7 +98,8 @@ def download_prices(
     -------
     Prices
         ``(panel, report)``. "partial" in the report: bars are missing at the beginning (as before a listing) or at the
-        end, or a dividend could not be adjusted for. Failed tickers are left out of the panel.
+        end, or a dividend could not be adjusted for. "suspect": bars look wrong; ``why`` then also says what is
+        missing. Failed tickers are left out of the panel.
 
     Raises
     ------
@@ -224,7 +229,7 @@ class CachedYahoo:
             try:
                 current = self._updated(cached, ticker, start, end)
             except FetchError as error:
-                self.refusal = error if error.kind in HOPELESS else self.refusal
+                self.refusal = error if error.kind in REFUSALS else self.refusal
                 if cached is None or cached.between(start, end).empty:
                     return TickerBars(cache.no_bars(), "network", str(error))
                 reach = f"the cache has {cached.start.date()} to {(cached.end - ONE_DAY).date()}"
@@ -264,7 +269,7 @@ def collect(names: list[str], span: Span, yahoo: CachedYahoo, adjust: bool, stri
     adjust : bool
         Whether to adjust prices for dividends.
     strict : bool
-        Whether to raise unless every ticker is "ok".
+        Whether to raise if any ticker lacks bars.
 
     Returns
     -------
@@ -286,12 +291,13 @@ def collect(names: list[str], span: Span, yahoo: CachedYahoo, adjust: bool, stri
     tsseq.errors.DataError: 1 of 1 tickers have no prices, or not all (first: 'AAPL' no connection: not asked, ...).
     """
     answers = {name: yahoo.find(name.upper(), span) for name in names}
-    lines = {name: _report_line(answer, span, yahoo.now()) for name, answer in answers.items()}
+    gaps = {name: _gaps(answer, span, yahoo.now()) for name, answer in answers.items()}
+    lacking = [name for name in names if gaps[name] and (strict or answers[name].bars.empty)]
+    if (strict and lacking) or len(lacking) == len(names):
+        first = ", ".join(f"{name!r} {'; '.join(gaps[name])}" for name in lacking[:3])
+        raise DataError(f"{len(lacking)} of {len(names)} tickers have no prices, or not all (first: {first}).")
+    lines = {name: _report_line(answers[name], gaps[name]) for name in names}
     report = pd.DataFrame.from_dict(lines, orient="index").rename_axis("id")
-    wrong = report[report["status"] != "ok"] if strict else report[report["status"] == "failed"]
-    if (strict and len(wrong)) or len(wrong) == len(names):
-        first = ", ".join(f"{name!r} {why}" for name, why in wrong["why"][:3].items())
-        raise DataError(f"{len(wrong)} of {len(names)} tickers have no prices, or not all (first: {first}).")
     tables = {name: answer.bars for name, answer in answers.items() if len(answer.bars)}
     if adjust:
         tables = {name: adjust_for_dividends(bars) for name, bars in tables.items()}
@@ -355,24 +361,33 @@ def _agree(old: pd.DataFrame, new: pd.DataFrame) -> bool:
     return bool(unchanged and same["close"].notna().all() and (new["splits"][new.index > old.index[-1]] == 0).all())
 
 
-def _report_line(answer: TickerBars, span: Span, now: pd.Timestamp) -> dict[str, Any]:
-    """The row of the report on one ticker."""
+def _gaps(answer: TickerBars, span: Span, now: pd.Timestamp) -> list[str]:
+    """What a ticker lacks, and why."""
     bars = answer.bars
     if bars.empty:
-        why = answer.problem or "no prices: the range holds no bars"
-        return {"status": "failed", "why": why, "first": pd.NaT, "last": pd.NaT, "rows": 0, "source": answer.source}
+        return [answer.problem or "no prices: the range holds no bars"]
     first, last = bars.index[0], bars.index[-1]
     until = now.tz_localize(None) if span.end is None else min(span.end, now.tz_localize(None))
-    problems = [answer.problem] if answer.problem else []
+    gaps = [answer.problem] if answer.problem else []
     if span.start is not None and first - span.start > GAP:
-        problems.append(f"prices begin on {first.date()}")
+        gaps.append(f"prices begin on {first.date()}")
     if until - last > GAP:
-        problems.append(f"prices end on {last.date()}")
+        gaps.append(f"prices end on {last.date()}")
     odd = bars.index[(bars["dividends"] > 0) & ~_adjustable(bars)].difference(bars.index[:1])
     if len(odd):
-        problems.append(f"the dividend of {odd[0].date()} is not below the close before it, and not adjusted for")
-    status, why = "partial" if problems else "ok", "; ".join(problems)
-    return {"status": status, "why": why, "first": first, "last": last, "rows": len(bars), "source": answer.source}
+        gaps.append(f"the dividend of {odd[0].date()} is not below the close before it, and not adjusted for")
+    return gaps
+
+
+def _report_line(answer: TickerBars, gaps: list[str]) -> dict[str, Any]:
+    """The row of the report on one ticker."""
+    bars, source = answer.bars, answer.source
+    if bars.empty:
+        return {"status": "failed", "why": gaps[0], "first": pd.NaT, "last": pd.NaT, "rows": 0, "source": source}
+    doubts = suspicions(bars)
+    status, why = "suspect" if doubts else "partial" if gaps else "ok", "; ".join(gaps + doubts)
+    first, last = bars.index[0], bars.index[-1]
+    return {"status": status, "why": why, "first": first, "last": last, "rows": len(bars), "source": source}
 
 
 def _tickers(tickers: str | Iterable[str]) -> list[str]:

@@ -170,6 +170,41 @@ class LabelSpans:
         recent: Mask = self.start >= moments[max(len(moments) - length, 0)]
         return known & recent
 
+    def has_hole(self, rows: Mask) -> bool:
+        """Say whether samples leave out moments between them.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Whether each sample is taken.
+
+        Returns
+        -------
+        bool
+            Whether labels begin at some moment between those of these samples, and none of theirs does.
+        """
+        moments = self.moments
+        taken = np.isin(moments, self.start[rows])
+        return bool(taken.any()) and not taken[taken.argmax() : len(taken) - taken[::-1].argmax()].all()
+
+    def in_long_series(self, rows: Mask, n: int) -> Mask:
+        """Leave out the rows of series that have too few of them.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Whether each row of a frame is taken.
+        n : int
+            Rows that a series must have among these.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Whether each row is taken still.
+        """
+        assert self.series is not None
+        return rows & (np.bincount(self.series[rows], minlength=self.series.max() + 1) >= n)[self.series]
+
 
 def _per_series(moment: Index) -> int:
     return int(moment.max()) + 1

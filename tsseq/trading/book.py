@@ -11,10 +11,12 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from tsseq.plotting import plot_equity
+from tsseq.resampling.trials import Trials
 from tsseq.trading.costs import Costs
 from tsseq.trading.price_table import listed
+from tsseq.trading.statistics.against_benchmark import against_benchmark
 from tsseq.trading.statistics.relative import exposure, turnover
-from tsseq.trading.statistics.returns import statistics_of, total_return
+from tsseq.trading.statistics.returns import cash_returns, statistics_of, total_return
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 class Account:
     """Shares and cash behind a `Book`: ``cash + positions.sum(axis=1)`` is its equity on every bar.
 
-    Amounts are fractions of the starting capital, which is 1.0; with a capital of C, multiply them by C.
+    Amounts are in the unit of ``simulate(capital=)``; without it they are fractions of the starting capital.
 
     Attributes
     ----------
@@ -80,7 +82,8 @@ class Book:
     weights : DataFrame of shape (T, N)
         Positions at each close as fractions of equity, after drift; the rest is cash.
     benchmark : Series of shape (T,)
-        Returns of the same assets bought in equal parts at the first fill and held, without costs.
+        Returns of what ``simulate(benchmark=)`` names, invested from the first fill on, without costs; its name is what
+        reports call it.
     caveats : tuple of str
         What makes these figures better than a trader's, and which assets ended while they were held.
     execution : str
@@ -97,6 +100,12 @@ class Book:
         The field that was traded, such as "close".
     periods_per_year : int
         Bars in a year, from the dates of the prices: 252 for trading days, 365 for every day, 52 weekly, 12 monthly.
+    delisting_return : float
+        Return of assets whose prices ended, on their last price.
+    capital : float or None
+        Money at the start; None is 1, of which amounts are fractions.
+    lot_size : float or None
+        Shares in the smallest order; None if shares can be divided.
     account : Account or None
         Shares, cash, trades and fees with ``engine="shares"``.
 
@@ -127,19 +136,25 @@ class Book:
     engine: str
     price: str
     periods_per_year: int
+    delisting_return: float = 0.0
+    capital: float | None = None
+    lot_size: float | None = None
     account: Account | None = None
 
     def __repr__(self) -> str:
         dates = f"{listed(self.returns.index[:1])}..{listed(self.returns.index[-1:])}"
         return f"Book({dates}, execution={self.execution!r}, total_return={total_return(self.returns):.4f})"
 
-    def stats(self, periods_per_year: int | None = None) -> pd.Series[float]:
+    def stats(self, periods_per_year: int | None = None, risk_free: float | None = None) -> pd.Series[float]:
         """Compute all statistics of the net returns, turnover and exposure.
 
         Parameters
         ----------
         periods_per_year : int, optional
             Bars in a year. Default: ``book.periods_per_year``.
+        risk_free : float, optional
+            Interest per year beyond which the Sharpe and Sortino ratios count returns, by calendar days as on cash.
+            Default: ``book.cash_rate``, so that holding cash is no achievement.
 
         Returns
         -------
@@ -148,18 +163,75 @@ class Book:
             the mean sum of the absolute weights.
         """
         per_year = self.periods_per_year if periods_per_year is None else periods_per_year
+        riskless = cash_returns(self.weights.index, self.cash_rate if risk_free is None else risk_free)
         held = {"turnover": turnover(self.turnover, periods_per_year=per_year), "exposure": exposure(self.weights)}
-        return pd.Series(statistics_of(self.returns, periods_per_year=per_year) | held)
+        return pd.Series(statistics_of(self.returns, risk_free=riskless, periods_per_year=per_year) | held)
+
+    def compare(
+        self, trials: Trials | None = None, *, level: float = 0.95, n_samples: int = 2000, seed: int = 0
+    ) -> pd.Series[float]:
+        """Compare the net returns with those of the benchmark: did the book earn more, and is that more than luck?
+
+        The benchmark pays no costs. Annual figures count the book's own bars to the year, and alpha is beyond the
+        interest on cash. How the tests are made: `tsseq.trading.statistics.against_benchmark`.
+
+        Parameters
+        ----------
+        trials : Trials, optional
+            Everything that was tried before this book was chosen, as ``sweep(...).attrs["trials"]``, perhaps joined
+            with more. Default: nothing else was.
+        level : float, default 0.95
+            Of the interval of ``difference``.
+        n_samples : int, default 2000
+            Bootstrap samples.
+        seed : int, default 0
+            Seed of the bootstrap.
+
+        Returns
+        -------
+        Series
+            ``difference`` (growth beyond the benchmark, a fraction per year, with the sign of the difference of final
+            equities), the ends ``lower`` and ``upper`` of its interval, ``p_value`` (one-sided, small if the book earns
+            more), ``adjusted_p`` (the same, allowing for all trials), ``alpha``, ``beta``, ``information_ratio``,
+            ``tracking_error``, ``hit_rate`` and ``deflated_sharpe`` of the returns beyond the benchmark. NaN where a
+            figure is not defined: the tests below 20 bars, the last without the series of a ledger.
+
+        Raises
+        ------
+        ConfigError
+            The level is not between 0 and 1, or there are no samples.
+
+        Examples
+        --------
+        >>> from tsseq import simulate
+        >>> days = pd.date_range("2024-01-01", periods=300)
+        >>> prices = pd.Series(100 + np.sin(np.arange(300)), days, name="close")
+        >>> rises = np.sign(-prices.diff()).clip(lower=0).iloc[1:]
+        >>> book = simulate(rises, prices)
+        >>> book.compare()[["difference", "p_value", "adjusted_p"]].round(4).to_dict()
+        {'difference': 0.6159, 'p_value': 0.0005, 'adjusted_p': 0.0005}
+        """
+        figures = against_benchmark(
+            self.returns,
+            self.benchmark,
+            trials,
+            risk_free=cash_returns(self.weights.index, self.cash_rate),
+            level=level,
+            n_samples=n_samples,
+            seed=seed,
+            periods_per_year=self.periods_per_year,
+        )
+        return pd.Series(figures)
 
     def plot(self) -> Axes:
-        """Draw the equity after and before costs beside buy and hold.
+        """Draw the equity after and before costs beside the benchmark.
 
         Returns
         -------
         matplotlib.axes.Axes
             With the caveats as title; ``book.plot().figure.savefig(path)`` saves it.
         """
-        returns = {"net": self.returns, "gross": self.gross_returns, "buy and hold": self.benchmark}
+        returns = {"net": self.returns, "gross": self.gross_returns, self.benchmark.name: self.benchmark}
         return plot_equity((1 + pd.DataFrame(returns)).cumprod(), "\n".join(self.caveats))
 
 
@@ -197,7 +269,8 @@ def cost_sweep(
     per_year = book.periods_per_year if periods_per_year is None else periods_per_year
     gross, traded = book.gross_returns, book.turnover.to_numpy()[:, None]
     nets = {level: (1 + gross) * (1 - Costs(bps=level).paid(traded)) - 1 for level in bps}
-    rows = {level: statistics_of(net, periods_per_year=per_year) for level, net in nets.items()}
+    riskless = cash_returns(book.weights.index, book.cash_rate)
+    rows = {level: statistics_of(net, risk_free=riskless, periods_per_year=per_year) for level, net in nets.items()}
     columns = ["total_return", "cagr", "sharpe"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("bps")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import pandas as pd
 
 from tsseq.errors import ConfigError
 from tsseq.typing import Array
@@ -14,8 +15,9 @@ from tsseq.typing import Array
 class Costs:
     """What trading and holding costs, mostly in basis points (1 bp = 0.01 %).
 
-    Values of trades are multiples of the starting capital, positive for purchases and negative for sales. Both engines
-    charge `slippage` and `fees`: a subclass that overrides one of them, and `proportional`, is another cost model.
+    Values of trades are in the unit of ``simulate(capital=)``, by default multiples of the starting capital; positive
+    for purchases and negative for sales. Both engines charge `slippage` and `fees`: a subclass that overrides one of
+    them, and `proportional`, is another cost model.
 
     Parameters
     ----------
@@ -24,7 +26,12 @@ class Costs:
     slippage_bps : float, default 0
         How much worse than the price an order fills.
     fixed : float, default 0
-        Fee per order, as a fraction of the starting capital: 5 dollars of 100,000 are 0.00005.
+        Fee per order, in the unit of the capital: 5.0 of ``simulate(capital=100_000)``; without ``capital=`` a
+        fraction of it, 0.00005.
+    minimum : float, default 0
+        Smallest fee of an order, in the same unit; ``fixed`` comes on top.
+    per_share : float, default 0
+        Fee per share, in the same unit, for ``engine="shares"`` with ``capital=``: the price of a share matters.
     borrow_bps : float, default 0
         Per year of 365 days, on what is held short and on cash that is owed (on top of ``cash_rate``).
 
@@ -46,16 +53,20 @@ class Costs:
     >>> costs = Costs(bps=5, slippage_bps=2)
     >>> costs.rate, costs.paid(np.array([1.0, -0.5])).round(6).item()
     (0.0007, 0.00105)
+    >>> Costs(per_share=0.005, minimum=1.0).fees(np.array([5_000.0, 50_000.0]), shares=np.array([100.0, 1_000.0]))
+    array([1., 5.])
     """
 
     bps: float = 0.0
     slippage_bps: float = 0.0
     fixed: float = 0.0
+    minimum: float = 0.0
+    per_share: float = 0.0
     borrow_bps: float = 0.0
 
     def __post_init__(self) -> None:
-        if not all(value >= 0 for value in (self.bps, self.slippage_bps, self.fixed, self.borrow_bps)):
-            raise ConfigError(f"{self}: costs must be numbers >= 0, in basis points (fixed: of the starting capital).")
+        if not all(getattr(self, part.name) >= 0 for part in fields(self)):
+            raise ConfigError(f"{self}: costs must be numbers >= 0, in basis points or in the unit of the capital.")
 
     @property
     def rate(self) -> float:
@@ -65,7 +76,7 @@ class Costs:
     @property
     def proportional(self) -> bool:
         """Whether a trade of twice the value costs twice as much, so that the size of the equity does not matter."""
-        return not self.fixed
+        return not (self.fixed or self.minimum or self.per_share)
 
     def slippage(self, value: Array) -> Array:
         """Value lost by filling at a worse price.
@@ -82,13 +93,15 @@ class Costs:
         """
         return np.abs(value) * (self.slippage_bps / 10_000)
 
-    def fees(self, value: Array) -> Array:
+    def fees(self, value: Array, shares: Array | None = None) -> Array:
         """Fees of trades.
 
         Parameters
         ----------
         value : ndarray
             Values of trades, of any shape; 0 is no order and costs nothing.
+        shares : ndarray, optional
+            Shares that are traded, of the same shape; only ``per_share`` reads them.
 
         Returns
         -------
@@ -96,7 +109,11 @@ class Costs:
             Fees of the same shape.
         """
         fees = np.abs(value) * (self.bps / 10_000)
-        return fees + self.fixed * (value != 0) if self.fixed else fees
+        if self.proportional:
+            return fees
+        if self.per_share and shares is not None:
+            fees = fees + self.per_share * np.abs(shares)
+        return np.asarray((np.maximum(fees, self.minimum) + self.fixed) * (value != 0))
 
     def paid(self, value: Array) -> Array:
         """Slippage and fees of the trades of a bar together, as ``engine="returns"`` and `cost_sweep` charge them.
@@ -113,13 +130,15 @@ class Costs:
         """
         return over_assets(self.slippage(value) + self.fees(value))
 
-    def outlay(self, value: Array) -> Array:
+    def outlay(self, value: Array, shares: Array | None = None) -> Array:
         """Cash that trades take, as ``engine="shares"`` charges them: fees count what is filled, with slippage.
 
         Parameters
         ----------
         value : ndarray
             Values of trades at the price before slippage, of any shape.
+        shares : ndarray, optional
+            Shares that are traded, of the same shape.
 
         Returns
         -------
@@ -127,18 +146,20 @@ class Costs:
             Cash paid for each purchase, and minus the cash received for each sale.
         """
         filled = value + self.slippage(value)
-        return filled + self.fees(filled)
+        return filled + self.fees(filled, shares)
 
-    def affordable(self, purchases: Array, room: Array) -> Array:
+    def affordable(self, purchases: Array, shares: Array, room: Array) -> Array:
         """Factors that shrink purchases until the cash at hand pays for them.
 
-        Exact for costs in proportion to the value and for fixed ones. Where larger trades cost more per unit, some cash
-        is left.
+        Exact for costs in proportion to the value or the shares, and for fixed ones; with a minimum, which some of the
+        shrunken purchases may come to pay, a little cash is left. So it is where larger trades cost more per unit.
 
         Parameters
         ----------
         purchases : ndarray of shape (K, N)
             Values that K accounts want to buy of N assets.
+        shares : ndarray of shape (K, N)
+            The shares of these purchases.
         room : ndarray of shape (K,)
             Cash that each account may spend.
 
@@ -147,9 +168,9 @@ class Costs:
         ndarray of shape (K,)
             Factors in 0..1.
         """
-        fixed = self.fixed * np.count_nonzero(purchases, axis=1)
-        needed = over_assets(self.outlay(purchases)) - fixed
-        budget = np.maximum(room - fixed, 0.0)
+        floor = (self.fixed + self.minimum) * np.count_nonzero(purchases, axis=1)
+        needed = over_assets(self.outlay(purchases, shares)) - self.fixed * np.count_nonzero(purchases, axis=1)
+        budget = np.maximum(room - floor, 0.0)
         return np.where(needed > budget, budget / np.where(needed > 0, needed, 1.0), 1.0)
 
     def has_interest(self, cash_rate: float) -> bool:
@@ -213,6 +234,46 @@ class Costs:
             borrowing = f"borrowed money costs {cash + shares:.4g} % and borrowed shares {lent}"
         earned = f"{cash:.4g} % a year" if cash_rate else "nothing"
         return f"Cash earns {earned}, {borrowing}, and orders of any size move no price."
+
+
+def financing_caveats(weights: pd.DataFrame, costs: Costs, cash_rate: float) -> tuple[str, ...]:
+    """What borrowed money and borrowed shares did not cost a book.
+
+    Parameters
+    ----------
+    weights : DataFrame of shape (T, N)
+        Positions at each close as fractions of equity.
+    costs : Costs
+        What was charged.
+    cash_rate : float
+        Yearly interest on cash, also due on cash that was owed.
+
+    Returns
+    -------
+    tuple of str
+        Sentences; none where all that was borrowed had a price.
+
+    Examples
+    --------
+    >>> financing_caveats(pd.DataFrame({"A": [5.0]}), Costs(), 0.0)
+    ('The positions reach 5.0 times the equity, and what is borrowed for that costs nothing.',)
+    >>> financing_caveats(pd.DataFrame({"A": [5.0]}), Costs(borrow_bps=300), 0.0)
+    ()
+    """
+    if costs.borrow_bps:
+        return ()
+    caveats = []
+    positions = weights.to_numpy()
+    gross = float(np.abs(positions).sum(axis=1).max(initial=0.0))
+    if gross > 1 + 1e-9 and not cash_rate:
+        reach = np.ceil(100 * gross - 1e-6) / 100
+        caveats.append(f"The positions reach {reach} times the equity, and what is borrowed for that costs nothing.")
+    if (positions < -1e-9).any():
+        proceeds = (
+            f", and the proceeds of short sales earn the full {100 * cash_rate:.4g} % of cash" if cash_rate else ""
+        )
+        caveats.append(f"Shares are borrowed for nothing{proceeds}: see Costs(borrow_bps=).")
+    return tuple(caveats)
 
 
 def over_assets(values: Array) -> Array:

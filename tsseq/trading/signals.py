@@ -10,6 +10,7 @@ from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.weighting import RuleFunction, WeightingRule
+from tsseq.typing import Array
 
 
 def to_weights(
@@ -24,6 +25,7 @@ def to_weights(
     n_drop: int | None = None,
     target_volatility: float | None = None,
     volatility_window: int = 60,
+    book_volatility: float | None = None,
     max_weight: float | None = None,
     max_gross: float | None = None,
     no_trade_band: float = 0.0,
@@ -43,7 +45,8 @@ def to_weights(
     ``"top_k"``         the ``k`` highest with 1 / k each
     ``"top_k_dropout"`` ``k`` assets with 1 / k each, at most ``n_drop`` of them new at a cutoff (Qlib's TopkDropout)
     ``"volatility"``    sign times ``target_volatility`` over the asset's own, over the number of assets forecast
-    a callable          what it makes of the expected returns, cutoffs x ids with NaN where there is no forecast
+    f(expected)         what it makes of the expected returns, cutoffs x ids with NaN where there is no forecast
+    f(expected, past)   what it makes, cutoff by cutoff, of the expected returns and the closes up to then
     =================== ===========================================================================================
 
     Parameters
@@ -56,7 +59,10 @@ def to_weights(
     model : str, optional
         Name in the column ``model``. May be left out if there is one model beside the naive ones.
     rule : str or callable, default "sign"
-        A row of the table above.
+        A row of the table above. A function of two arguments is called for each cutoff, with the expected returns of
+        the ids that are forecast (Series) and their closes up to the cutoff, its last row (DataFrame, bars x ids). It
+        returns weights (Series; 0 for an id that is left out), and cannot see what came later: here risk models and
+        optimisers go.
     threshold : float, default 0
         A return, for ``rule="threshold"``: 0.01 asks for a move of more than one per cent.
     allow_short : bool, optional
@@ -70,7 +76,13 @@ def to_weights(
         For ``rule="volatility"``: a yearly deviation (0.1 is 10 %), met by each asset's own over the last
         ``volatility_window`` bars up to the cutoff, at as many bars a year as the prices have.
     volatility_window : int, default 60
-        Bars of that deviation; without so many bars, no position.
+        Returns up to the cutoff that volatilities are measured over; ids without so many get no position. Across
+        missing prices, the move counts on the bar that ends the gap.
+    book_volatility : float, optional
+        With any rule: a yearly deviation (0.1 is 10 %) that all weights of a cutoff are scaled to. It is met by the
+        deviation that the portfolio with these weights had over the last ``volatility_window`` bars, correlations
+        included. ``max_weight`` and ``max_gross`` then cut what is too much: quiet markets and hedged books ask for
+        leverage.
     max_weight : float, optional
         Largest absolute weight of an asset, to which larger ones are cut.
     max_gross : float, optional
@@ -104,9 +116,35 @@ def to_weights(
     cutoff
     2024-01-01    1.0
     2024-01-02   -1.0
+
+    A rule that reads past prices, here for the portfolio of the smallest variance:
+
+    >>> def minimum_variance(expected, past):
+    ...     covariance = past.pct_change().iloc[-60:].cov()
+    ...     sizes = np.linalg.solve(covariance, np.ones(len(expected)))
+    ...     return pd.Series(sizes / sizes.sum(), expected.index)
+    >>> days = pd.date_range("2024-01-01", periods=5, name="date")
+    >>> pair = pd.DataFrame({"A": [100.0, 102, 101, 103, 102], "B": [50.0, 51, 52, 52, 54]}, days)
+    >>> forecasts = pd.DataFrame({"model": "lstm", "id": ["A", "B"], "cutoff": days[3], "step": 1, "target": "close",
+    ...                           "forecast": [104.0, 53.0]})
+    >>> to_weights(forecasts, pair.rename_axis(columns="id"), rule=minimum_variance).round(3)
+                    A      B
+    cutoff
+    2024-01-04  0.367  0.633
     """
-    limits = max_weight, max_gross, no_trade_band
-    options = WeightingRule(rule, threshold, allow_short, k, n_drop, target_volatility, volatility_window, *limits)
+    options = WeightingRule(
+        rule=rule,
+        threshold=threshold,
+        allow_short=allow_short,
+        k=k,
+        n_drop=n_drop,
+        target_volatility=target_volatility,
+        volatility_window=volatility_window,
+        book_volatility=book_volatility,
+        max_weight=max_weight,
+        max_gross=max_gross,
+        no_trade_band=no_trade_band,
+    )
     rows, table = _last_steps(forecasts, prices, model, target)
     expected = _wide(rows, table, "forecast")
     return pd.DataFrame(options.weights(expected, table), expected.index, expected.columns)
@@ -195,11 +233,27 @@ def realised_returns(
     return _wide(rows, table, "actual")
 
 
-def _wide(rows: pd.DataFrame, table: PriceTable, column: str) -> pd.DataFrame:
-    """Change (cutoffs x assets) from the close at the cutoff to a column of the rows."""
+def chosen_rows(forecasts: pd.DataFrame, model: str | None, target: str | None) -> tuple[pd.DataFrame, str]:
+    """Rows of one model and one target, by default of the only ones, and the name of the target."""
+    rows = _of_model(forecasts, model)
+    targets = rows["target"].unique().tolist()
+    if target is None and len(targets) == 1:
+        target = targets[0]
+    if target not in targets:
+        raise ConfigError(f"target is {target!r}; the forecasts hold {listed(targets)}. Name one of them.")
+    return rows[rows["target"] == target], str(target)
+
+
+def closes_at_cutoff(rows: pd.DataFrame, table: PriceTable) -> Array:
+    """Close (n,) of the asset of each row at its cutoff, NaN where there is none."""
     bar = table.dates.get_indexer(pd.Index(rows["cutoff"]))
     asset = table.assets.get_indexer(pd.Index(rows["asset"]))
-    close = np.where((bar >= 0) & (asset >= 0), table.closes[bar, asset], np.nan)
+    return np.where((bar >= 0) & (asset >= 0), table.closes[bar, asset], np.nan)
+
+
+def _wide(rows: pd.DataFrame, table: PriceTable, column: str) -> pd.DataFrame:
+    """Change (cutoffs x assets) from the close at the cutoff to a column of the rows."""
+    close = closes_at_cutoff(rows, table)
     if len(unknown := rows[np.isnan(close)]):
         dates = f"{listed(table.dates[:1])} to {listed(table.dates[-1:])}"
         raise DataError(
@@ -217,14 +271,8 @@ def _last_steps(
 ) -> tuple[pd.DataFrame, PriceTable]:
     """Rows of the model and target at the last step, with ``cutoff, asset, forecast[, actual]``, and the prices."""
     id_column = tidy_columns(forecasts).id
-    rows = _of_model(forecasts, model)
-    targets = rows["target"].unique().tolist()
-    if target is None and len(targets) == 1:
-        target = targets[0]
-    if target not in targets:
-        raise ConfigError(f"target is {target!r}; the forecasts hold {listed(targets)}. Name one of them.")
-    rows = rows[rows["target"] == target]
-    table = read_prices(prices, str(target))
+    rows, target = chosen_rows(forecasts, model, target)
+    table = read_prices(prices, target)
     if id_column is None and len(table.assets) != 1:
         raise DataError(f"the forecasts have no column of ids, but the prices hold {listed(table.assets)}. Pass one.")
     rows = rows.assign(asset=table.assets[0] if id_column is None else rows[id_column])

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from tsseq.data.panel import Frame
-from tsseq.errors import ConfigError, DataError
+from tsseq.errors import DataError
+from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.book import Account, Book
-from tsseq.trading.costs import Costs
+from tsseq.trading.costs import Costs, financing_caveats
 from tsseq.trading.engines.returns import run_returns
 from tsseq.trading.engines.shares import account_of, charged, run_shares
-from tsseq.trading.execution import Market, Orders, ended_positions, opened, orders_of, read_weights, refuse_unpriced
+from tsseq.trading.execution import Market, opened
+from tsseq.trading.orders import Orders, delisting_caveats, orders_of, read_weights, waiting_caveats
 from tsseq.trading.price_table import listed, read_prices
 from tsseq.trading.statistics.returns import bars_per_year
+from tsseq.trading.terms import Engine, Terms
 from tsseq.typing import Array
 
-Engine = Literal["returns", "shares"]
-# One book over all bars: returns, gross_returns, turnover and costs_paid; weights (T, N); the account.
-_Outcome: TypeAlias = tuple[pd.DataFrame, Array, Account | None]
+# One book over all bars: returns, gross_returns, turnover and costs_paid; weights (T, N), and those before each fill
+# (F, N); the account.
+_Outcome: TypeAlias = tuple[pd.DataFrame, Array, Array, Account | None]
 
 
 def simulate(
@@ -33,12 +36,21 @@ def simulate(
     leverage: float = 1.0,
     engine: Engine = "returns",
     price: str = "close",
+    benchmark: Benchmark = "equal_weight",
+    delisting_return: float = 0.0,
+    capital: float | None = None,
+    lot_size: float | None = None,
 ) -> Book:
     """Hold the weights and account for drift, turnover and costs exactly.
 
     A row of weights dated t was decided with data up to the close of t. Once filled, positions are held, without any
-    trade, until the next row is. Weights are fractions of equity, negative ones short; what is left to 1 is cash. An
-    asset whose prices end is held to its last price, then it is cash: stamped in the caveats.
+    trade, until the next row is. Weights are fractions of equity, negative ones short; what is left to 1 is cash.
+
+    An order without a price at its fill, in a trading halt say, waits for the next bar that has one, and purchases that
+    need the cash of such a sale wait with it, unless the next decision comes first. It fills at the price of the
+    execution, or at the close of that bar where only the open is missing; never at a price from before the decision.
+    The caveats count these orders. An asset whose prices end more than five bars before the last one becomes cash then;
+    one whose prices end later is late, and held.
 
     Parameters
     ----------
@@ -65,6 +77,20 @@ def simulate(
         counts shares and cash, sells first and buys from the cash there is; ``book.account`` holds them.
     price : str, default "close"
         The field to trade. Opens are used only beside "close".
+    benchmark : Series or hashable, default "equal_weight"
+        What the book is compared with, invested from the first fill on and charged nothing. "equal_weight": equal parts
+        of all weighted assets that have a price, equal again at every decision's fill, so that assets join as they
+        list; for one asset, buy and hold. "buy_and_hold": equal parts at the first fill, never traded. The id of an
+        asset of the prices: holding it. A Series of levels of an index, such as closes: a bar it lacks has no move.
+    delisting_return : float, default 0
+        What an asset whose prices end still loses or gains on its last price: -0.3 for stocks that an exchange removes
+        for bad performance (Shumway, Journal of Finance 52, 1997). Stamped in the caveats.
+    capital : float, optional
+        Money at the start, in the currency of the prices: the unit of ``book.account`` and of the fees in money of
+        `Costs`. Default: 1, so that both are fractions of it.
+    lot_size : float, optional
+        Shares in the smallest order: 1 for whole shares, with ``engine="shares"`` and ``capital=``. Orders are rounded
+        towards zero. Default: shares can be divided.
 
     Returns
     -------
@@ -74,10 +100,10 @@ def simulate(
     Raises
     ------
     ConfigError
-        On an unknown execution or engine, or "next_open" without opens.
+        On an unknown execution, engine or benchmark, "next_open" without opens, or shares counted without ``capital``.
     DataError
-        On weights with NaN, unknown dates or assets; on buying an asset that has no price at the fill (one already held
-        keeps its last price, at which it can be sold); on a book that loses all its equity.
+        On weights with NaN, unknown dates or assets; on a book that loses all its equity; on a benchmark that does not
+        cover the book.
 
     Examples
     --------
@@ -92,81 +118,74 @@ def simulate(
     >>> simulate(pd.Series([1.0], index=days[:1]), prices, costs=Costs(bps=100), engine="shares").account.cash.tolist()
     [1.0, 0.0, 0.0]
     """
-    check_money(cash_rate, leverage, engine)
-    costs = costs or Costs()
-    table, decided, targets = read_weights(weights, read_prices(prices, price))
+    terms = Terms(costs or Costs(), cash_rate, leverage, engine, capital, lot_size)
+    all_prices = read_prices(prices, price)
+    table, decided, targets = read_weights(weights, all_prices)
     start = int(decided[0])
-    fill_rule, market = opened(execution, table, start)
-    orders, late = orders_of(market, decided, leverage * targets[None], fill_rule.delay)
+    fill_rule, market = opened(execution, table, start, delisting_return)
+    orders, targets = orders_of(market, decided, fill_rule.delay), leverage * targets
     if engine == "returns":
-        bars, held, account = _returns(market, orders, costs, cash_rate)
+        bars, positions, before, account = _returns(market, orders, targets, terms)
     else:
-        bars, held, account = _shares(market, orders, costs, cash_rate, leverage, start)
-    bars = bars.assign(benchmark=_buy_and_hold(market, orders)).iloc[start:]
+        bars, positions, before, account = _shares(market, orders, targets, terms, start)
+    bars = bars.iloc[start:]
     _check_solvent(bars)
+    frame = pd.DataFrame(positions, market.dates, market.assets).iloc[start:]
     stamp = () if fill_rule.caveat is None else (fill_rule.caveat,)
     return Book(
         **{str(name): values for name, values in bars.items()},
         equity=(1 + bars["returns"]).cumprod().rename("equity"),
-        weights=pd.DataFrame(held, market.dates, market.assets).iloc[start:],
-        caveats=(*stamp, *late, *ended_positions(market, held)),
+        weights=frame,
+        benchmark=benchmark_returns(benchmark, all_prices, market, fill_rule, orders).iloc[start:],
+        caveats=(
+            *stamp,
+            *waiting_caveats(market, orders, targets, before),
+            *delisting_caveats(market, positions, delisting_return),
+            *financing_caveats(frame, terms.costs, cash_rate),
+        ),
         execution=fill_rule.name,
-        costs=costs,
+        costs=terms.costs,
         cash_rate=cash_rate,
         leverage=leverage,
         engine=engine,
         price=price,
         periods_per_year=bars_per_year(market.dates),
+        delisting_return=delisting_return,
+        capital=capital,
+        lot_size=lot_size,
         account=account,
     )
 
 
-def check_money(cash_rate: float, leverage: float, engine: str) -> None:
-    """Refuse what no engine can run."""
-    if engine not in ("returns", "shares"):
-        raise ConfigError(f"engine is {engine!r}; it must be 'returns' or 'shares'.")
-    if not (np.isfinite(cash_rate) and np.isfinite(leverage) and leverage > 0):
-        raise ConfigError(f"cash_rate={cash_rate} and leverage={leverage}: pass a yearly rate and a multiple above 0.")
-
-
-def _returns(market: Market, orders: Orders, costs: Costs, cash_rate: float) -> _Outcome:
+def _returns(market: Market, orders: Orders, targets: Array, terms: Terms) -> _Outcome:
     with np.errstate(divide="ignore", invalid="ignore"):
-        run = run_returns(market, orders, costs, cash_rate)
+        run = run_returns(market, orders, targets[None], terms)
         weights = run.weights(market, orders)
-    refuse_unpriced(market, orders, run.before)
     gross = np.maximum(run.factors[0], 0.0) - 1
     bars = _by_bar(market, orders, turnover=run.turnover[0], costs_paid=run.costs[0])
-    return bars.assign(gross_returns=gross, returns=(1 + gross) * (1 - bars["costs_paid"]) - 1), weights, None
+    bars = bars.assign(gross_returns=gross, returns=(1 + gross) * (1 - bars["costs_paid"]) - 1)
+    return bars, weights, run.before[0], None
 
 
-def _shares(market: Market, orders: Orders, costs: Costs, cash_rate: float, leverage: float, start: int) -> _Outcome:
+def _shares(market: Market, orders: Orders, targets: Array, terms: Terms, start: int) -> _Outcome:
     with np.errstate(divide="ignore", invalid="ignore"):
-        run = run_shares(market, orders, costs, cash_rate, leverage)
+        run = run_shares(market, orders, targets[None], terms)
         equity = run.equity[0]
-        returns = np.maximum(equity / np.concatenate([[1.0], equity[:-1]]) - 1, -1.0)
-    refuse_unpriced(market, orders, run.before)
-    account = account_of(run, market, orders, costs, start)
-    traded = np.abs(run.traded[0]) * market.fills[orders.filled]  # (D, N)
-    spent = np.add(*charged(run, market, orders, costs)).sum(axis=1)
+        returns = np.maximum(equity / np.concatenate([[terms.money], equity[:-1]]) - 1, -1.0)
+    account = account_of(run, market, orders, terms.costs, start)
+    traded = np.abs(run.traded[0]) * market.fills[orders.filled]  # (F, N)
+    spent = np.add(*charged(run, market, orders, terms.costs)).sum(axis=1)
     capital = run.equity_at_fill[0]
     bars = _by_bar(market, orders, turnover=traded.sum(axis=1) / capital, costs_paid=spent / capital)
+    bars = bars.assign(gross_returns=(1 + returns) / (1 - bars["costs_paid"]) - 1, returns=returns)
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
-    return bars.assign(gross_returns=(1 + returns) / (1 - bars["costs_paid"]) - 1, returns=returns), weights, account
+    return bars, weights, run.before[0], account
 
 
 def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:
-    """Values of each fill (D,) on its bar, 0 on all others (T,)."""
+    """Values of each fill (F,) on its bar, 0 on all others (T,)."""
     return pd.DataFrame(values, market.dates[orders.filled]).reindex(market.dates, fill_value=0.0)
-
-
-def _buy_and_hold(market: Market, orders: Orders) -> Array:
-    """Gross returns of equal parts of all assets that have a price at the first fill."""
-    first = orders.filled[:1]
-    priced = market.priced[first]  # (1, N), or (0, N) if nothing was filled
-    shares = priced / np.maximum(priced.sum(axis=1, keepdims=True), 1)
-    run = run_returns(market, Orders(orders.decided[:1], first, shares[None]), Costs())
-    return np.asarray(run.factors[0] - 1)
 
 
 def _check_solvent(bars: pd.DataFrame) -> None:

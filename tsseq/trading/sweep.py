@@ -9,23 +9,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
 from tsseq.resampling.trials import Trials
+from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.costs import Costs
 from tsseq.trading.engines.returns import run_returns, view
 from tsseq.trading.engines.shares import run_shares
-from tsseq.trading.execution import Market, opened, orders_of, read_weights, refuse_unpriced
+from tsseq.trading.execution import Market, opened
+from tsseq.trading.orders import Orders, orders_of, read_weights
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.signals import expected_returns
-from tsseq.trading.simulate import Engine, check_money
-from tsseq.trading.statistics.returns import bars_per_year, statistics_of
+from tsseq.trading.statistics.returns import bars_per_year, cash_returns, sharpe, statistics_of
+from tsseq.trading.terms import Engine, Terms
 from tsseq.trading.weighting import WeightingRule
 from tsseq.typing import Array, Index
 
-# So many prices times combinations at a time stay in the processor's cache; an account steps bar by bar, in wider rows.
-_CHUNK = {"returns": 60_000, "shares": 4_000_000}
+# So many prices times combinations at a time stay in the processor's cache; what steps from bar to bar wants more.
+_AT_ONCE, _IN_TURN = 60_000, 4_000_000
 
 
 def sweep(
@@ -40,6 +43,8 @@ def sweep(
     leverage: float = 1.0,
     engine: Engine = "returns",
     price: str = "close",
+    benchmark: Benchmark = "equal_weight",
+    delisting_return: float = 0.0,
     all_statistics: bool = False,
     periods_per_year: int | None = None,
 ) -> pd.DataFrame:
@@ -53,7 +58,8 @@ def sweep(
     prices : DataFrame or Series
         In any shape that `simulate` takes.
     grid : mapping of str to sequence
-        Values of parameters: of `to_weights` (``rule``, ``threshold``, ``k``, ...), or of the function.
+        Values of parameters: of `to_weights` (``rule``, ``threshold``, ``k``, ..., and ``model`` for several of the
+        models of a backtest), or of the function.
     model : str, optional
         Whose forecasts, in the column ``model``. May be left out if there is one model beside the naive ones.
     execution : {"next_open", "next_close", "close", "same_bar"}, optional
@@ -68,6 +74,10 @@ def sweep(
         "returns" meets weights exactly; "shares" counts shares and cash, and is slower.
     price : str, default "close"
         The field to trade.
+    benchmark : Series or hashable, default "equal_weight"
+        What the ledger compares the combinations with, as in `simulate`.
+    delisting_return : float, default 0
+        What an asset whose prices end still loses or gains on its last price.
     all_statistics : bool, default False
         All of `tsseq.trading.statistics.STATISTICS` instead of two; slower.
     periods_per_year : int, optional
@@ -78,12 +88,13 @@ def sweep(
     DataFrame
         One row per combination: its parameters, ``total_return`` and annual ``sharpe`` after costs; NaN for a book that
         loses all its equity. ``table.attrs["trials"]`` is the ledger of the combinations, for
-        `tsseq.trading.statistics.deflated_sharpe`: the best of many is partly luck.
+        ``book.compare`` and `tsseq.trading.statistics.deflated_sharpe`: the best of many is partly luck. It holds the
+        returns of each beyond the benchmark, 4 bytes per bar and combination.
 
     Raises
     ------
     ConfigError
-        On an empty grid, an unknown parameter, model, execution or engine.
+        On an empty grid, an unknown parameter, model, execution, engine or benchmark.
     DataError
         On weights or prices that `simulate` refuses, and on a function whose weights differ in dates or assets.
 
@@ -100,20 +111,27 @@ def sweep(
     >>> table.attrs["trials"].count
     2
     """
-    check_money(cash_rate, leverage, engine)
+    terms = Terms(costs or Costs(), cash_rate, leverage, engine)
     combinations = combinations_of(grid)
+    all_prices = read_prices(prices, price)
     table, decided, targets = decisions_of(signal, prices, combinations, model, price)
     start = int(decided[0])
-    fill_rule, market = opened(execution, table, start)
+    fill_rule, market = opened(execution, table, start, delisting_return)
+    orders = orders_of(market, decided, fill_rule.delay)
+    passive = 1 / (1 + benchmark_returns(benchmark, all_prices, market, fill_rule, orders).to_numpy()[start:])
+    riskless = cash_returns(market.dates[start:], cash_rate)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
-    for chunk in _chunks(targets, market, engine, leverage):
-        growth = _growth(market, decided, chunk, fill_rule.delay, costs or Costs(), cash_rate, leverage, engine)
-        figures.append(_figures(growth[:, start:], all_statistics, per_year))
+    excess: list[NDArray[np.float32]] = []
+    for chunk in chunks_of(targets, market, orders, terms):
+        growth = growth_of(market, orders, chunk, terms)[:, start:]
+        figures.append(_figures(growth, riskless, all_statistics, per_year))
+        excess.append(np.log1p((growth * passive - 1).astype(np.float32)))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
         results[name] = np.concatenate([figure[name] for figure in figures])
-    results.attrs["trials"] = Trials.of(results["sharpe"])
+    dates = market.dates[start:].to_numpy(dtype="datetime64[ns]")
+    results.attrs["trials"] = Trials.of(results["sharpe"], dates, np.concatenate(excess))
     return results
 
 
@@ -125,10 +143,12 @@ def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return combinations
 
 
-def _chunks(targets: Iterator[Array], market: Market, engine: Engine, leverage: float) -> Iterator[Array]:
+def chunks_of(targets: Iterator[Array], market: Market, orders: Orders, terms: Terms) -> Iterator[Array]:
     """Target weights (K, D, N) of as many combinations at a time as suit the engine."""
-    while chunk := list(itertools.islice(targets, max(1, _CHUNK[engine] // market.closes.size))):
-        yield np.stack(chunk) if leverage == 1 else np.stack(chunk) * leverage
+    at_once = terms.engine == "returns" and terms.costs.proportional and orders.at_once
+    size = _AT_ONCE if at_once else _IN_TURN
+    while chunk := list(itertools.islice(targets, max(1, size // market.closes.size))):
+        yield np.stack(chunk) if terms.leverage == 1 else np.stack(chunk) * terms.leverage
 
 
 def decisions_of(
@@ -144,17 +164,27 @@ def decisions_of(
         subset, decided, first = read_weights(signal(**combinations[0]), table)
         rest = (_like_first(signal(**options), table, subset, decided) for options in combinations[1:])
         return subset, decided, itertools.chain([first], rest)
-    options = [field.name for field in fields(WeightingRule)]
+    options = [*(field.name for field in fields(WeightingRule)), "model"]
     if unknown := set(combinations[0]) - set(options):
-        raise ConfigError(f"the grid has {listed(sorted(unknown))}; rules take {listed(options, 12)}.")
+        raise ConfigError(f"the grid has {listed(sorted(unknown))}; rules take {listed(options, 13)}.")
+    if "model" in combinations[0] and (model is not None or "cutoff" not in signal):
+        raise ConfigError("the grid names models: pass the forecasts of a backtest, and no model=.")
+    models = list(dict.fromkeys(combination.get("model", model) for combination in combinations))
+    signals = {name: signal for name in models}
     if "cutoff" in signal:
         target = price if price in signal["target"].tolist() else None
-        signal = expected_returns(signal, prices, model, target=target)
-    signal = signal.sort_index()
-    rules = [WeightingRule(**combination) for combination in combinations]
-    subset, decided, _ = read_weights(signal.notna() * 0.0, table)
-    values = signal.to_numpy(dtype=float)
-    return subset, decided, (rule.weights(signal, table, values) for rule in rules)
+        signals = {name: expected_returns(signal, prices, name, target=target) for name in models}
+    signals = {name: expected.sort_index() for name, expected in signals.items()}
+    first = signals[models[0]]
+    rules = [WeightingRule(**{name: value for name, value in c.items() if name != "model"}) for c in combinations]
+    subset, decided, _ = read_weights(first.notna() * 0.0, table)
+    for name, expected in signals.items():
+        if not (expected.index.equals(first.index) and expected.columns.equals(first.columns)):
+            raise DataError(f"{name!r} forecasts other dates or assets than {models[0]!r}. Sweep one after the other.")
+    values = {name: expected.to_numpy(dtype=float) for name, expected in signals.items()}
+    chosen = (combination.get("model", model) for combination in combinations)
+    weights = (rule.weights(signals[name], table, values[name]) for rule, name in zip(rules, chosen))
+    return subset, decided, weights
 
 
 def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: Index) -> Array:
@@ -164,45 +194,35 @@ def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: I
     return targets
 
 
-def _growth(
-    market: Market,
-    decided: Index,
-    targets: Array,
-    delay: int,
-    costs: Costs,
-    cash_rate: float,
-    leverage: float,
-    engine: Engine,
-) -> Array:
-    """1 + net return of each book and bar (K, T), NaN for books that lose all."""
-    orders, _ = orders_of(market, decided, targets, delay)
+def growth_of(market: Market, orders: Orders, targets: Array, terms: Terms) -> Array:
+    """1 + net return of each book and bar (K, T), NaN from the bar on which a book has lost all."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        if engine == "shares":
-            accounts = run_shares(market, orders, costs, cash_rate, leverage)
-            before, growth = accounts.before, accounts.equity.copy()
-            growth[:, 1:] /= accounts.equity[:, :-1]
+        if terms.engine == "shares":
+            equity = run_shares(market, orders, targets, terms).equity
+            growth = equity / terms.money
+            growth[:, 1:] = equity[:, 1:] / equity[:, :-1]
         else:
-            books = run_returns(market, orders, costs, cash_rate)
-            before, growth = books.before, books.factors
+            books = run_returns(market, orders, targets, terms)
+            growth = books.factors
             growth[:, view(orders.filled)] *= np.subtract(1, books.costs, out=books.costs)
     ruined = ~(growth.min(axis=1) > 0)
-    if ruined.any():
-        orders, before = orders._replace(targets=orders.targets[~ruined]), before[~ruined]
-        growth[ruined] = np.nan
-    refuse_unpriced(market, orders, before)
+    growth[ruined] = np.where(np.logical_and.accumulate(growth[ruined] > 0, axis=1), growth[ruined], np.nan)
     return growth
 
 
-def _figures(growth: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
+def _figures(growth: Array, riskless: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
     """Total return and Sharpe ratio of many books (K, T), as `tsseq.trading.statistics` defines them for one."""
+    total = np.prod(growth, axis=1) - 1
+    growth[np.isnan(total)] = np.nan
     if all_statistics:
-        rows = [statistics_of(pd.Series(row - 1), periods_per_year=periods_per_year) for row in growth]
+        rows = [statistics_of(row - 1, risk_free=riskless, periods_per_year=periods_per_year) for row in growth]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    total, returns = np.prod(growth, axis=1) - 1, growth - 1
+    returns = growth - (1 + riskless) if riskless.any() else growth - 1
     mean = returns.mean(axis=1)
     returns -= mean[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.sqrt(np.einsum("kt,kt->k", returns, returns) / np.float64(growth.shape[1] - 1))
-        constant = np.flatnonzero(deviation < 1e-12)  # perhaps equal but for rounding
-        deviation[constant] *= np.ptp(growth[constant], axis=1) > 0
-        return {"total_return": total, "sharpe": mean / deviation * np.sqrt(periods_per_year)}
+        ratios = mean / deviation * np.sqrt(periods_per_year)
+    for row in np.flatnonzero(deviation < 1e-12):  # perhaps equal but for rounding
+        ratios[row] = sharpe(growth[row] - 1, risk_free=riskless, periods_per_year=periods_per_year)
+    return {"total_return": total, "sharpe": ratios}

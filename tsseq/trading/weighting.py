@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from inspect import Parameter, signature
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from tsseq.trading.price_table import PriceTable, listed
 from tsseq.trading.statistics.returns import bars_per_year
 from tsseq.typing import Array
 
-RuleFunction: TypeAlias = Callable[[pd.DataFrame], pd.DataFrame]
+RowRule: TypeAlias = Callable[["pd.Series[float]", pd.DataFrame], "pd.Series[float]"]
+RuleFunction: TypeAlias = Callable[[pd.DataFrame], pd.DataFrame] | RowRule
 
 # exp(log(price)) differs from the price by rounding; a forecast of "no change" must not become a position.
 _ROUNDING = 1e-12
@@ -30,8 +32,10 @@ class WeightingRule:
     Parameters
     ----------
     rule : str or callable, default "sign"
-        "sign", "threshold", "rank", "top_k", "top_k_dropout", "volatility", or a function that takes the expected
-        returns (DataFrame, dates x assets) and returns weights of the same shape.
+        "sign", "threshold", "rank", "top_k", "top_k_dropout", "volatility"; or a function of the expected returns
+        (DataFrame, dates x assets) that returns weights of the same shape; or a function of two arguments that is
+        called for each date, with the expected returns of the assets forecast at it (Series) and a copy of their closes
+        up to this date, the last row (DataFrame, bars x assets), and returns a Series of weights.
     threshold : float, default 0
         Smallest expected return, in absolute value, that "threshold" takes a position for.
     allow_short : bool, optional
@@ -44,7 +48,11 @@ class WeightingRule:
     target_volatility : float, optional
         Yearly deviation that "volatility" sizes every position for (0.1 is 10 %).
     volatility_window : int, default 60
-        Bars of which an asset's own volatility is the deviation.
+        Returns up to the date whose deviation a volatility is. Across missing prices, the move counts on the bar that
+        ends the gap. An asset without so many returns gets no position.
+    book_volatility : float, optional
+        Yearly deviation that all weights of a date are scaled for: that of the returns which they would have had over
+        the last ``volatility_window`` bars. Limits come after it.
     max_weight : float, optional
         Largest absolute weight of an asset.
     max_gross : float, optional
@@ -72,6 +80,7 @@ class WeightingRule:
     n_drop: int | None = None
     target_volatility: float | None = None
     volatility_window: int = 60
+    book_volatility: float | None = None
     max_weight: float | None = None
     max_gross: float | None = None
     no_trade_band: float = 0.0
@@ -90,10 +99,15 @@ class WeightingRule:
                 raise ConfigError(f"{name} is {value} with rule {self.rule!r}, which takes {wanted}.")
         if self.rule == "top_k_dropout" and (self.allow_short or (self.n_drop or 0) > (self.k or 0)):
             raise ConfigError("rule='top_k_dropout' is never short and drops at most k assets a day.")
-        positive = all(limit is None or limit > 0 for limit in (self.max_weight, self.max_gross))
+        if callable(self.rule) and (count := _count_arguments(self.rule)) > 2:
+            raise ConfigError(
+                f"the rule takes {count} arguments; functions of (expected) or (expected, past) are called."
+            )
+        limits = self.max_weight, self.max_gross, self.book_volatility
+        positive = all(limit is None or limit > 0 for limit in limits)
         if not (positive and self.no_trade_band >= 0 and self.volatility_window >= 2):
-            limits = "max_weight and max_gross above 0, no_trade_band of at least 0"
-            raise ConfigError(f"pass {limits} and volatility_window of at least 2.")
+            wanted = "max_weight, max_gross and book_volatility above 0, no_trade_band of at least 0"
+            raise ConfigError(f"pass {wanted} and volatility_window of at least 2.")
 
     def weights(self, expected: pd.DataFrame, table: PriceTable, values: Array | None = None) -> Array:
         """Apply the rule, then the limits.
@@ -103,7 +117,7 @@ class WeightingRule:
         expected : DataFrame of shape (D, N)
             Expected returns, dates x assets, NaN where an asset was not forecast.
         table : PriceTable
-            Prices, of which "volatility" reads the closes.
+            Prices, of which volatilities and functions of two arguments read the closes, none after the date.
         values : ndarray of shape (D, N), optional
             Those of ``expected``, for callers that ask often.
 
@@ -114,7 +128,8 @@ class WeightingRule:
         """
         values = expected.to_numpy(dtype=float) if values is None else values
         if callable(self.rule):
-            weights = _called(self.rule, expected)
+            by_row = _count_arguments(self.rule) == 2
+            weights = _called_by_row(self.rule, expected, table) if by_row else _called(self.rule, expected)
         elif self.rule in ("sign", "threshold"):
             weights = _signs(values, max(self.threshold, _ROUNDING))
         elif self.rule == "rank":
@@ -130,6 +145,8 @@ class WeightingRule:
             weights = np.maximum(weights, 0.0) * (2 if self.rule == "rank" else 1)
         if self.rule not in ("sign", "threshold"):
             weights = np.where(np.isnan(weights), 0.0, weights)
+        if self.book_volatility is not None:
+            weights = _scaled(weights, expected, table, self.volatility_window, self.book_volatility)
         return self._limited(weights)
 
     def _limited(self, weights: Array) -> Array:
@@ -203,20 +220,67 @@ def _dropout(expected: Array, k: int, n_drop: int) -> Array:
     return weights
 
 
+def _returns(assets: pd.Index, table: PriceTable) -> pd.DataFrame:
+    """Returns (T, N) of the assets on every bar; 0 in a gap of prices, NaN before the second price."""
+    closes = pd.DataFrame(table.closes, table.dates, table.assets)[assets]
+    return closes.ffill().pct_change(fill_method=None)
+
+
 def _volatility(expected: pd.DataFrame, table: PriceTable, window: int) -> Array:
     """Annual deviation of the last ``window`` returns at each date (D, N); infinite while there are fewer."""
-    closes = pd.DataFrame(table.closes, table.dates, table.assets)[expected.columns]
-    per_year = np.sqrt(bars_per_year(table.dates))
-    deviation = closes.pct_change(fill_method=None).rolling(window).std() * per_year
+    deviation = _returns(expected.columns, table).rolling(window).std() * np.sqrt(bars_per_year(table.dates))
     at_cutoff = deviation.reindex(expected.index).to_numpy()
     return np.where(at_cutoff > 0, at_cutoff, np.inf)
 
 
+def _scaled(weights: Array, expected: pd.DataFrame, table: PriceTable, window: int, target: float) -> Array:
+    """Weights (D, N) whose annual deviation over the last ``window`` returns at each date is the target."""
+    returns, scaled = _returns(expected.columns, table).to_numpy(), np.zeros_like(weights)
+    per_year = np.sqrt(bars_per_year(table.dates))
+    for row, end in enumerate(table.dates.searchsorted(expected.index, side="right")):
+        recent = returns[max(end - window, 0) : end]  # (window, N)
+        whole = ~np.isnan(recent).any(axis=0)
+        held = np.where(whole, weights[row], 0.0)
+        deviation = (recent[:, whole] @ held[whole]).std(ddof=1) * per_year if len(recent) == window else 0.0
+        if deviation > _ROUNDING:
+            scaled[row] = held * (target / deviation)
+    return scaled
+
+
+def _count_arguments(rule: Callable[..., Any]) -> int:
+    """Count the arguments that a function must be given by position; 1 if it does not say."""
+    try:
+        parameters = signature(rule).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    kinds = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
+    return sum(parameter.kind in kinds and parameter.default is Parameter.empty for parameter in parameters)
+
+
 def _called(rule: RuleFunction, expected: pd.DataFrame) -> Array:
-    weights = rule(expected.copy())
+    weights = cast("Callable[[pd.DataFrame], pd.DataFrame]", rule)(expected.copy())
     if not isinstance(weights, pd.DataFrame) or weights.shape != expected.shape:
         raise DataError(
             f"the rule returned {type(weights).__name__} {getattr(weights, 'shape', '')}; a DataFrame of weights for "
             f"the {expected.shape} dates x assets of the expected returns was needed."
         )
     return np.asarray(weights.reindex_like(expected).to_numpy(dtype=float, copy=True))
+
+
+def _called_by_row(rule: RuleFunction, expected: pd.DataFrame, table: PriceTable) -> Array:
+    """Weights that a function makes of each date, for which it gets a copy of what was known then and nothing else."""
+    weights = np.zeros(expected.shape)
+    bars = table.dates.searchsorted(expected.index, side="right")
+    for row, (end, (cutoff, returns)) in enumerate(zip(bars, expected.iterrows())):
+        known = returns.notna().to_numpy()
+        ids = expected.columns[known]
+        if not len(ids):
+            continue
+        past = table.closes[:end, table.assets.get_indexer(ids)]
+        answer = cast(RowRule, rule)(returns[known], pd.DataFrame(past, table.dates[:end], ids))
+        if not isinstance(answer, pd.Series) or not answer.index.isin(ids).all() or answer.index.has_duplicates:
+            what = f"a Series of {listed(answer.index)}" if isinstance(answer, pd.Series) else type(answer).__name__
+            needed = f"a Series of weights of {listed(ids)} was needed"
+            raise DataError(f"the rule returned {what} on {listed([cutoff])}; {needed}.")
+        weights[row, known] = answer.reindex(ids).to_numpy(dtype=float)
+    return weights

@@ -66,7 +66,8 @@ def expected_best_sharpe(trials: Trials | Sequence[float]) -> float:
     Returns
     -------
     float
-        An annual Sharpe ratio; 0 for one trial alone, which is not a selection.
+        An annual Sharpe ratio; 0 for one trial alone, which is not a selection. NaN where several trials were made and
+        the Sharpe ratio of none is known.
 
     Raises
     ------
@@ -90,7 +91,8 @@ def expected_best_sharpe(trials: Trials | Sequence[float]) -> float:
 def deflated_sharpe(returns: ArrayLike, trials: Trials | Sequence[float], *, periods_per_year: int = 252) -> float:
     """Probability that a Sharpe ratio is more than the luck of the best of many trials.
 
-    Bailey and Lopez de Prado (2014): `probabilistic_sharpe` against `expected_best_sharpe`.
+    Bailey and Lopez de Prado (2014): `probabilistic_sharpe` against `expected_best_sharpe`. Luck is measured around 0,
+    so that a rising market passes for skill; ``book.compare`` deflates the returns beyond a benchmark.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def deflated_sharpe(returns: ArrayLike, trials: Trials | Sequence[float], *, per
     Returns
     -------
     float
-        A probability in 0..1; below 0.95 the figure may well be luck.
+        A probability in 0..1; below 0.95 the figure may well be luck. NaN where `expected_best_sharpe` is.
 
     Raises
     ------

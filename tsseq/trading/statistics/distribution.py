@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
-from tsseq.errors import ConfigError
+from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Array
 
 
@@ -157,6 +160,28 @@ def present(returns: ArrayLike) -> Array:
     """Return the values (n,) that are not NaN."""
     r: Array = np.asarray(returns, dtype=float)
     return r[~np.isnan(r)]
+
+
+def common(*series: ArrayLike) -> tuple[Array, ...]:
+    """Return the values of each series where all have one: Series matched by index, arrays by position."""
+    labelled = [values for values in series if isinstance(values, pd.Series)]
+    if len(labelled) > 1:
+        index = reduce(pd.Index.intersection, [values.index for values in labelled])
+        series = tuple(values.loc[index] if isinstance(values, pd.Series) else values for values in series)
+    arrays = [np.asarray(values, dtype=float) for values in series]
+    lengths = {array.shape for array in arrays if array.ndim}
+    if len(lengths) > 1 or max(array.ndim for array in arrays) > 1:
+        raise DataError(f"series of one length were needed, not of {', '.join(map(str, sorted(lengths)))}.")
+    known = ~np.isnan(np.broadcast_arrays(*arrays)).any(axis=0)
+    return tuple(np.broadcast_to(array, known.shape)[known] for array in arrays)
+
+
+def beyond(returns: ArrayLike, rate: ArrayLike) -> Array:
+    """Return the values (n,) of returns less a rate per period; what differs from the rate by rounding is 0."""
+    values, rates = common(returns, rate)
+    excess = values - rates
+    excess[(np.abs(excess) < 1e-13) & (rates != 0)] = 0.0
+    return excess
 
 
 def ratio(numerator: float, denominator: float) -> float:

@@ -1,4 +1,4 @@
-"""Information coefficients: correlations of forecasts and realised returns across assets."""
+"""Information coefficients: correlations of expected and realised returns across assets."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 
 from tsseq.errors import DataError
+from tsseq.resampling.long_run import mean_and_error
 from tsseq.typing import Array
 
 
-def information_coefficients(
-    forecasts: pd.DataFrame, realised: pd.DataFrame, *, rank: bool = False
-) -> pd.Series[float]:
-    """Correlation of forecasts and realised returns across assets, per date: the IC, or with ``rank`` the RankIC.
+def information_coefficients(expected: pd.DataFrame, realised: pd.DataFrame, *, rank: bool = False) -> pd.Series[float]:
+    """Correlation of expected and realised returns across assets, per date: the IC, or with ``rank`` the RankIC.
+
+    The IC is that of Qlib (https://github.com/microsoft/qlib, ``calc_ic``), the RankIC also that of alphalens
+    (https://github.com/stefan-jansen/alphalens-reloaded).
 
     Parameters
     ----------
-    forecasts : DataFrame of shape (n_dates, n_assets)
+    expected : DataFrame of shape (n_dates, n_assets)
         Expected returns, as `expected_returns` gives them; NaN where there is no forecast.
     realised : DataFrame of shape (n_dates, n_assets)
         Returns that followed, as `realised_returns` gives them. Dates and assets that one of the two lacks are left
@@ -36,40 +38,45 @@ def information_coefficients(
 
     Examples
     --------
-    >>> forecasts = pd.DataFrame([[0.01, 0.02, 0.03]], columns=list("ABC"))
-    >>> information_coefficients(forecasts, forecasts**3).round(4).tolist()
+    >>> expected = pd.DataFrame([[0.01, 0.02, 0.03]], columns=list("ABC"))
+    >>> information_coefficients(expected, expected**3).round(4).tolist()
     [0.9663]
-    >>> information_coefficients(forecasts, forecasts**3, rank=True).round(4).tolist()
+    >>> information_coefficients(expected, expected**3, rank=True).round(4).tolist()
     [1.0]
     """
-    forecasts, realised = forecasts.align(realised, join="inner")
-    if forecasts.empty:
-        raise DataError("the forecasts and the realised returns have no date and asset in common.")
-    complete = forecasts.notna() & realised.notna()
-    forecasts, realised = forecasts.where(complete), realised.where(complete)
+    expected, realised = expected.align(realised, join="inner")
+    if expected.empty:
+        raise DataError("the expected and the realised returns have no date and asset in common.")
+    x, y = expected.to_numpy(dtype=float), realised.to_numpy(dtype=float)
+    missing = np.isnan(x) | np.isnan(y)
+    x, y = (np.where(missing, np.nan, values) for values in (x, y))
     if rank:
-        forecasts, realised = forecasts.rank(axis=1), realised.rank(axis=1)
-    x, y = _centred(forecasts.to_numpy(dtype=float)), _centred(realised.to_numpy(dtype=float))
+        x, y = (pd.DataFrame(values).rank(axis=1).to_numpy() for values in (x, y))
+    x, y = _centred(x), _centred(y)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    return pd.Series(values, forecasts.index, name="rank_ic" if rank else "ic")
+    return pd.Series(values, expected.index, name="rank_ic" if rank else "ic")
 
 
-def information_coefficient(forecasts: pd.DataFrame, realised: pd.DataFrame) -> pd.Series[float]:
-    """Summarise the information coefficients of all dates, as Qlib does.
+def information_coefficient(expected: pd.DataFrame, realised: pd.DataFrame, *, overlap: int = 1) -> pd.Series[float]:
+    """Summarise the information coefficients of all dates, as Qlib does, with t-values.
 
     Parameters
     ----------
-    forecasts : DataFrame of shape (n_dates, n_assets)
+    expected : DataFrame of shape (n_dates, n_assets)
         Expected returns, as `expected_returns` gives them; NaN where there is no forecast.
     realised : DataFrame of shape (n_dates, n_assets)
         Returns that followed, as `realised_returns` gives them.
+    overlap : int, default 1
+        Neighbouring dates whose realised returns share bars: the horizon over the bars between dates, rounded up.
 
     Returns
     -------
     Series
         ``ic`` and ``rank_ic``: means over the dates (0.03 to 0.05 is good for daily returns; far above 0.1 suggests a
-        leak). ``icir`` and ``rank_icir``: these over their standard deviations with ``ddof=1``, not annualised.
+        leak). ``icir`` and ``rank_icir``: these over their standard deviations with ``ddof=1``, not annualised and, as
+        everywhere, not corrected for overlap. ``ic_t`` and ``rank_ic_t``: t-values of the means that are corrected for
+        it (`tsseq.resampling.mean_and_error`), NaN for no more dates than overlap. ``n_dates``: dates with an IC.
 
     Raises
     ------
@@ -78,18 +85,69 @@ def information_coefficient(forecasts: pd.DataFrame, realised: pd.DataFrame) -> 
 
     Examples
     --------
-    >>> forecasts = pd.DataFrame([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
-    >>> realised = pd.DataFrame([[1.0, 2.0, 3.0], [2.0, 1.0, 3.0]])
-    >>> information_coefficient(forecasts, realised).round(4).to_dict()
-    {'ic': 0.75, 'icir': 2.1213, 'rank_ic': 0.75, 'rank_icir': 2.1213}
+    >>> expected = pd.DataFrame([[1.0, 2.0, 3.0]] * 3)
+    >>> realised = pd.DataFrame([[1.0, 2.0, 3.0], [2.0, 1.0, 3.0], [1.0, 3.0, 2.0]])
+    >>> information_coefficient(expected, realised).round(2).to_dict()  # doctest: +NORMALIZE_WHITESPACE
+    {'ic': 0.67, 'icir': 2.31, 'ic_t': 4.0,
+     'rank_ic': 0.67, 'rank_icir': 2.31, 'rank_ic_t': 4.0, 'n_dates': 3.0}
     """
-    values = {}
+    values, n_dates = {}, 0
     for rank in (False, True):
-        daily = information_coefficients(forecasts, realised, rank=rank)
+        daily = information_coefficients(expected, realised, rank=rank)
         mean, deviation = float(daily.mean()), float(daily.std())
         values[str(daily.name)] = mean
         values[f"{daily.name}ir"] = mean / deviation if deviation > 0 else np.nan
-    return pd.Series(values)
+        values[f"{daily.name}_t"] = mean_t(daily, overlap)
+        n_dates = int(daily.count())
+    return pd.Series(values | {"n_dates": n_dates}, dtype=float)
+
+
+def ic_decay(expected: pd.DataFrame, realised: pd.DataFrame, n_lags: int = 5, *, overlap: int = 1) -> pd.DataFrame:
+    """Information coefficients of signals that are used some dates late.
+
+    Lag k is the `information_coefficient` of the returns expected at a date with those realised from k dates later on.
+    While horizons overlap, neighbouring lags share bars, and the decay looks slower than it is.
+
+    Parameters
+    ----------
+    expected : DataFrame of shape (n_dates, n_assets)
+        Expected returns, as `expected_returns` gives them; NaN where there is no forecast.
+    realised : DataFrame of shape (n_dates, n_assets)
+        Returns that followed, as `realised_returns` gives them, on the same dates.
+    n_lags : int, default 5
+        Largest lag; no larger than there are dates.
+    overlap : int, default 1
+        Neighbouring dates whose realised returns share bars.
+
+    Returns
+    -------
+    DataFrame
+        Index ``lag`` from 0, the signal used at once; the columns of `information_coefficient`.
+
+    Raises
+    ------
+    DataError
+        The two have no date and asset in common.
+
+    Examples
+    --------
+    >>> noise = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 20)))
+    >>> ic_decay(noise, noise.shift(2), n_lags=3)["ic"].round(1).abs().tolist()
+    [0.0, 0.0, 1.0, 0.0]
+    """
+    lags = range(min(n_lags, len(realised) - 1) + 1)
+    rows = {lag: information_coefficient(expected, realised.shift(-lag), overlap=overlap) for lag in lags}
+    return pd.DataFrame(rows).T.rename_axis("lag")
+
+
+def mean_t(values: pd.Series[float], overlap: int) -> float:
+    """T-value of the mean of a series with gaps whose neighbours overlap; NaN for no more values than overlap."""
+    known = values.notna().to_numpy()
+    if known.sum() <= overlap:
+        return np.nan
+    mean, error = mean_and_error(values.fillna(0.0).to_numpy(dtype=float), known, overlap)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(mean / error)
 
 
 def _centred(values: Array) -> Array:

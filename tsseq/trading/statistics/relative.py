@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from tsseq.errors import DataError
-from tsseq.typing import Array
+from tsseq.trading.statistics.distribution import common
+from tsseq.trading.statistics.returns import annual_volatility
 
 
-def beta(returns: ArrayLike, benchmark: ArrayLike, *, risk_free: float = 0.0) -> float:
+def beta(returns: ArrayLike, benchmark: ArrayLike, *, risk_free: ArrayLike = 0.0) -> float:
     """Slope of the returns on those of the benchmark (Sharpe 1964): ``cov(r, b) / var(b)``.
 
     Parameters
@@ -24,8 +24,9 @@ def beta(returns: ArrayLike, benchmark: ArrayLike, *, risk_free: float = 0.0) ->
         Simple return of each period.
     benchmark : array-like of shape (n,)
         Returns of the benchmark in the same periods.
-    risk_free : float, default 0
-        Return of a riskless investment per period. It cancels, and is there so that `alpha` takes the same parameters.
+    risk_free : float or array-like of shape (n,), default 0
+        Return of a riskless investment per period. As in empyrical it does not enter the slope, and only periods in
+        which it is known count; it is there so that `alpha` takes the same parameters.
 
     Returns
     -------
@@ -42,14 +43,16 @@ def beta(returns: ArrayLike, benchmark: ArrayLike, *, risk_free: float = 0.0) ->
     >>> round(beta([0.02, -0.02, 0.01], [0.01, -0.01, 0.005]), 4)
     2.0
     """
-    ours, theirs = _common(returns, benchmark)
+    ours, theirs, _ = common(returns, benchmark, risk_free)
     if len(ours) < 2 or np.ptp(theirs) == 0:
         return np.nan
-    centred = theirs - risk_free - (theirs - risk_free).mean()
+    centred = theirs - theirs.mean()
     return float(centred @ (ours - ours.mean()) / (centred @ centred))
 
 
-def alpha(returns: ArrayLike, benchmark: ArrayLike, *, risk_free: float = 0.0, periods_per_year: int = 252) -> float:
+def alpha(
+    returns: ArrayLike, benchmark: ArrayLike, *, risk_free: ArrayLike = 0.0, periods_per_year: int = 252
+) -> float:
     """Annual return that `beta` does not explain (Jensen 1968), compounded as empyrical does.
 
     ``(1 + mean(r - risk_free - beta * (b - risk_free))) ** periods_per_year - 1``.
@@ -60,7 +63,7 @@ def alpha(returns: ArrayLike, benchmark: ArrayLike, *, risk_free: float = 0.0, p
         Simple return of each period.
     benchmark : array-like of shape (n,)
         Returns of the benchmark in the same periods.
-    risk_free : float, default 0
+    risk_free : float or array-like of shape (n,), default 0
         Return of a riskless investment per period.
     periods_per_year : int, default 252
         Periods in a year.
@@ -80,11 +83,11 @@ def alpha(returns: ArrayLike, benchmark: ArrayLike, *, risk_free: float = 0.0, p
     >>> round(alpha([0.03, -0.01, 0.02], [0.02, -0.02, 0.01], periods_per_year=1), 4)
     0.01
     """
-    ours, theirs = _common(returns, benchmark)
-    slope = beta(ours, theirs, risk_free=risk_free)
+    ours, theirs, riskless = common(returns, benchmark, risk_free)
+    slope = beta(ours, theirs)
     if np.isnan(slope):
         return np.nan
-    return float((1 + np.mean(ours - risk_free - slope * (theirs - risk_free))) ** periods_per_year - 1)
+    return float((1 + np.mean(ours - riskless - slope * (theirs - riskless))) ** periods_per_year - 1)
 
 
 def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods_per_year: int = 1) -> float:
@@ -115,11 +118,42 @@ def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods_per_y
     >>> round(information_ratio([0.02, 0.01, 0.03], [0.01, 0.01, 0.01]), 4)
     1.0
     """
-    ours, theirs = _common(returns, benchmark)
+    ours, theirs = common(returns, benchmark)
     active = ours - theirs
     if len(active) < 2 or np.ptp(active) == 0:
         return np.nan
     return float(active.mean() / active.std(ddof=1) * np.sqrt(periods_per_year))
+
+
+def tracking_error(returns: ArrayLike, benchmark: ArrayLike, *, periods_per_year: int = 252) -> float:
+    """Annual deviation of the returns beyond the benchmark: ``std(r - b, ddof=1) * sqrt(periods_per_year)``.
+
+    Parameters
+    ----------
+    returns : array-like of shape (n,)
+        Simple return of each period.
+    benchmark : array-like of shape (n,)
+        Returns of the benchmark in the same periods.
+    periods_per_year : int, default 252
+        Periods in a year.
+
+    Returns
+    -------
+    float
+        A yearly deviation (0.05 is 5 %); NaN for fewer than two common returns.
+
+    Raises
+    ------
+    DataError
+        Two arrays differ in length.
+
+    Examples
+    --------
+    >>> round(tracking_error([0.02, 0.01, 0.03], [0.01, 0.01, 0.01], periods_per_year=4), 4)
+    0.02
+    """
+    ours, theirs = common(returns, benchmark)
+    return annual_volatility(ours - theirs, periods_per_year=periods_per_year)
 
 
 def turnover(traded: ArrayLike, *, periods_per_year: int = 252) -> float:
@@ -166,14 +200,3 @@ def exposure(weights: pd.DataFrame) -> float:
     """
     gross = np.abs(weights.to_numpy(dtype=float)).sum(axis=1)  # (n,)
     return float(gross.mean()) if len(gross) else np.nan
-
-
-def _common(returns: ArrayLike, benchmark: ArrayLike) -> tuple[Array, Array]:
-    """Both series where both have a value."""
-    if isinstance(returns, pd.Series) and isinstance(benchmark, pd.Series):
-        returns, benchmark = returns.align(benchmark, join="inner")
-    ours, theirs = np.asarray(returns, dtype=float), np.asarray(benchmark, dtype=float)
-    if ours.shape != theirs.shape or ours.ndim != 1:
-        raise DataError(f"two series of one length were needed, not {ours.shape} and {theirs.shape}.")
-    finite = ~(np.isnan(ours) | np.isnan(theirs))
-    return ours[finite], theirs[finite]

@@ -7,14 +7,20 @@ deviations have ``ddof=1``, losses are negative numbers, and a statistic that is
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from tsseq.trading.statistics.distribution import conditional_value_at_risk, present, ratio, tail_ratio, value_at_risk
+from tsseq.trading.statistics.distribution import (
+    beyond,
+    conditional_value_at_risk,
+    present,
+    ratio,
+    tail_ratio,
+    value_at_risk,
+)
 from tsseq.trading.statistics.drawdowns import max_drawdown
 from tsseq.typing import Array
 
@@ -44,6 +50,30 @@ def bars_per_year(times: pd.DatetimeIndex) -> int:
     if gap < 1:
         return round(days * len(times) / len(times.normalize().unique()))
     return days if gap < 4 else round(365.25 / gap)
+
+
+def cash_returns(times: pd.DatetimeIndex, rate: float) -> Array:
+    """Interest that a book pays on cash: ``rate * days / 365`` for the calendar days since the bar before.
+
+    Parameters
+    ----------
+    times : DatetimeIndex
+        Times of the bars, the oldest first.
+    rate : float
+        Interest per year, simple within a bar; 0.02 is 2 %.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Return of each bar; 0 on the first.
+
+    Examples
+    --------
+    >>> cash_returns(pd.DatetimeIndex(["2024-01-05", "2024-01-08"]), 0.0365).round(6).tolist()
+    [0.0, 0.0003]
+    """
+    seconds = times.as_unit("s").asi8
+    return np.asarray(rate * (np.diff(seconds, prepend=seconds[:1]) / 86_400 / 365))
 
 
 def total_return(returns: ArrayLike) -> float:
@@ -116,35 +146,41 @@ def annual_volatility(returns: ArrayLike, *, periods_per_year: int = 252) -> flo
     return _deviation(present(returns)) * float(np.sqrt(periods_per_year))
 
 
-def sharpe(returns: ArrayLike, *, risk_free: float = 0.0, periods_per_year: int = 252) -> float:
+def sharpe(returns: ArrayLike, *, risk_free: ArrayLike = 0.0, periods_per_year: int = 252) -> float:
     """Sharpe ratio (Sharpe 1994): ``mean(r - risk_free) / std(r - risk_free, ddof=1) * sqrt(periods_per_year)``.
 
     Parameters
     ----------
     returns : array-like of shape (n,)
         Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
-    risk_free : float, default 0
-        Return of a riskless investment per period.
+    risk_free : float or array-like of shape (n,), default 0
+        Return of a riskless investment per period; two Series are matched by their index.
     periods_per_year : int, default 252
         Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
 
     Returns
     -------
     float
-        Annual ratio; NaN for fewer than two returns and for constant ones of 0, infinite for other constants.
+        Annual ratio; NaN for fewer than two returns and for those that always equal ``risk_free``, infinite for other
+        constants.
+
+    Raises
+    ------
+    DataError
+        ``risk_free`` is an array of another length.
 
     Examples
     --------
     >>> round(sharpe([0.01, 0.03], periods_per_year=1), 4)
     1.4142
     """
-    excess = present(returns) - risk_free
+    excess = beyond(returns, risk_free)
     if len(excess) < 2:
         return np.nan
     return ratio(excess.mean(), _deviation(excess)) * float(np.sqrt(periods_per_year))
 
 
-def sortino(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year: int = 252) -> float:
+def sortino(returns: ArrayLike, *, required_return: ArrayLike = 0.0, periods_per_year: int = 252) -> float:
     """Sortino ratio: ``mean(r - required) * A / (sqrt(mean(min(r - required, 0) ** 2)) * sqrt(A))``.
 
     ``A`` is ``periods_per_year``, and both means run over all returns (Sortino and Price 1994).
@@ -153,22 +189,27 @@ def sortino(returns: ArrayLike, *, required_return: float = 0.0, periods_per_yea
     ----------
     returns : array-like of shape (n,)
         Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
-    required_return : float, default 0
-        Return per period below which a return counts as a loss.
+    required_return : float or array-like of shape (n,), default 0
+        Return per period below which a return counts as a loss; two Series are matched by their index.
     periods_per_year : int, default 252
         Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
 
     Returns
     -------
     float
-        Annual ratio; NaN for fewer than two returns or where all are 0, infinite without a loss.
+        Annual ratio; NaN for fewer than two returns or where all equal ``required_return``, infinite without a loss.
+
+    Raises
+    ------
+    DataError
+        ``required_return`` is an array of another length.
 
     Examples
     --------
     >>> round(sortino([0.03, -0.01], periods_per_year=1), 4)
     1.4142
     """
-    excess = present(returns) - required_return
+    excess = beyond(returns, required_return)
     if len(excess) < 2:
         return np.nan
     downside = np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))
@@ -232,17 +273,20 @@ def omega(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year:
 
 _GROWTH = (total_return, cagr, annual_volatility, sharpe, sortino, max_drawdown, calmar, omega)
 _TAILS = (value_at_risk, conditional_value_at_risk, tail_ratio)
+_NOT_ANNUAL = (total_return, max_drawdown, *_TAILS)
 STATISTICS: dict[str, Callable[..., float]] = {function.__name__: function for function in (*_GROWTH, *_TAILS)}
 """The statistics by name: keys of ``book.stats()``, in its order."""
 
 
-def statistics_of(returns: ArrayLike, *, periods_per_year: int = 252) -> dict[str, float]:
+def statistics_of(returns: ArrayLike, *, risk_free: ArrayLike = 0.0, periods_per_year: int = 252) -> dict[str, float]:
     """All of `STATISTICS` of a return series.
 
     Parameters
     ----------
     returns : array-like of shape (n,)
         Simple return of each period (0.01 is one per cent), the oldest first. NaN is skipped.
+    risk_free : float or array-like of shape (n,), default 0
+        Return of a riskless investment per period: of the Sharpe ratio, and what the Sortino ratio requires.
     periods_per_year : int, default 252
         Periods in a year: 252 trading days, 52 weeks, 12 months; see `bars_per_year`.
 
@@ -251,15 +295,20 @@ def statistics_of(returns: ArrayLike, *, periods_per_year: int = 252) -> dict[st
     dict of str to float
         Value of every statistic by its name.
 
+    Raises
+    ------
+    DataError
+        ``risk_free`` is an array of another length.
+
     Examples
     --------
     >>> list(statistics_of([0.01, -0.01]))[:2]
     ['total_return', 'cagr']
     """
+    riskless = {"sharpe": {"risk_free": risk_free}, "sortino": {"required_return": risk_free}}
+    per_year = {"periods_per_year": periods_per_year}
     return {
-        name: function(returns, periods_per_year=periods_per_year)
-        if "periods_per_year" in inspect.signature(function).parameters
-        else function(returns)
+        name: function(returns, **riskless.get(name, {}), **({} if function in _NOT_ANNUAL else per_year))
         for name, function in STATISTICS.items()
     }
 

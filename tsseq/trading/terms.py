@@ -1,0 +1,71 @@
+"""Terms of a simulation: costs, interest, leverage and the unit of money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tsseq.errors import ConfigError
+from tsseq.trading.costs import Costs
+
+Engine = Literal["returns", "shares"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What both engines need to know besides prices and weights.
+
+    Parameters
+    ----------
+    costs : Costs
+        Fees, slippage and borrowing.
+    cash_rate : float, default 0
+        Yearly interest on cash.
+    leverage : float, default 1
+        Multiple of the weights.
+    engine : {"returns", "shares"}, default "returns"
+        Which engine keeps the book.
+    capital : float, optional
+        Money at the start, in the currency of the prices. Default: 1, so that amounts are fractions of it.
+    lot_size : float, optional
+        Shares in the smallest order, 1 for whole shares. Default: shares can be divided.
+
+    Raises
+    ------
+    ConfigError
+        No engine can run these.
+
+    Examples
+    --------
+    >>> Terms(Costs(bps=5), engine="shares", capital=10_000.0, lot_size=1).money
+    10000.0
+    """
+
+    costs: Costs
+    cash_rate: float = 0.0
+    leverage: float = 1.0
+    engine: Engine = "returns"
+    capital: float | None = None
+    lot_size: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("returns", "shares"):
+            raise ConfigError(f"engine is {self.engine!r}; it must be 'returns' or 'shares'.")
+        if not (np.isfinite(self.cash_rate) and np.isfinite(self.leverage) and self.leverage > 0):
+            found = f"cash_rate={self.cash_rate} and leverage={self.leverage}"
+            raise ConfigError(f"{found}: pass a yearly rate and a multiple above 0.")
+        for name in ("capital", "lot_size"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise ConfigError(f"{name} is {value}; it must be a number above 0.")
+        shares = {"lot_size": self.lot_size, "Costs(per_share=)": self.costs.per_share}
+        named = [name for name, value in shares.items() if value]
+        if named and (self.engine != "shares" or self.capital is None):
+            raise ConfigError(f"{' and '.join(named)} count shares: pass engine='shares' and capital=, such as 10_000.")
+
+    @property
+    def money(self) -> float:
+        """Money at the start."""
+        return 1.0 if self.capital is None else float(self.capital)
