@@ -219,6 +219,40 @@ def test_a_function_that_only_poison_breaks_passes_and_says_so():
     assert "it fails where they are replaced: prepare fails on the raw frame with 'missing' after" in found["meaning"]
 
 
+def test_a_function_that_draws_is_told_from_one_that_looks_ahead():
+    rng = np.random.default_rng(0)
+
+    def noisy(frame):
+        return frame.assign(noise=rng.normal(size=len(frame)))
+
+    found = audit(ridge(past="noise"), PRICES, 2, prepare=noisy).set_index("check").loc["future in prepare"]
+    assert not found["passed"]
+    assert found["meaning"].endswith("it needs a seed")
+
+
+def test_a_long_raw_frame_is_cut_by_its_dates_when_the_function_picks_one_series():
+    tables = {name: PRICES.assign(close=PRICES["close"] * k) for k, name in enumerate("xy", 1)}
+    raw = pd.concat(tables, names=["ticker"]).reset_index()
+
+    def second(frame):
+        return indicators(frame[frame["ticker"] == "y"].set_index("date").drop(columns="ticker"))
+
+    model = ridge(past=["change", "z"])
+    assert audit(model, raw, 2, prepare=second).set_index("check")["passed"]["future in prepare"]
+    found = backtest(model, raw, n_cutoffs=3, prepare=second).forecasts
+    assert_frame_equal(found, backtest(model, second(raw), n_cutoffs=3).forecasts, check_exact=True)
+
+
+def test_timestamps_of_another_kind_are_named():
+    def dated_later(frame):
+        return frame.set_axis(PRICES.index[: len(frame)])
+
+    with pytest.raises(DataError, match="Both need the same kind and time zone"):
+        backtest(ridge(), PRICES.reset_index(drop=True), n_cutoffs=2, prepare=dated_later)
+    with pytest.raises(DataError, match="Both need the same kind and time zone"):
+        backtest(ridge(), PRICES.tz_localize("UTC"), n_cutoffs=2, prepare=dated_later)
+
+
 def test_an_error_on_the_whole_frame_is_the_function_s_own():
     with pytest.raises(KeyError, match="colse"):
         audit(ridge(), PRICES, prepare=lambda frame: frame.assign(x=frame["colse"]))

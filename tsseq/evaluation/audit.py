@@ -72,7 +72,7 @@ def audit(
         Seed of the shuffle, and of models whose own seed is None. Default: 0.
     prepare : callable, optional
         Makes the frame that the model is fitted on of a raw one: scales, smooths, adds features. It may leave out rows,
-        but not move timestamps. Default: the frame is taken as it is.
+        but not move timestamps. It runs four times per cutoff, and a few times more. Default: the frame as it is.
 
     Returns
     -------

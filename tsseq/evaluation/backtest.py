@@ -77,7 +77,7 @@ def backtest(
         Makes the frame of the models of a raw one: adds features, say. It is called on the whole raw frame, whose
         values are what happened, and once per cutoff on a copy that ends there: fits and forecasts know nothing else.
         Known covariates keep their next ``horizon`` rows, in which other columns repeat their last value. It may
-        leave out rows, but not move timestamps. Default: the frame is taken as it is.
+        leave out rows, but not move timestamps. If it is slow, so is the backtest. Default: the frame as it is.
 
     Returns
     -------
@@ -147,7 +147,8 @@ def backtest(
 def _hints(panel: Panel, horizon: int) -> list[str]:
     """Covariates that know more of the next changes than they can, in words."""
     knowing = suspects(foreknown(panel, horizon)) if panel.schema.covariates + panel.schema.static else pd.DataFrame()
-    return [] if knowing.empty else [f"{in_words(knowing)}."]
+    start = "Covariates know the next change beyond the target's own past"
+    return [] if knowing.empty else [f"{start}; correlations: {in_words(knowing)}."]
 
 
 def rolling_forecasts(

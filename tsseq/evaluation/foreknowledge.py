@@ -231,11 +231,16 @@ def in_words(table: pd.DataFrame) -> str:
     -------
     str
         Part of a sentence.
+
+    Examples
+    --------
+    >>> rows = [("rate", "past", -0.31, 1), ("promo", "known", 0.9, 5)]
+    >>> in_words(pd.DataFrame(rows, columns=["covariate", "role", "correlation", "step"]))
+    "'rate' (past) -0.31 over 1 row, 'promo' (known) +0.90 over 5 rows"
     """
-    rows = table[["covariate", "role", "correlation", "step"]].itertuples(index=False)
     spans = {0: "all rows", 1: "1 row"}
-    words = [f"{name!r} ({role}) {r:+.2f} over {spans.get(step, f'{step} rows')}" for name, role, r, step in rows]
-    return f"correlation with the next change beyond the target's own past: {', '.join(words)}"
+    columns = (table[name] for name in ("covariate", "role", "correlation", "step"))
+    return ", ".join(f"{c!r} ({role}) {r:+.2f} over {spans.get(n, f'{n} rows')}" for c, role, r, n in zip(*columns))
 
 
 def _covariates(panel: Panel) -> Iterator[tuple[str, Hashable, int]]:

@@ -69,8 +69,9 @@ def _covariates_know_the_next_change(case: Case) -> Verdict:
         return Verdict(None, np.nan, "there are no covariates that are numbers")
     knowing = suspects(table)
     shown = table.drop_duplicates("covariate")[:3] if knowing.empty else knowing
+    words = "correlation with the next change beyond the target's own past"
     end = "" if knowing.empty else ": look for the future in the data"
-    return Verdict(knowing.empty, float(shown["correlation"].abs().max()), f"{in_words(shown)}{end}")
+    return Verdict(knowing.empty, float(shown["correlation"].abs().max()), f"{words}: {in_words(shown)}{end}")
 
 
 def _too_good_to_be_true(case: Case) -> Verdict:
