@@ -83,6 +83,7 @@ def test_a_cheat_in_the_features_earns_nothing_in_a_backtest(prepare, roles):
         result = backtest({"ridge": ridge(**roles)}, PRICES, n_cutoffs=30, stride=10, prepare=prepare)
     assert result.scores["skill"]["ridge"] < 0.1
     assert result.compare(alternative="less")["p_value"]["ridge"] > 0.01
+    assert any("close is made of rows that come later" in hint for hint in result.suspicions()) == (not roles)
 
 
 @pytest.mark.parametrize("prepare", [with_tomorrow, with_a_centred_average])

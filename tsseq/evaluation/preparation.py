@@ -221,7 +221,7 @@ def _differs(values: Any, others: Any) -> Mask:
 
 def cut_views(
     preparation: Preparation, models: Mapping[str, BaseForecaster], panels: Mapping[str, Panel], cutoffs: pd.Index
-) -> dict[str, dict[Any, Panel]]:
+) -> tuple[dict[str, dict[Any, Panel]], list[str]]:
     """Look for what only the rows after a cutoff have made as it is.
 
     Parameters
@@ -237,9 +237,11 @@ def cut_views(
 
     Returns
     -------
-    dict of str to dict of timestamp to Panel
+    views : dict of str to dict of timestamp to Panel
         What each model reads in the frame that could be made at a cutoff, where that is not the same; nothing at all if
         the function does not look ahead.
+    changed : list of str
+        Columns that are not the same.
 
     Raises
     ------
@@ -258,7 +260,7 @@ def cut_views(
     if changed:
         what = f"what it makes of rows up to a cutoff is another once later ones are cut off ({', '.join(changed)})"
         warnings.warn(f"prepare looks ahead: {what}. Forecasts are made of the frames that are cut.", stacklevel=3)
-    return views
+    return views, list(changed)
 
 
 def revised(

@@ -53,7 +53,7 @@ class BacktestResult:
         Shares of the squared changes that the "past", or it and what is "known", explain in hindsight; index (target,
         step) for the first and the last step. Default: none, and no score is suspicious.
     hints : tuple of str
-        What covariates know of the next changes and should not, in words. Default: nothing.
+        What covariates know of the next changes and should not, and targets made of later rows. Default: nothing.
 
     Examples
     --------
