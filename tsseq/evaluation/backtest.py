@@ -15,7 +15,7 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import NAIVE
 from tsseq.data.timestamps import Refit, fit_numbers, stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.evaluation.foreknowledge import explained_shares
+from tsseq.evaluation.foreknowledge import explained_shares, foreknown, in_words, suspects
 from tsseq.evaluation.preparation import Preparation, Prepare, cut_views, revised
 from tsseq.evaluation.pretrained import seen_until
 from tsseq.evaluation.result import BacktestResult, naive_scales
@@ -77,7 +77,7 @@ def backtest(
         Makes the frame of the models of a raw one: adds features, say. It is called on the whole raw frame, whose
         values are what happened, and once per cutoff on a copy that ends there: fits and forecasts know nothing else.
         Known covariates keep their next ``horizon`` rows, in which other columns repeat their last value. It may
-        leave out rows, but not move timestamps. Default: the frame is taken as it is.
+        leave out rows, but not move timestamps. If it is slow, so is the backtest. Default: the frame as it is.
 
     Returns
     -------
@@ -116,7 +116,8 @@ def backtest(
     cutoffs = _cutoffs(panel, leader.task, cutoffs, n_cutoffs, stride)
     folds = _folds(cutoffs, refit)
     panels = {name: panel if model is leader else model.to_panel(frame) for name, model in models.items()}
-    views = {name: {} for name in models} if preparation is None else cut_views(preparation, models, panels, cutoffs)
+    nothing: tuple[dict[str, dict[Any, Panel]], list[str]] = {name: {} for name in models}, []
+    views, changed = nothing if preparation is None else cut_views(preparation, models, panels, cutoffs)
     seen = next(iter(views.values()))
     sizes = leader.task.context_length, horizon
     forecasts = {
@@ -139,7 +140,19 @@ def backtest(
     apart = int(np.median(np.diff(at))) if len(at) > 1 else 1  # rows between neighbours: how far errors overlap
     table, shares = forecast_table(forecasts), explained_shares(panel, horizon)
     units = scales["absolute"], horizon, apart, scales["squared"]
-    return BacktestResult(table, pd.DataFrame(fits), *units, explained=shares)
+    schemas = {own.schema: own for own in panels.values()}
+    hints = tuple(hint for own in schemas.values() for hint in _hints(own, changed, horizon))
+    return BacktestResult(table, pd.DataFrame(fits), *units, explained=shares, hints=hints)
+
+
+def _hints(panel: Panel, changed: Sequence[str], horizon: int) -> list[str]:
+    """Targets that are made of later rows, and covariates that know more of the next changes than they can."""
+    targets = [str(name) for name in panel.schema.target if str(name) in changed]
+    why = "is made of rows that come later, so what forecasts are compared with is not what happened"
+    hints = [f"{', '.join(targets)} {why}."] if targets else []
+    knowing = suspects(foreknown(panel, horizon)) if panel.schema.covariates + panel.schema.static else pd.DataFrame()
+    start = "Covariates know the next change beyond the target's own past"
+    return hints if knowing.empty else [*hints, f"{start}; correlations: {in_words(knowing)}."]
 
 
 def rolling_forecasts(
@@ -184,7 +197,7 @@ def rolling_forecasts(
     preparation = None if prepare is None else Preparation.of(frame, prepare, [model])
     panel = model.to_panel(frame if preparation is None else preparation.whole())
     stamps = stamps_like(panel.times, cutoffs).sort_values()
-    views = {} if preparation is None else cut_views(preparation, {"": model}, {"": panel}, stamps)[""]
+    views = {} if preparation is None else cut_views(preparation, {"": model}, {"": panel}, stamps)[0][""]
     model = clone(model) if refit or max_train_size is not None else model
     runs = [_run_fold("", model, panel, views, fold, max_train_size, None) for fold in _folds(stamps, refit)]
     return forecast_table({"": _joined(runs, panel.extend(model.task.horizon))}).drop(columns="model")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -13,8 +12,10 @@ from tsseq.data.panel import Panel
 from tsseq.typing import Array, Index
 
 LAGS = (1, 2, 3, 5)
-FEWEST_ROWS, MOST_ROWS = 50, 100_000
+FEWEST_ROWS, MOST_ROWS = 50, 20_000
 MOST_CATEGORIES = 10
+UNEXPLAINED = 0.05  # share of squared changes, at most, of what is like a price
+KNOWS, KNOWS_MORE, DETERMINES, FAR = 0.3, 0.5, 0.8, 4.0  # correlations; standard errors
 
 
 class Changes(NamedTuple):
@@ -61,10 +62,9 @@ class Changes(NamedTuple):
         Returns
         -------
         Changes
-            At most 100,000 of them, evenly spread over the rows; none where there are fewer than 50.
+            At most 20,000 of them, evenly spread over the rows; none where there are fewer than 50.
         """
-        path = _path(panel, target)
-        filled = _filled(panel, path)
+        path, filled = _paths(panel, target)
         lags = _lags(panel, step)
         enough = (panel.position >= max(lags)) & (panel.position + step < panel.lengths[panel.series_of_row])
         origins = np.flatnonzero(enough)
@@ -155,7 +155,8 @@ def explained_shares(panel: Panel, horizon: int) -> pd.DataFrame:
 def foreknown(panel: Panel, horizon: int) -> pd.DataFrame:
     """What every numeric covariate knows of the next changes beyond the target's own past.
 
-    Past covariates are read at the origin, known ones at the row to come; each as it is and as a change.
+    Past covariates are read at the origin, known ones at the row to come; each as it is and as a change. Static ones
+    are held against the change over the whole history, as step 0, if there are three series or more.
 
     Parameters
     ----------
@@ -186,13 +187,60 @@ def foreknown(panel: Panel, horizon: int) -> pd.DataFrame:
             changes = Changes.of(panel, k, step)
             n = panel.times.take(changes.origins).nunique() / step
             for role, name, column in _covariates(panel) if len(changes.origins) else ():
-                values = _filled(panel, _path(panel, column))
+                values = _paths(panel, column)[1]
                 end = changes.origins + (step if role == "known" else 0)
                 level, before = np.nan_to_num(values[end]), np.nan_to_num(values[end - 1])
                 best = max((changes.correlation(form) for form in (level, level - before)), key=abs)
                 rows.append((name, role, target, step, best, changes.explained, n))
+        rows += [(*row, Changes.of(panel, k, 1).explained, len(panel)) for row in _static_correlations(panel, k)]
     names = ["covariate", "role", "target", "step", "correlation", "explained", "n"]
     return pd.DataFrame(rows, columns=names).sort_values("correlation", key=abs, ascending=False, ignore_index=True)
+
+
+def suspects(table: pd.DataFrame) -> pd.DataFrame:
+    """Select covariates that know more than they can.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `foreknown` returns it.
+
+    Returns
+    -------
+    DataFrame
+        The row of each covariate with the largest correlation, if that is above 0.3 for past ones (0.5 where the past
+        explains over a twentieth of the changes, since what is no price can be led), above 0.8 for known ones of what
+        is like a price, and four standard errors away from 0.
+    """
+    is_price = table["explained"] <= UNEXPLAINED
+    bar = np.where(is_price, KNOWS, KNOWS_MORE)
+    bar = np.where(table["role"] == "past", bar, np.where(is_price, DETERMINES, np.inf))
+    bar = np.maximum(bar, FAR / np.sqrt(table["n"]))
+    return table[table["correlation"].abs() > bar].drop_duplicates("covariate")
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """Name covariates and what they know.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `foreknown`.
+
+    Returns
+    -------
+    str
+        Part of a sentence.
+
+    Examples
+    --------
+    >>> rows = [("rate", "past", -0.31, 1), ("promo", "known", 0.9, 5)]
+    >>> in_words(pd.DataFrame(rows, columns=["covariate", "role", "correlation", "step"]))
+    "'rate' (past) -0.31 over 1 row, 'promo' (known) +0.90 over 5 rows"
+    """
+    spans = {0: "all rows", 1: "1 row"}
+    columns = (table[name] for name in ("covariate", "role", "correlation", "step"))
+    return ", ".join(f"{c!r} ({role}) {r:+.2f} over {spans.get(n, f'{n} rows')}" for c, role, r, n in zip(*columns))
 
 
 def _covariates(panel: Panel) -> Iterator[tuple[str, Hashable, int]]:
@@ -202,6 +250,17 @@ def _covariates(panel: Panel) -> Iterator[tuple[str, Hashable, int]]:
         for name in members:
             if not panel.is_category[name]:
                 yield role, name, names.index(name)
+
+
+def _static_correlations(panel: Panel, target: int) -> Iterator[tuple[Hashable, str, Hashable, int, float]]:
+    """Static covariates that are numbers, and their correlation over the series with the change over all rows."""
+    filled, ends = _paths(panel, target)[1], panel.indptr[1:] - 1
+    first = pd.Series(filled).groupby(panel.series_of_row).first().to_numpy()
+    change = np.nan_to_num(filled[ends] - first)
+    for name, column in zip(panel.schema.static, panel.static.T):
+        if not panel.is_category[name] and len(panel) > 2 and change.std() * np.nanstd(column) > 0:
+            value = np.corrcoef(change, np.nan_to_num(column, nan=float(np.nanmean(column))))[0, 1]
+            yield name, "static", panel.schema.target[target], 0, float(value)
 
 
 def _known_columns(panel: Panel, changes: Changes) -> Array:
@@ -215,25 +274,24 @@ def _known_columns(panel: Panel, changes: Changes) -> Array:
     return np.nan_to_num(np.column_stack(columns)) if columns else np.zeros((len(end), 0))
 
 
-def _path(panel: Panel, column: int) -> Array:
-    """(T,) a column in units of every series: logarithms where all are above 0, over the deviation of a change."""
-    path = panel.values[:, column].copy()
-    for start, end in pairwise(panel.indptr):
-        values = path[start:end]
-        observed = np.isfinite(values)
-        if (values[observed] > 0).all():
-            values[observed] = np.log(values[observed])
-        changes = np.diff(values[observed])
-        spread = changes.std() if len(changes) > 1 else 0.0
-        path[start:end] = (values - values[observed].mean()) / spread if spread > 0 else np.nan
-    return path
-
-
-def _filled(panel: Panel, path: Array) -> Array:
-    """(T,) the last value where one is missing."""
-    if not np.isnan(path).any():
-        return path
-    return np.asarray(pd.Series(path).groupby(panel.series_of_row).ffill(), dtype=np.float64)
+def _paths(panel: Panel, column: int) -> tuple[Array, Array]:
+    """(T,) a column in units of every series' changes, logarithms where all are above 0; (T,) its last known values."""
+    values, starts, series = panel.values[:, column].copy(), panel.indptr[:-1][panel.lengths > 0], panel.series_of_row
+    positive = np.repeat(np.fmin.reduceat(values, starts) > 0, panel.lengths[panel.lengths > 0])
+    values[positive] = np.log(values[positive])
+    observed = np.isfinite(values)
+    latest = np.where(observed | (panel.position == 0), np.arange(len(values)), 0)
+    filled = values[np.maximum.accumulate(latest)]
+    changes = np.where(panel.position > 0, np.diff(filled, prepend=np.nan), np.nan)
+    known = np.isfinite(changes)
+    n = np.maximum(np.bincount(series[known], minlength=len(panel)), 1)
+    mean = np.bincount(series[known], changes[known], len(panel)) / n
+    variance = np.bincount(series[known], (changes[known] - mean[series[known]]) ** 2, len(panel)) / n
+    level = np.bincount(series[observed], values[observed], len(panel)) / np.maximum(
+        np.bincount(series[observed], minlength=len(panel)), 1
+    )
+    unit = np.where(variance > 0, np.sqrt(variance), np.nan)
+    return (values - level[series]) / unit[series], (filled - level[series]) / unit[series]
 
 
 def _lags(panel: Panel, step: int) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
+from tsseq.data.frames import key_columns
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.schema import CALENDAR, Schema
 from tsseq.errors import DataError
@@ -67,13 +68,16 @@ class Preparation:
         Returns
         -------
         Preparation
-            With an id and time column only where the raw frame has them.
+            With the id and time columns of the raw frame: those of the models, or else its only column of text and its
+            only one of dates.
         """
         schema, columns = models[0].task.schema, raw.columns if isinstance(raw, pd.DataFrame) else pd.Index([])
         names = dict.fromkeys(name for model in models for name in model.task.schema.known)
         known = tuple(name for name in names if name != CALENDAR or name in columns)
-        keys = [name if name in columns else None for name in (schema.id_column, schema.time_column)]
-        schema = replace(schema, known=known, id_column=keys[0], time_column=keys[1])
+        ids, times = schema.id_column, schema.time_column
+        if times not in columns and isinstance(raw, pd.DataFrame):
+            ids, times = key_columns(raw)
+        schema = replace(schema, known=known, id_column=ids, time_column=times)
         return cls(raw, prepare, schema, models[0].task.horizon)
 
     def whole(self) -> Frame:
@@ -99,7 +103,12 @@ class Preparation:
         DataError
             The function fails.
         """
-        return self.made_of(cut(self.raw, self.schema, self.horizon, cutoff), f"cut at {cutoff}, as it would have then")
+        try:
+            raw = cut(self.raw, self.schema, self.horizon, cutoff)
+        except TypeError as error:
+            what = f"the raw frame has other timestamps than {cutoff!r}, with which prepare dates its rows"
+            raise DataError(f"{what}: {error}. Both need the same kind and time zone.") from error
+        return self.made_of(raw, f"cut at {cutoff}, as it would have then")
 
     def poisoned(self, cutoff: Any, kind: str) -> Frame:
         """The frame that is made of a raw frame with another future.
@@ -212,7 +221,7 @@ def _differs(values: Any, others: Any) -> Mask:
 
 def cut_views(
     preparation: Preparation, models: Mapping[str, BaseForecaster], panels: Mapping[str, Panel], cutoffs: pd.Index
-) -> dict[str, dict[Any, Panel]]:
+) -> tuple[dict[str, dict[Any, Panel]], list[str]]:
     """Look for what only the rows after a cutoff have made as it is.
 
     Parameters
@@ -228,9 +237,11 @@ def cut_views(
 
     Returns
     -------
-    dict of str to dict of timestamp to Panel
+    views : dict of str to dict of timestamp to Panel
         What each model reads in the frame that could be made at a cutoff, where that is not the same; nothing at all if
         the function does not look ahead.
+    changed : list of str
+        Columns that are not the same.
 
     Raises
     ------
@@ -249,7 +260,7 @@ def cut_views(
     if changed:
         what = f"what it makes of rows up to a cutoff is another once later ones are cut off ({', '.join(changed)})"
         warnings.warn(f"prepare looks ahead: {what}. Forecasts are made of the frames that are cut.", stacklevel=3)
-    return views
+    return views, list(changed)
 
 
 def revised(

@@ -7,6 +7,7 @@ from pickle import PicklingError
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
@@ -44,13 +45,13 @@ def seen_until(model: BaseForecaster) -> Any:
     >>> seen_until(model), seen_until(Forecaster(FrozenEstimator(model.regressor_), 3, 24).fit(air))
     (Timestamp('1960-12-01 00:00:00'), NaT)
     """
-    until, times = model.fitted_until_, model.panel_.times
+    until = model.fitted_until_
     for part in forecasters_in(model):
         declared = declaration(part)
         if declared is not None:
-            until = max(until, stamps_like(times, [declared])[0])
+            until = max(until, stamps_like(part.panel_.times, [declared])[0])
         elif not is_declared(part) and learns_nothing(part):
-            return pd.NA if times.dtype.kind in "iu" else pd.NaT
+            return pd.NA if isinstance(until, (int, np.integer)) else pd.NaT
     return until
 
 

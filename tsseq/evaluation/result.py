@@ -52,6 +52,8 @@ class BacktestResult:
     explained : DataFrame, optional
         Shares of the squared changes that the "past", or it and what is "known", explain in hindsight; index (target,
         step) for the first and the last step. Default: none, and no score is suspicious.
+    hints : tuple of str
+        What covariates know of the next changes and should not, and targets made of later rows. Default: nothing.
 
     Examples
     --------
@@ -83,6 +85,7 @@ class BacktestResult:
     stride: int
     rmsse_scale: pd.Series[float] | None = None
     explained: pd.DataFrame | None = None
+    hints: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[Hashable]:
@@ -124,7 +127,8 @@ class BacktestResult:
         forecast has the direction right in more than 65 % of 100 moves or more, errors more than 20 % below those of
         the last value, or in a panel an information coefficient above 0.1 and what the past explains; each by more
         than luck explains (p below 0.001). A target named like a price does not follow from its own past, unless it was
-        smoothed. And a regressor that was trained elsewhere may have seen what it forecasts.
+        smoothed; covariates do not know its next change. And a regressor that was trained elsewhere may have seen what
+        it forecasts.
         Where nothing is suspicious, the data may still hold the future: `tsseq.audit` with ``prepare=`` looks for it.
 
         Returns
@@ -142,7 +146,7 @@ class BacktestResult:
         for name, until in zip(elsewhere["model"], elsewhere["fitted_until"]):
             seen = "nobody here knows on which rows" if pd.isna(until) else f"on rows up to {until}"
             sentences.append(f"{name} was trained elsewhere, {seen}; it may have seen what it forecasts.")
-        return tuple(sentences)
+        return (*sentences, *self.hints)
 
     def by(self, column: Hashable) -> pd.DataFrame:
         """Compute the scores for every value of a column.

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.tidy import NAIVE
+from tsseq.evaluation.foreknowledge import UNEXPLAINED
 from tsseq.evaluation.perturb import PRICES
 from tsseq.evaluation.scores import AlignedForecasts
 from tsseq.evaluation.significance import diebold_mariano, direction_tests
 from tsseq.typing import Array, Index
 
 DIRECTION, SKILL, IC = 0.65, 0.2, 0.1
-UNEXPLAINED, DETERMINED, SMOOTHED = 0.05, 0.64, 0.25  # shares of squared changes
+DETERMINED, SMOOTHED = 0.64, 0.25  # shares of squared changes
 FEWEST_MOVES, FEWEST_SERIES, FEWEST_CUTOFFS = 100, 5, 10
 CHANCE, FAR = 1e-3, 4.0  # p-value, and standard errors
 

@@ -12,16 +12,15 @@ from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.data.timestamps import stamps_like
 from tsseq.evaluation.backtest import fit_until
 from tsseq.evaluation.checks.case import Case, Check, Verdict, losses_of, series_keys, skill
-from tsseq.evaluation.foreknowledge import explained_shares, foreknown
+from tsseq.evaluation.foreknowledge import explained_shares, foreknown, in_words, suspects
 from tsseq.evaluation.pretrained import declaration, forecasters_in, is_declared
 from tsseq.evaluation.scores import AlignedForecasts, key_columns
 from tsseq.evaluation.significance import diebold_mariano
-from tsseq.evaluation.too_good import UNEXPLAINED, price_like, too_good
+from tsseq.evaluation.too_good import price_like, too_good
 from tsseq.forecasting.base import seed_names
 from tsseq.typing import Array
 
 COPY, LAGGED, BETTER, UNSTABLE = 0.1, 0.95, 0.05, 0.5
-KNOWS, KNOWS_MORE, DETERMINES, FAR = 0.3, 0.5, 0.8, 4.0  # correlations; standard errors
 
 
 def _copy_of_the_last_value(case: Case) -> Verdict:
@@ -68,19 +67,11 @@ def _covariates_know_the_next_change(case: Case) -> Verdict:
     table = foreknown(case.panel, case.model.task.horizon)
     if table.empty:
         return Verdict(None, np.nan, "there are no covariates that are numbers")
-    is_price = table["explained"] <= UNEXPLAINED
-    bar = np.where(is_price, KNOWS, KNOWS_MORE)
-    bar = np.where(table["role"] == "past", bar, np.where(is_price, DETERMINES, np.inf))
-    bar = np.maximum(bar, FAR / np.sqrt(table["n"]))
-    suspects = table[table["correlation"].abs() > bar].drop_duplicates("covariate")
-    shown = table.drop_duplicates("covariate")[:3] if suspects.empty else suspects
-    words = [
-        f"{row.covariate!r} ({row.role}) {row.correlation:+.2f} over {row.step:g} row{'s' * (row.step != 1)}"
-        for row in shown.itertuples()
-    ]
-    end = ": look for the future in the data" if len(suspects) else ""
-    meaning = f"correlation with the next change beyond the target's own past: {', '.join(words)}{end}"
-    return Verdict(suspects.empty, float(shown["correlation"].abs().max()), meaning)
+    knowing = suspects(table)
+    shown = table.drop_duplicates("covariate")[:3] if knowing.empty else knowing
+    words = "correlation with the next change beyond the target's own past"
+    end = "" if knowing.empty else ": look for the future in the data"
+    return Verdict(knowing.empty, float(shown["correlation"].abs().max()), f"{words}: {in_words(shown)}{end}")
 
 
 def _too_good_to_be_true(case: Case) -> Verdict:

@@ -78,6 +78,9 @@ def _future_in_prepare(case: Case) -> Verdict:
             for part in changed_parts(case.panel, panel, cutoff, horizon):
                 changed[part] = changed.get(part, 0) + 1
     if changed:
+        again = case.model.to_panel(case.preparation.whole())
+        if any(changed_parts(case.panel, again, cutoff, 0) for cutoff in case.cutoffs):
+            return Verdict(False, np.nan, "prepare makes something else of the same frame each time; it needs a seed")
         what = "what it makes of rows up to a cutoff is another once later ones are cut off or replaced"
         return Verdict(False, max(changed.values()), f"prepare looks ahead: {what} ({', '.join(changed)})")
     if "cut" in failures:
