@@ -152,10 +152,14 @@ def audit_section(findings: pd.DataFrame) -> dict[str, Any]:
 
 
 def leaks(findings: pd.DataFrame | None) -> list[str]:
-    """Say which checks of an audit found a leak, or covariates that know the future."""
+    """Say which checks of an audit found a leak, or covariates that know the future.
+
+    That a later split changes forecasts is also true of honest ones whose covariates are prices.
+    """
     if findings is None:
         return []
-    grave = (findings["kind"] == "leak") | (findings["check"] == "covariates know the next change")
+    grave = (findings["kind"] == "leak") & (findings["check"] != "rescaled history")
+    grave |= findings["check"] == "covariates know the next change"
     failed = findings[grave & ~findings["passed"].astype("boolean").fillna(True)]
     return [f"Audit, {check}: {words}." for check, words in zip(failed["check"], failed["meaning"])]
 
