@@ -172,3 +172,23 @@ def test_a_sweep_compares_with_the_same_benchmark_as_a_book():
             book = simulate(top / k, prices, benchmark=benchmark, costs=Costs(bps=5))
             np.testing.assert_allclose(excess, np.log1p(book.returns) - np.log1p(book.benchmark), atol=1e-7)
             np.testing.assert_array_equal(ledger.dates, book.returns.index)
+
+
+def test_the_asset_that_is_the_benchmark_is_delisted_like_the_book():
+    days = pd.date_range("2024-01-01", periods=12)
+    prices = pd.DataFrame({"A": [1.0] * 12, "B": [1.0] * 4 + [NAN] * 8}, days)
+    book = simulate(pd.DataFrame({"B": [1.0]}, days[:1]), prices, benchmark="B", delisting_return=-0.3)
+    np.testing.assert_allclose(book.benchmark, book.returns)
+    assert book.equity.iloc[-1] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("stamps", ["16h", "weekly"])
+def test_an_index_with_other_stamps_is_refused(stamps):
+    days = pd.date_range("2024-01-01", periods=60)
+    prices = pd.Series(np.linspace(1.0, 2.0, 60), days, name="close")
+    index = prices.rename("index")
+    index = index.set_axis(days + pd.Timedelta("16h")) if stamps == "16h" else index.iloc[::7]
+    index = pd.concat([pd.Series([1.0], [pd.Timestamp("2023-12-31")]), index, pd.Series([2.0], [days[-1]])])
+    index = index[~index.index.duplicated()].rename("index")
+    with pytest.raises(DataError, match="of the book's bars have a level of the benchmark 'index' of their own"):
+        simulate(pd.Series([1.0], days[:1]), prices, benchmark=index)

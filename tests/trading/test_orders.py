@@ -278,3 +278,55 @@ def test_target_orders_name_what_is_missing():
         target_orders({"A": 0.5, "B": 0.5}, {}, {"A": 10.0}, cash=100.0)
     with pytest.raises(DataError, match="worth 0"):
         target_orders({"A": 0.5}, {}, {"A": 10.0}, cash=0.0)
+
+
+@ENGINES
+def test_an_asset_is_not_bought_before_its_first_price_even_where_orders_look_ahead(engine):
+    closes = pd.DataFrame({"A": [10.0] * 6, "new": [np.nan] * 3 + [100.0] * 3}, DAYS)
+    book = simulate(pd.DataFrame({"A": [0.5], "new": [0.5]}, DAYS[:1]), closes, execution="same_bar", engine=engine)
+    np.testing.assert_allclose(book.equity, 1.0)
+
+
+@ENGINES
+def test_what_waits_may_borrow_as_much_as_the_leverage_says(engine):
+    closes = pd.DataFrame({"A": [1.0, 1.0, 1.0, np.nan, 1.0, 1.0], "B": [1.0, 1.0, 1.0, 1.0, 1.0, 2.0]}, DAYS)
+    weights = pd.DataFrame({"A": [0.6, 0.0], "B": [0.0, 0.6]}, DAYS[[0, 2]])
+    book = simulate(weights, closes, leverage=1.5, engine=engine)
+    assert book.weights["B"].iloc[3] == pytest.approx(0.6)  # 0.9 in A wait; 1.5 in all is the most
+
+
+def test_a_sweep_of_forecasts_sees_the_halts_of_the_prices_it_trades():
+    rng = np.random.default_rng(3)
+    days = pd.bdate_range("2020-01-01", periods=80, name="date")
+    raw = pd.DataFrame(100 * np.exp(rng.normal(0, 0.01, (80, 2)).cumsum(axis=0)), days, ["A", "B"])
+    raw = raw.rename_axis(columns="ticker")
+    raw.iloc[50:58, 0] = np.nan
+    raw.iloc[58:, 0] *= 0.5
+    filled = raw.ffill().stack().rename("forecast").reset_index().rename(columns={"date": "cutoff", "ticker": "id"})
+    keys = filled.assign(model="m", date=filled["cutoff"] + pd.offsets.BDay(), step=1, target="close", actual=1.0)
+    forecasts = keys[["model", "id", "cutoff", "date", "step", "target", "actual", "forecast"]]
+
+    def rule(expected):
+        return (expected * 0 + 0.5).assign(A=np.where(expected.index < days[51], 0.5, 0.0))
+
+    book = simulate(tsseq.to_weights(forecasts, raw, rule=rule), raw)
+    assert waits(book)
+    swept = sweep(forecasts, raw, {"rule": [rule]})
+    assert swept["total_return"].item() == pytest.approx(book.equity.iloc[-1] - 1)
+
+
+def test_fees_per_share_can_be_swept():
+    closes = pd.Series([100.0, 100.0, 110.0, 100.0], DAYS[:4], name="close")
+    options = {"engine": "shares", "costs": Costs(per_share=0.01, minimum=2.0), "capital": 10_000.0, "lot_size": 1}
+    table = sweep(lambda size: pd.Series([size], DAYS[:1]), closes, {"size": [0.5, 1.0]}, **options)
+    books = [simulate(pd.Series([size], DAYS[:1]), closes, **options) for size in (0.5, 1.0)]
+    assert table["total_return"].tolist() == pytest.approx([book.equity.iloc[-1] - 1 for book in books])
+
+
+def test_target_orders_leave_out_what_nobody_holds_and_refuse_stale_prices():
+    days = pd.bdate_range("2020-01-01", periods=20)
+    closes = pd.DataFrame({"A": 10.0, "stale": [5.0] * 10 + [np.nan] * 10}, days)
+    orders = target_orders({"A": 0.5}, {"stale": 0}, closes, cash=100.0)
+    assert orders["shares"].tolist() == [5.0, 0.0]
+    with pytest.raises(DataError, match="price of 'stale' is missing"):
+        target_orders({"A": 0.5, "stale": 0.5}, {}, closes, cash=100.0)

@@ -107,7 +107,6 @@ def test_a_senseless_argument_is_named(single, options, message):
         (lambda f, p: (f.assign(forecast=np.nan), p), "3 forecasts of 'lstm' are missing"),
         (lambda f, p: (pd.concat([f, f]), p), "missing or repeated"),
         (lambda f, p: (f, p.iloc[3:]), "2 forecasts have no close at their cutoff .first: 'Close' on 2024-01-01"),
-        (lambda f, p: (f, p.where(p != 101)), "1 forecasts have no close .* on 2024-01-03"),
         (lambda f, p: (f.assign(id="SPX")[["id", *f]], p), "'SPX' on 2024-01-01"),
         (lambda f, p: (f, p.rename(columns={"Close": "last"})), "no column 'Close'; they have 'last'"),
         (lambda f, p: (f, pd.concat({"A": p, "B": p})), "no column of ids, but the prices hold 'A', 'B'"),

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading import expected_returns, realised_returns, simulate, sweep, to_weights
+from tsseq.trading.price_table import PriceTable
 from tsseq.trading.statistics import information_coefficients
+from tsseq.trading.weighting import WeightingRule
 
 DAYS = pd.bdate_range("2024-01-01", periods=90, name="date")
 IDS = list("ABCDEF")
@@ -329,3 +331,12 @@ def test_expected_and_realised_returns_give_information_coefficients():
 def test_options_that_the_rule_does_not_take_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         weights([[0.01, 0.02]], **options)
+
+
+def test_a_row_of_a_sweep_is_the_rule_that_it_names():
+    expected = pd.DataFrame({"A": [0.02], "B": [-0.01]}, pd.DatetimeIndex(["2024-01-01"]))
+    table = PriceTable(expected.index, expected.columns, np.ones((1, 2)), None)
+    row = pd.DataFrame({"rule": ["sign", "top_k"], "allow_short": [False, True], "k": [np.nan, 1], "max_gross": None})
+    weights = [WeightingRule(**options).weights(expected, table).tolist() for options in row.to_dict("records")]
+    assert weights == [[[0.5, 0.0]], [[0.5, -0.5]]]
+    assert WeightingRule("sign", allow_short=np.False_).weights(expected, table).tolist() == [[0.5, 0.0]]

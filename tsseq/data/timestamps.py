@@ -258,6 +258,7 @@ def fit_numbers(stamps: pd.Index, refit: Refit, option: str = "refit") -> Index:
     >>> fit_numbers(pd.DatetimeIndex(["2016-12-01", "2016-12-31 16:00", "2017-01-03"]), "YE")
     array([0, 0, 1])
     """
+    refit = bool(refit) if isinstance(refit, np.bool_) else refit
     if refit is False:
         return np.zeros(len(stamps), dtype=np.int64)
     if isinstance(refit, (int, np.integer)):

@@ -129,6 +129,8 @@ class Trials:
             The ledger of both.
         """
         count, series = self.count + other.count, _stacked(self, other)
+        if not count:
+            return self
         if np.isnan(self.mean) or np.isnan(other.mean):
             known = other if np.isnan(self.mean) else self
             return Trials(count, known.mean, known.variance, *series)

@@ -18,11 +18,19 @@ from tsseq.trading.price_table import PriceTable, listed, to_floats
 from tsseq.trading.terms import Terms
 from tsseq.typing import Index, Mask
 
+# Share of a book's bars for which an index must have levels; other stamps would shift its returns unseen.
+_OWN_LEVELS = 0.5
+
 Benchmark: TypeAlias = "pd.Series[float] | Hashable"
 
 
 def benchmark_returns(
-    benchmark: Benchmark, prices: PriceTable, market: Market, execution: Execution, orders: Orders
+    benchmark: Benchmark,
+    prices: PriceTable,
+    market: Market,
+    execution: Execution,
+    orders: Orders,
+    delisting_return: float = 0.0,
 ) -> pd.Series[float]:
     """Returns of what a book is compared with, invested from the book's first fill on, without any costs.
 
@@ -42,6 +50,8 @@ def benchmark_returns(
         How orders fill.
     orders : Orders
         Fills of the decisions of the book.
+    delisting_return : float, default 0
+        Return of an asset whose prices end, on its last price.
 
     Returns
     -------
@@ -53,7 +63,7 @@ def benchmark_returns(
     ConfigError
         There is no such benchmark.
     DataError
-        A Series that does not cover the book, or that holds anything but levels above 0.
+        A Series that does not cover the book, has other stamps than it, or holds anything but levels above 0.
 
     Examples
     --------
@@ -72,7 +82,8 @@ def benchmark_returns(
         index = _index_table(benchmark, name, market.dates, orders.first)
         return _whole(market_of(index, way, 0), begin).rename(name)
     if not isinstance(benchmark, str) or benchmark not in ("equal_weight", "buy_and_hold"):
-        return _whole(market_of(_asset_table(benchmark, prices), execution, 0), begin).rename(str(benchmark))
+        asset = _asset_table(benchmark, prices)
+        return _whole(market_of(asset, execution, 0, delisting_return), begin).rename(str(benchmark))
     if len(market.assets) == 1:
         return _whole(market, begin).rename("buy and hold")
     if benchmark == "buy_and_hold":
@@ -97,6 +108,10 @@ def _index_table(levels: pd.Series[float], name: str, dates: pd.DatetimeIndex, f
         raise DataError(f"the benchmark {name!r} has levels on {span}; the book needs {needed}. Pass all of them.")
     if not known.index.is_unique:
         raise DataError(f"the benchmark {name!r} has repeated dates. Pass one level for each.")
+    bars = dates[dates >= begin]
+    if (share := float(bars.isin(known.index).mean())) < _OWN_LEVELS:
+        found = f"only {share:.0%} of the book's bars have a level of the benchmark {name!r} of their own"
+        raise DataError(f"{found}. Pass levels with the stamps of the prices, such as its closes on the same bars.")
     return PriceTable(dates, pd.Index([name]), known.reindex(dates, method="ffill").to_numpy()[:, None], None)
 
 

@@ -179,7 +179,7 @@ class Book:
         ----------
         trials : Trials, optional
             Everything that was tried before this book was chosen, as ``sweep(...).attrs["trials"]``, perhaps joined
-            with more. Default: nothing else was.
+            with more; beside the same benchmark as the book's. Default: nothing else was.
         level : float, default 0.95
             Of the interval of ``difference``.
         n_samples : int, default 2000

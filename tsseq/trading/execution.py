@@ -135,8 +135,9 @@ def market_of(table: PriceTable, execution: Execution, start: int, delisting_ret
     ended = (np.arange(n_bars)[:, None] >= end) & (end < n_bars - LATE_FEED)
     closes[ended] *= 1 + delisting_return
     last_close = np.vstack([closes[:1], closes[:-1]])
+    listed_before = np.vstack([closed[:1], np.logical_or.accumulate(closed)[:-1]])
     opens = np.full_like(closes, np.nan) if table.opens is None else table.opens
-    prices = execution.price(BarPrices(opens, closes, last_close))
+    prices = execution.price(BarPrices(opens, closes, np.where(listed_before, last_close, np.nan)))
     punctual = closed & ~np.isnan(prices)
     fills = np.where(punctual, prices, np.where(closed | ended, closes, last_close))
     seconds = table.dates.as_unit("s").asi8

@@ -33,7 +33,8 @@ def to_weights(
 ) -> pd.DataFrame:
     """Turn the forecasts of one model into weights for `simulate`, a row per cutoff.
 
-    The expected return of an asset is its forecast at the last step over its close at the cutoff, minus 1. The weights
+    The expected return of an asset is its forecast at the last step over its close at the cutoff, minus 1; where it has
+    none, in a trading halt say, over the last one before, as in prices that were filled forward. The weights
     that a rule makes of it are held until the next cutoff.
 
     =================== ===========================================================================================
@@ -245,10 +246,11 @@ def chosen_rows(forecasts: pd.DataFrame, model: str | None, target: str | None) 
 
 
 def closes_at_cutoff(rows: pd.DataFrame, table: PriceTable) -> Array:
-    """Close (n,) of the asset of each row at its cutoff, NaN where there is none."""
+    """Last close (n,) of the asset of each row at its cutoff, as in a trading halt; NaN where there is none."""
     bar = table.dates.get_indexer(pd.Index(rows["cutoff"]))
     asset = table.assets.get_indexer(pd.Index(rows["asset"]))
-    return np.where((bar >= 0) & (asset >= 0), table.closes[bar, asset], np.nan)
+    closes = pd.DataFrame(table.closes).ffill().to_numpy()
+    return np.where((bar >= 0) & (asset >= 0), closes[bar, asset], np.nan)
 
 
 def _wide(rows: pd.DataFrame, table: PriceTable, column: str) -> pd.DataFrame:

@@ -136,7 +136,7 @@ def simulate(
         **{str(name): values for name, values in bars.items()},
         equity=(1 + bars["returns"]).cumprod().rename("equity"),
         weights=frame,
-        benchmark=benchmark_returns(benchmark, all_prices, market, fill_rule, orders).iloc[start:],
+        benchmark=benchmark_returns(benchmark, all_prices, market, fill_rule, orders, delisting_return).iloc[start:],
         caveats=(
             *stamp,
             *waiting_caveats(market, orders, targets, before),

@@ -45,6 +45,8 @@ def sweep(
     price: str = "close",
     benchmark: Benchmark = "equal_weight",
     delisting_return: float = 0.0,
+    capital: float | None = None,
+    lot_size: float | None = None,
     all_statistics: bool = False,
     periods_per_year: int | None = None,
 ) -> pd.DataFrame:
@@ -78,6 +80,10 @@ def sweep(
         What the ledger compares the combinations with, as in `simulate`.
     delisting_return : float, default 0
         What an asset whose prices end still loses or gains on its last price.
+    capital : float, optional
+        Money at the start, for fees in money and whole shares. Default: 1.
+    lot_size : float, optional
+        Shares in the smallest order, with ``engine="shares"`` and ``capital=``. Default: shares can be divided.
     all_statistics : bool, default False
         All of `tsseq.trading.statistics.STATISTICS` instead of two; slower.
     periods_per_year : int, optional
@@ -111,22 +117,22 @@ def sweep(
     >>> table.attrs["trials"].count
     2
     """
-    terms = Terms(costs or Costs(), cash_rate, leverage, engine)
+    terms = Terms(costs or Costs(), cash_rate, leverage, engine, capital, lot_size)
     combinations = combinations_of(grid)
     all_prices = read_prices(prices, price)
     table, decided, targets = decisions_of(signal, prices, combinations, model, price)
     start = int(decided[0])
     fill_rule, market = opened(execution, table, start, delisting_return)
     orders = orders_of(market, decided, fill_rule.delay)
-    passive = 1 / (1 + benchmark_returns(benchmark, all_prices, market, fill_rule, orders).to_numpy()[start:])
-    riskless = cash_returns(market.dates[start:], cash_rate)
+    passive = benchmark_returns(benchmark, all_prices, market, fill_rule, orders, delisting_return).to_numpy()[start:]
+    inverse, riskless = 1 / (1 + passive), cash_returns(market.dates[start:], cash_rate)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
     excess: list[NDArray[np.float32]] = []
     for chunk in chunks_of(targets, market, orders, terms):
         growth = growth_of(market, orders, chunk, terms)[:, start:]
         figures.append(_figures(growth, riskless, all_statistics, per_year))
-        excess.append(np.log1p((growth * passive - 1).astype(np.float32)))
+        excess.append(np.log1p((growth * inverse - 1).astype(np.float32)))
     results = pd.DataFrame(combinations)
     for name in figures[0]:
         results[name] = np.concatenate([figure[name] for figure in figures])

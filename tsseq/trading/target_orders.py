@@ -11,6 +11,7 @@ import pandas as pd
 from tsseq.errors import DataError
 from tsseq.trading.costs import Costs
 from tsseq.trading.engines.shares import trades
+from tsseq.trading.execution import LATE_FEED
 from tsseq.trading.price_table import listed, read_prices
 from tsseq.trading.terms import Terms
 
@@ -41,7 +42,7 @@ def target_orders(
         Shares of each asset in the account; negative ones are short.
     prices : mapping, Series or DataFrame
         Last price of every asset that is held or wanted, in the currency of the cash; of a frame of prices as
-        `simulate` takes it, the last close that there is.
+        `simulate` takes it, the last close that there is within five bars.
     cash : float
         Cash in the account.
     costs : Costs, optional
@@ -76,7 +77,7 @@ def target_orders(
     """
     if isinstance(prices, pd.DataFrame):
         bars = read_prices(prices)
-        prices = pd.DataFrame(bars.closes, columns=bars.assets).ffill().iloc[-1]
+        prices = pd.DataFrame(bars.closes, columns=bars.assets).ffill(limit=LATE_FEED).iloc[-1]
     weights = weights.iloc[-1] if isinstance(weights, pd.DataFrame) else weights
     targets, shares = pd.Series(weights, dtype=float), pd.Series(positions, dtype=float)
     assets = targets.index.append(shares.index.difference(targets.index, sort=False))
@@ -84,6 +85,8 @@ def target_orders(
     table = table.assign(price=pd.Series(prices, dtype=float).reindex(assets))
     table.loc[~assets.isin(targets.index), "target"] = 0.0
     table.loc[~assets.isin(shares.index), "shares"] = 0.0
+    idle = (table["target"] == 0) & (table["shares"] == 0)
+    table.loc[idle & table["price"].isna(), "price"] = 1.0  # which nobody will trade at
     known = np.isfinite(table).all(axis=1) & (table["price"] > 0)
     if not known.all():
         raise DataError(f"the weight, position or price of {listed(table.index[~known])} is missing or not a number.")

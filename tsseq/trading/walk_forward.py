@@ -93,6 +93,8 @@ def walk_forward(
     price: str = "close",
     benchmark: Benchmark = "equal_weight",
     delisting_return: float = 0.0,
+    capital: float | None = None,
+    lot_size: float | None = None,
 ) -> WalkForwardChoice:
     """Choose a rule's parameters again and again on the past only, and simulate what the choices would have earned.
 
@@ -140,6 +142,10 @@ def walk_forward(
         What the book, and in the ledger every combination, is compared with, as in `simulate`.
     delisting_return : float, default 0
         What an asset whose prices end still loses or gains on its last price.
+    capital : float, optional
+        Money at the start, for fees in money and whole shares. Default: 1.
+    lot_size : float, optional
+        Shares in the smallest order, with ``engine="shares"`` and ``capital=``. Default: shares can be divided.
 
     Returns
     -------
@@ -171,7 +177,7 @@ def walk_forward(
     >>> choice.hindsight["sharpe"].round(2).to_dict()  # of a random walk
     {'walk_forward': 0.09, 'hindsight': 1.17}
     """
-    terms = Terms(costs or Costs(), cash_rate, leverage, engine)
+    terms = Terms(costs or Costs(), cash_rate, leverage, engine, capital, lot_size)
     combinations = combinations_of(grid)
     table, decided, targets = decisions_of(signal, prices, combinations, model, price)
     first = int(decided[0])
@@ -197,6 +203,8 @@ def walk_forward(
         price=price,
         benchmark=benchmark,
         delisting_return=delisting_return,
+        capital=capital,
+        lot_size=lot_size,
     )
     parameters = pd.DataFrame(combinations)
     described = choices.join(parameters, on="combination")
@@ -219,6 +227,8 @@ def _rows_of_choices(
     begin = 0
     if start is not None:
         moment = pd.Timestamp(start)
+        if moment.tz and not dates.tz:
+            raise ConfigError(f"start is {start!r}; the prices have no time zone. Pass a date without one.")
         begin = int(dates.searchsorted(moment if moment.tz else moment.tz_localize(dates.tz)))
     least = 0 if start is not None else window or _LEAST
     rows = np.arange(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from inspect import Parameter, signature
 from typing import Any, TypeAlias, cast
 
@@ -86,6 +86,7 @@ class WeightingRule:
     no_trade_band: float = 0.0
 
     def __post_init__(self) -> None:
+        self._read_missing()
         if not callable(self.rule) and self.rule not in _RULES:
             raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_RULES, 6)}.")
         if self.threshold < 0 or (self.rule != "threshold" and self.threshold > 0):
@@ -108,6 +109,15 @@ class WeightingRule:
         if not (positive and self.no_trade_band >= 0 and self.volatility_window >= 2):
             wanted = "max_weight, max_gross and book_volatility above 0, no_trade_band of at least 0"
             raise ConfigError(f"pass {wanted} and volatility_window of at least 2.")
+
+    def _read_missing(self) -> None:
+        """Take NaN for an option that was not named, and 3.0 for 3, as in a row of a sweep's table."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and np.isnan(value):
+                object.__setattr__(self, field.name, field.default)
+            elif field.name in ("k", "n_drop") and isinstance(value, float) and value.is_integer():
+                object.__setattr__(self, field.name, int(value))
 
     def weights(self, expected: pd.DataFrame, table: PriceTable, values: Array | None = None) -> Array:
         """Apply the rule, then the limits.
@@ -141,7 +151,7 @@ class WeightingRule:
             weights = _top(values, self.k or 1, short=bool(self.allow_short))
         else:
             weights = _dropout(values, self.k or 1, self.n_drop or 1)
-        if self.allow_short is False:
+        if self.allow_short is not None and not self.allow_short:
             weights = np.maximum(weights, 0.0) * (2 if self.rule == "rank" else 1)
         if self.rule not in ("sign", "threshold"):
             weights = np.where(np.isnan(weights), 0.0, weights)

@@ -128,7 +128,7 @@ def _in_turn(market: Market, orders: Orders, targets: Array, base: Array, terms:
         due, unpaid = due_now(market, orders, fill, unpaid)
         change = np.where(due, target - before, 0.0)
         if not orders.due[fill].all():
-            share = _affordable(before, change, np.maximum(1.0, target.sum(axis=1)))[:, None]
+            share = _affordable(before, change, np.maximum(terms.leverage, target.sum(axis=1)))[:, None]
             unpaid |= (change > 0) & (share < 1)
             change = np.where(change > 0, change * share, change)
         traded[:, fill] = np.where(np.abs(change) > 1e-12, np.abs(change), 0.0)  # rounding is not an order

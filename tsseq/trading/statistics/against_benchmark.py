@@ -155,7 +155,7 @@ def _share(events: Array) -> float:
 
 
 def _deflated(excess: Array, trials: Trials | None, periods_per_year: int) -> float:
-    if trials is None or trials.excess is None:
+    if trials is None or trials.excess is None or not trials.excess.size:
         return np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.nanmean(trials.excess, axis=1) / np.nanstd(trials.excess, axis=1, ddof=1)
