@@ -61,8 +61,10 @@ def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _plain(column.cat.remove_unused_categories().cat.categories)
-    values = _plain(column.dropna().unique())
     text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    if not (text or certain):
+        return None
+    values = _plain(column.dropna().unique())
     text = text and len(values) > 0 and _is_text(values) and pd.to_numeric(values, errors="coerce").isna().all()
     return _plain(pd.Categorical(values).categories) if text or certain else None
 

@@ -365,8 +365,9 @@ class Panel:
         Panel
             Shorter series are kept whole.
         """
-        from_end = np.repeat(self.indptr[1:], self.lengths) - np.arange(len(self.times))
-        return self.select(from_end <= n)
+        lengths = np.minimum(self.lengths, n)
+        rows, indptr = stretches(self.indptr[1:] - lengths, lengths), np.concatenate([[0], np.cumsum(lengths)])
+        return replace(self, values=self.values[rows], times=self.times.take(rows), indptr=indptr)
 
     def left_padded(self, n: int) -> Panel:
         """Series of a minimum length, with missing rows in front where they are shorter.
@@ -543,6 +544,17 @@ class Panel:
         panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest)
         _check_consistent(panel)
         return panel
+
+
+def stretches(first: Index, lengths: Index) -> Index:
+    """Rows one after another: those from each of ``first`` (n,) on, as many as ``lengths`` (n,) says.
+
+    >>> stretches(np.array([5, 20]), np.array([3, 2])).tolist()
+    [5, 6, 7, 20, 21]
+    """
+    rows = np.repeat(first + lengths - np.cumsum(lengths), lengths)
+    rows += np.arange(len(rows))
+    return rows
 
 
 def _without_strangers(panel: Panel) -> Panel:
