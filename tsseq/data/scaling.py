@@ -370,8 +370,9 @@ def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
 
     They are 0 and 1 for ``unscaled`` columns (C,) and for flags (all values 0 or 1); a constant has the deviation 1.
     """
-    centre, spread = _moments(values, axis=0)
-    flags = unscaled | (~np.isfinite(values) | (values == 0) | (values == 1)).all(axis=0)
+    columns = values.T  # one at a time, since temporaries of all would be as large as the frame
+    centre, spread = np.array([_moments(column, axis=0) for column in columns]).reshape(-1, 2).T
+    flags = unscaled | np.array([((c == 0) | (c == 1) | ~np.isfinite(c)).all() for c in columns], dtype=np.bool_)
     return np.where(flags, 0.0, centre), np.where(flags | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)
 
 
