@@ -51,20 +51,40 @@ def contexts_at(flat: Array, ends: Index, length: int) -> Array:
 
 def ends_at(column: Array, origins: Index, length: int) -> Ends:
     """Describe the contexts of ``length`` rows of a ``column`` (T,) that end at ``origins`` (n,)."""
-    if len(origins) * length < len(column):
-        column = contexts_at(column, origins, length).ravel()
-        origins = np.arange(1, len(origins) + 1) * length - 1
+    column, origins = _read_part(column, origins, length)
     complete = bool(np.isfinite(column).all())
     last = column if complete else np.empty_like(column)
     changes, varies = np.empty((2, len(column)), dtype=np.bool_)
-    step = max(BLOCK, 4 * length)
-    for first in range(0, len(column), step):
-        begin, rows = max(first - length + 1, 0), slice(first, first + step)
-        by_row = _complete_rows if complete else _rows_with_gaps
-        block = by_row(column[begin : rows.stop], length)
-        for array, part in zip((changes, varies, last), block):
-            array[rows] = part[first - begin :]
+    by_row = _complete_rows if complete else _rows_with_gaps
+    for begin, first, rows in _blocks(len(column), length):
+        for array, part in zip((changes, varies, last), by_row(column[begin : rows.stop], length)):
+            array[rows] = part[first:]
     return Ends(last[origins], changes[origins], varies[origins])
+
+
+def moments_at(column: Array, origins: Index, length: int) -> tuple[Array, Array]:
+    """(n,) mean and standard deviation of such contexts, missing values left out; 0 where all are missing."""
+    column, origins = _read_part(column, origins, length)
+    mean, deviation = np.zeros((2, len(column)))
+    for begin, first, rows in _blocks(len(column), length):
+        for array, part in zip((mean, deviation), _moments_by_row(column[begin : rows.stop], length)):
+            array[rows] = part[first:]
+    return mean[origins], deviation[origins]
+
+
+def _read_part(column: Array, origins: Index, length: int) -> tuple[Array, Index]:
+    """The column and the origins in it; of few origins, only their contexts, one after another."""
+    if len(origins) * length >= len(column):
+        return column, origins
+    return contexts_at(column, origins, length).ravel(), np.arange(1, len(origins) + 1) * length - 1
+
+
+def _blocks(total: int, length: int) -> Iterator[tuple[int, int, slice]]:
+    """Blocks of rows that fit a cache: the row at which their contexts begin, how many rows later they do, and they."""
+    step = max(BLOCK, 4 * length)
+    for first in range(0, total, step):
+        begin = max(first - length + 1, 0)
+        yield begin, first - begin, slice(first, min(first + step, total))
 
 
 def _complete_rows(values: Array, length: int) -> tuple[Mask, Mask]:
@@ -108,6 +128,45 @@ def _latest(places: Index, differs: Mask) -> Index:
     latest = np.full(len(places) + 1, none)
     np.maximum.accumulate(np.where(differs, places[:-1], none), out=latest[1:-1])
     return latest
+
+
+def _moments_by_row(values: Array, length: int) -> tuple[Array, Array]:
+    """(n,) mean and standard deviation of the ``length`` values up to each; 0 where there are fewer.
+
+    Rows are divided into stretches of ``length``. A context is the end of one and the beginning of the next, each of
+    which is known from running sums that start where the stretches meet; they are joined as Chan, Golub and LeVeque
+    (1983) join samples. All is relative to values of the context itself, so that neither a level nor a leap before the
+    context costs accuracy.
+    """
+    mean, deviation = np.zeros((2, len(values)))
+    n = len(values) - length + 1
+    if n < 1:
+        return mean, deviation
+    stretches = np.append(values, np.full(-len(values) % length, np.nan)).reshape(-1, length)
+    ends = [part[:, ::-1].ravel()[:n] for part in _running(stretches[:, ::-1])]
+    begins = [part.ravel()[length - 1 : len(values)] for part in _running(stretches)]
+    before = np.where(np.arange(n) % length == 0, 0, ends[0])  # 0 where a context is a whole stretch
+    after, number = begins[0], np.maximum(before + begins[0], 1)
+    step = (begins[1] - ends[1]) + (begins[2] - ends[2])
+    joined = begins[1] + (begins[2] - step * (before / number))
+    mean[length - 1 :] = np.where(after > 0, joined, np.where(before > 0, ends[1] + ends[2], 0.0))
+    squares = np.where(before > 0, ends[3], 0.0) + np.where(after > 0, begins[3], 0.0)
+    squares += np.where((before > 0) & (after > 0), step**2 * (before * after / number), 0.0)
+    deviation[length - 1 :] = np.sqrt(squares / number)
+    return mean, deviation
+
+
+def _running(stretches: Array) -> tuple[Index, Array, Array, Array]:
+    """(m, L) each, of the values up to each: their number, the row's first, their mean less it, squares around it."""
+    observed = np.isfinite(stretches)
+    first = stretches[np.arange(len(stretches)), observed.argmax(axis=1), None]  # (m, 1)
+    first = np.where(np.isfinite(first), first, 0.0)
+    values = np.where(observed, stretches - first, 0.0)
+    number = np.cumsum(observed, axis=1)
+    mean = np.cumsum(values, axis=1) / np.maximum(number, 1)
+    squares = (values - mean) * (values - np.pad(mean[:, :-1], ((0, 0), (1, 0))))  # Welford's recursion
+    squares = np.cumsum(np.where(observed, squares, 0.0), axis=1)
+    return number, np.broadcast_to(first, values.shape), mean, squares
 
 
 def is_constant(contexts: Array) -> Mask:

@@ -81,8 +81,8 @@ class Ops(Protocol):
     def join(self, blocks: list[Any]) -> Any:
         """Blocks side by side along the last axis."""
 
-    def series_of(self, indptr: Any, rows: Any) -> Any:
-        """The series that rows of a panel belong to."""
+    def last_before(self, bounds: Any, places: Any) -> Any:
+        """Which of the ascending ``bounds`` is the last one up to each of ``places``."""
 
 
 class NumpyOps:
@@ -94,8 +94,8 @@ class NumpyOps:
     def join(self, blocks: list[Array]) -> Array:
         return np.concatenate(blocks, axis=-1)
 
-    def series_of(self, indptr: Index, rows: Index) -> Index:
-        return np.searchsorted(indptr, rows, side="right") - 1
+    def last_before(self, bounds: Index, places: Index) -> Index:
+        return np.searchsorted(bounds, places, side="right") - 1
 
 
 class Store(NamedTuple):
@@ -109,21 +109,21 @@ class Store(NamedTuple):
         Position in ``flat`` of a window's last context value, of its first target.
     loc, scale : array of shape (n, n_targets)
         Location and scale of the window.
-    indptr : array of shape (S + 1,)
-        Bounds of the panel's series.
-    weight : array of shape (S, n_target_channels)
-        What an error counts in training, by series.
-    codes : array of shape (S, n_channels)
-        Codes of the series, and of its targets where they are series of their own.
+    bounds : array of shape (n_channels * S,)
+        Where series begin in ``flat``; those of every target, where targets are series of their own.
+    codes : array of shape (n_channels * S,)
+        Their codes, counted over those seen in training.
+    weight : array of shape (n_channels * S, n_targets)
+        What an error of theirs counts in training.
     """
 
     flat: Any
     end: Any
     loc: Any
     scale: Any
-    indptr: Any
-    weight: Any
+    bounds: Any
     codes: Any
+    weight: Any
 
 
 def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows: Any, ops: Ops) -> tuple[Any, Any]:
@@ -140,13 +140,13 @@ def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows:
         values = (values - store.loc[rows, k][:, None]) / store.scale[rows, k][:, None]  # (n, L + H)
         blocks.append(values[:, :length])
         futures.append(values[:, length:])
-    row = end % total
+    row = end % total if layout.n_past + layout.n_known else end
     for channel in range(layout.n_past + layout.n_known):
         width = length if channel < layout.n_past else both
         blocks.append(ops.windows(store.flat, row + ((n_target_channels + channel) * total - length + 1), width))
     static = (n_target_channels + layout.n_past + layout.n_known) * total
     if layout.n_static:
-        series = ops.series_of(store.indptr, row)
+        series = ops.last_before(store.bounds, end) % n_series
     for column in range(layout.n_static):
         blocks.append(ops.windows(store.flat, series + static + column * n_series, 1))
     future = ops.join([block[..., None] for block in futures])  # (n, H, n_targets)

@@ -358,28 +358,21 @@ def window_change(context: Array, horizon: int) -> Array:
     return np.asarray(np.sqrt(squares / np.maximum(counts, 1)))
 
 
-def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
-    """(n, L) -> loc (n,), scale (n,) of contexts, missing values left out; kind "standard" or "mean"."""
-    if kind == "mean":
-        return np.zeros(len(context)), _moments(np.abs(context), axis=1)[0]
-    return _moments(context, axis=1)
-
-
 def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
     """Mean and standard deviation of each column over its observed values.
 
     They are 0 and 1 for ``unscaled`` columns (C,) and for flags (all values 0 or 1); a constant has the deviation 1.
     """
     columns = values.T  # one at a time, since temporaries of all would be as large as the frame
-    centre, spread = np.array([_moments(column, axis=0) for column in columns]).reshape(-1, 2).T
+    centre, spread = np.array([_moments(column) for column in columns]).reshape(-1, 2).T
     flags = unscaled | np.array([((c == 0) | (c == 1) | ~np.isfinite(c)).all() for c in columns], dtype=np.bool_)
     return np.where(flags, 0.0, centre), np.where(flags | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)
 
 
-def _moments(values: Array, axis: int) -> tuple[Array, Array]:
-    """Mean and standard deviation along an axis, missing values left out; 0 where all are missing."""
+def _moments(values: Array) -> tuple[float, float]:
+    """Mean and standard deviation of the observed values (n,); 0 where all are missing."""
     seen = np.isfinite(values)
-    counts = np.maximum(seen.sum(axis=axis, keepdims=True), 1)
-    mean = np.where(seen, values, 0.0).sum(axis=axis, keepdims=True) / counts
+    count = max(int(seen.sum()), 1)
+    mean = np.where(seen, values, 0.0).sum() / count
     squares = np.where(seen, values - mean, 0.0) ** 2
-    return mean.squeeze(axis), np.sqrt(squares.sum(axis=axis, keepdims=True) / counts).squeeze(axis)
+    return mean, np.sqrt(squares.sum() / count)

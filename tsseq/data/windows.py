@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tsseq.data.columns import dummies
-from tsseq.data.contexts import Ends, contexts_at, ends_at, pieces
+from tsseq.data.contexts import Ends, contexts_at, ends_at, moments_at, pieces
 from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout, NumpyOps, Store, gather_rows
 from tsseq.data.panel import Panel, stretches
-from tsseq.data.scaling import Affine, Scaling, logged, window_change, window_moments
+from tsseq.data.scaling import Affine, Scaling, logged, window_change
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Steps
 from tsseq.errors import NotEnoughHistory
@@ -227,35 +228,53 @@ class Windows:
         return windows is self or same
 
     @property
-    def origin(self) -> Index:
-        """(n,) row of the last context value."""
-        return self.end if self.n_channels == 1 else self.end % len(self.panel.times)
-
-    @property
     def n_channels(self) -> int:
         """How many targets are series of their own."""
         return self.panel.n_targets if self.layout.n_targets == 1 else 1
 
     @property
-    def target_columns(self) -> Index:
-        """(n, n_targets) which of the panel's targets a window holds."""
-        return (self.end // len(self.panel.times))[:, None] + np.arange(self.layout.n_targets)
+    def origin(self) -> Index:
+        """(n,) row of the last context value."""
+        return self.end if self.n_channels == 1 else self.end % len(self.panel.times)
 
-    @cached_property
+    @property
     def series(self) -> Index:
         """(n,) series of every window."""
         return self.panel.series_of(self.origin)
 
     @property
-    def codes(self) -> Index:
-        """(n,) code of every window's series, counted over those seen in training; 0 is unknown."""
-        return self.codes_of_series[self.series, self.end // len(self.panel.times)]
+    def bounds(self) -> Index:
+        """(n_channels * S,) where series begin in ``flat``: all of the first target, then all of the second."""
+        return (np.arange(self.n_channels)[:, None] * len(self.panel.times) + self.panel.indptr[:-1]).ravel()
 
     @property
-    def codes_of_series(self) -> Index:
-        """(S, n_channels) the codes of all series of the panel."""
-        code, channels = self.scaling.codes(self.panel.ids)[:, None], np.arange(self.n_channels)
-        return np.where(code == 0, 0, (code - 1) * self.n_channels + channels + 1)
+    def codes(self) -> Index:
+        """(n,) code of every window's series, counted over those seen in training; 0 is unknown."""
+        return self._by_series(self.end, self._codes)
+
+    @property
+    def _codes(self) -> Index:
+        """(n_channels * S,) the codes of all series."""
+        code, channel = self.scaling.codes(self.panel.ids), np.arange(self.n_channels)[:, None]
+        return np.where(code == 0, 0, (code - 1) * self.n_channels + channel + 1).ravel()
+
+    def _by_target(self) -> Iterator[tuple[int, int, Any]]:
+        """Every target of the panel, which of a window's targets it is, and the windows that hold it."""
+        for column in range(self.panel.n_targets):
+            if self.n_channels == 1:
+                yield column, column, slice(None)
+            else:
+                yield column, 0, self.end // len(self.panel.times) == column
+
+    def _learnt(self, table: Array, unknown: float) -> Array:
+        """(n_channels * S, n_targets) what a table (series seen in training, targets) holds of all series."""
+        code = self.scaling.codes(self.panel.ids)
+        values = np.where(code[:, None] > 0, table[np.maximum(code - 1, 0)], unknown)
+        return values if self.n_channels == 1 else values.T.reshape(-1, 1)
+
+    def _by_series(self, end: Index, table: NDArray[Any]) -> NDArray[Any]:
+        """(n, ...) the entries of a table (n_channels * S, ...) for windows that end at ``end`` (n,)."""
+        return table[NumpyOps().last_before(self.bounds, end)]
 
     def without_constants(self) -> Windows:
         """The same windows for a model that forecasts constant contexts as it does any other."""
@@ -272,35 +291,35 @@ class Windows:
     @cached_property
     def units(self) -> tuple[Array, Array]:
         """Location and scale of every window, (n, n_targets) each."""
-        shape, kind = (len(self), self.layout.n_targets), self.scaling.kind
+        shape, kind, total = (len(self), self.layout.n_targets), self.scaling.kind, len(self.panel.times)
         if kind == "none":
             return np.zeros(shape), np.ones(shape)
-        loc, scale = (np.empty(shape), np.empty(shape)) if kind != "last" else (self._ends.last, self._learnt_scale())
-        rows = np.arange(len(self))
-        for target in range(self.layout.n_targets):
-            if kind == "last":
-                rows = np.flatnonzero((scale[:, target] == 0) & self._ends.changes[:, target])
-            for part in pieces(len(rows), self.layout.context_length):
-                contexts, place = self._contexts(rows[part], target), (rows[part], target)
-                if kind == "last":
-                    scale[place] = window_change(contexts, self.layout.horizon)
+        if kind == "last":
+            loc, scale = self._ends.last, self._learnt_scale()
+            for target in range(self.layout.n_targets):
+                own = np.flatnonzero((scale[:, target] == 0) & self._ends.changes[:, target])
+                for part in pieces(len(own), self.layout.context_length):
+                    rows = own[part]
+                    contexts = contexts_at(self.flat, self.end[rows] + target * total, self.layout.context_length)
+                    scale[rows, target] = window_change(contexts, self.layout.horizon)
+        else:
+            loc, scale = np.zeros(shape), np.empty(shape)
+            for column, target, chosen in self._by_target():
+                values = self.flat[column * total : (column + 1) * total]
+                where = self.end[chosen] % total, self.layout.context_length
+                if kind == "mean":
+                    scale[chosen, target] = moments_at(np.abs(values), *where)[0]
                 else:
-                    loc[place], scale[place] = window_moments(contexts, kind)
+                    loc[chosen, target], scale[chosen, target] = moments_at(values, *where)
         scale[~(scale > 0)] = 1.0
         return loc, scale
-
-    def _contexts(self, rows: Index, target: int) -> Array:
-        """(len(rows), L) contexts of a target."""
-        length = self.layout.context_length
-        return contexts_at(self.flat, self.end[rows] + target * len(self.panel.times), length)
 
     @cached_property
     def _ends(self) -> Ends:
         """What is known of every context, (n, n_targets) each."""
         total, shape = len(self.panel.times), (len(self), self.layout.n_targets)
         ends = Ends(np.empty(shape), np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_))
-        for column in range(self.panel.n_targets):
-            chosen, target = (slice(None), column) if self.n_channels == 1 else (self.end // total == column, 0)
+        for column, target, chosen in self._by_target():
             part = self.flat[column * total : (column + 1) * total], self.end[chosen] % total
             for array, values in zip(ends, ends_at(*part, self.layout.context_length)):
                 array[chosen, target] = values
@@ -308,12 +327,9 @@ class Windows:
 
     def _learnt_scale(self) -> Array:
         """(n, n_targets) the scale of each window's series; 0 where it is unknown or constant."""
-        code = self.scaling.codes(self.panel.ids)[:, None]
-        by_series = np.where(code > 0, self.scaling.scale[np.maximum(code[:, 0] - 1, 0)], 0.0)  # (S, panel's targets)
-        scale = np.empty((len(self), self.layout.n_targets))
+        table, scale = self._learnt(self.scaling.scale, 0.0), np.empty((len(self), self.layout.n_targets))
         for rows in pieces(len(self), self.layout.n_targets):
-            part = self[rows]
-            scale[rows] = by_series[part.series[:, None], part.target_columns]
+            scale[rows] = self._by_series(self.end[rows], table)
         return scale
 
     @property
@@ -325,8 +341,8 @@ class Windows:
     @cached_property
     def store(self) -> Store:
         """The arrays that `gather_rows` reads."""
-        weight = self.scaling.weight[np.maximum(self.scaling.codes(self.panel.ids) - 1, 0)]  # (S, panel's targets)
-        return Store(self.flat, self.end, *self.units, self.panel.indptr, weight, self.codes_of_series)
+        weight = self._learnt(self.scaling.weight, 1.0)
+        return Store(self.flat, self.end, *self.units, self.bounds, self._codes, weight)
 
     def gather(self, rows: Index) -> tuple[Array, Array]:
         """Copy the numbers of some windows.
@@ -362,12 +378,14 @@ class Windows:
         """(n,) how many targets of each window are observed, 0 to horizon * n_targets."""
         if self.y is not None:
             return np.asarray(np.isfinite(self.y).sum(axis=1))
-        observed = np.isfinite(self.panel.values[:, : self.panel.n_targets])
+        total = len(self.panel.times)
+        observed = np.isfinite(self.flat[: self.panel.n_targets * total])
         if observed.all():
             return np.broadcast_to(np.int64(self.layout.n_outputs), len(self))
-        counts = np.vstack([np.zeros_like(observed[:1], dtype=np.int64), np.cumsum(observed, axis=0)])  # (T + 1, C)
-        first, columns = self.origin[:, None] + 1, self.target_columns
-        return np.asarray((counts[first + self.layout.horizon, columns] - counts[first, columns]).sum(axis=1))
+        counts, number = np.cumsum(observed), np.zeros(len(self), dtype=np.int64)
+        for last in (self.end + target * total for target in range(self.layout.n_targets)):
+            number += counts[last + self.layout.horizon] - counts[last]
+        return number
 
     def target_range(self) -> tuple[float, float]:
         """The smallest and the largest target, among the rows that are targets of some window.
@@ -379,10 +397,9 @@ class Windows:
             return float(np.fmin.reduce(self.y, axis=None)), float(np.fmax.reduce(self.y, axis=None))
         total, first, horizon = len(self.panel.times), self.panel.indptr[:-1], self.layout.horizon
         low, high = np.inf, -np.inf
-        for column in np.unique(self.target_columns):
-            own = (self.target_columns == column).any(axis=1)
+        for column, _, chosen in self._by_target():
             values = self.flat[column * total : (column + 1) * total]
-            targets = np.where(_covered(self.origin[own] + horizon, horizon, total), values, np.nan)
+            targets = np.where(_covered(self.end[chosen] % total + horizon, horizon, total), values, np.nan)
             size = np.fmax.reduceat(np.abs(values), first) if self.scaling.kind == "mean" else np.ones(len(first))
             size = np.where(size > 0, size, 1.0)
             low = np.fmin(low, np.fmin.reduce(np.fmin.reduceat(targets, first) / size))

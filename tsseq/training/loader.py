@@ -28,8 +28,8 @@ class TorchOps:
     def join(self, blocks: list[Tensor]) -> Tensor:
         return torch.cat(blocks, dim=-1)
 
-    def series_of(self, indptr: Tensor, rows: Tensor) -> Tensor:
-        return torch.searchsorted(indptr, rows, right=True) - 1
+    def last_before(self, bounds: Tensor, places: Tensor) -> Tensor:
+        return torch.searchsorted(bounds, places, right=True) - 1
 
 
 class DeviceRows:
@@ -55,19 +55,16 @@ class DeviceRows:
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.store.loc[rows].float(), self.store.scale[rows].float()
         future = target.nan_to_num(0.0) if training else None
-        return unflatten(
-            x.float(), self.layout, self._of_series(self.store.codes, rows, 1)[:, 0], loc, scale, future
-        ), target
+        return unflatten(x.float(), self.layout, self.store.codes[self._series(rows)], loc, scale, future), target
 
     def weight(self, rows: Tensor) -> Tensor:
         """(B, C) what errors count."""
-        return self._of_series(self.store.weight, rows, self.layout.n_targets)
+        weight: Tensor = self.store.weight[self._series(rows)]
+        return weight
 
-    def _of_series(self, table: Tensor, rows: Tensor, n: int) -> Tensor:
-        """(B, n) what a table (S, channels) says of the windows' series, from the windows' own channel on."""
-        end, total = self.store.end[rows], self.sizes[0]
-        columns = (end // total)[:, None] + torch.arange(n, device=self.device)
-        return table[TorchOps().series_of(self.store.indptr, end % total)[:, None], columns]
+    def _series(self, rows: Tensor) -> Tensor:
+        """(B,) which series of which target every window is."""
+        return TorchOps().last_before(self.store.bounds, self.store.end[rows])
 
 
 class Shard(NamedTuple):
