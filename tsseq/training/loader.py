@@ -28,6 +28,9 @@ class TorchOps:
     def join(self, blocks: list[Tensor]) -> Tensor:
         return torch.cat(blocks, dim=-1)
 
+    def last_before(self, bounds: Tensor, places: Tensor) -> Tensor:
+        return torch.searchsorted(bounds, places, right=True) - 1
+
 
 class DeviceRows:
     """Windows as tensors on a device, gathered there.
@@ -43,7 +46,6 @@ class DeviceRows:
     def __init__(self, windows: Windows, device: torch.device) -> None:
         self.layout, self.device, self.sizes, self.n = windows.layout, device, windows.sizes, len(windows)
         self.store = Store(*(torch.as_tensor(array, device=device) for array in windows.store))
-        self.codes = torch.as_tensor(windows.codes, device=device)
         self.y = None if windows.y is None else torch.as_tensor(windows.y, device=device)
 
     def batch(self, rows: Tensor, training: bool) -> tuple[Batch, Tensor]:
@@ -53,7 +55,16 @@ class DeviceRows:
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.store.loc[rows].float(), self.store.scale[rows].float()
         future = target.nan_to_num(0.0) if training else None
-        return unflatten(x.float(), self.layout, self.codes[rows], loc, scale, future), target
+        return unflatten(x.float(), self.layout, self.store.codes[self._series(rows)], loc, scale, future), target
+
+    def weight(self, rows: Tensor) -> Tensor:
+        """(B, C) what errors count."""
+        weight: Tensor = self.store.weight[self._series(rows)]
+        return weight
+
+    def _series(self, rows: Tensor) -> Tensor:
+        """(B,) which series of which target every window is."""
+        return TorchOps().last_before(self.store.bounds, self.store.end[rows])
 
 
 class Shard(NamedTuple):
@@ -104,7 +115,7 @@ class Loader:
             shard = whole[self.rank :: self.world]
             rows = torch.as_tensor(shard if len(shard) else whole[:1], device=self.rows.device)
             batch, target = self.rows.batch(rows, self.seed is not None)
-            weight = self.rows.store.weight[rows].float()[:, None]  # (B, 1, C)
+            weight = self.rows.weight(rows).float()[:, None]  # (B, 1, C)
             yield Shard(batch, target, weight, len(shard) * self.world / len(whole))
 
     def _order(self) -> Index:
