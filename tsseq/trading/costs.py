@@ -91,7 +91,7 @@ class Costs:
         ndarray
             Losses of the same shape, 0 or more.
         """
-        return np.abs(value) * (self.slippage_bps / 10_000)
+        return np.abs(value) * (self.slippage_bps / 10_000) if self.slippage_bps else np.zeros_like(value)
 
     def fees(self, value: Array, shares: Array | None = None) -> Array:
         """Fees of trades.
@@ -108,7 +108,8 @@ class Costs:
         ndarray
             Fees of the same shape.
         """
-        fees = np.abs(value) * (self.bps / 10_000)
+        fees = np.abs(value)
+        fees *= self.bps / 10_000
         if self.proportional:
             return fees
         if self.per_share and shares is not None:
