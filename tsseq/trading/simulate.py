@@ -185,7 +185,8 @@ def _shares(market: Market, orders: Orders, targets: Array, terms: Terms, start:
     bars = bars.assign(gross_returns=(1 + returns) / (1 - bars["costs_paid"]) - 1, returns=returns)
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
-    return bars, weights, run.before[0], account
+    fills = np.where(market.ended[orders.filled], 0.0, market.fills[orders.filled])
+    return bars, weights, run.shares[0, :-1] * fills / capital[:, None], account
 
 
 def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:
