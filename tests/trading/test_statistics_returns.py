@@ -16,8 +16,10 @@ from tsseq.trading.statistics import (
     cash_returns,
     drawdown,
     max_drawdown,
+    rows,
     sharpe,
     sortino,
+    statistics_of,
     total_return,
 )
 
@@ -186,3 +188,24 @@ def test_interest_runs_by_the_calendar():
     np.testing.assert_allclose(cash_returns(days, 0.05), [0, 3 * 0.05 / 365, 1.5 * 0.05 / 365])
     assert cash_returns(days[:1], 0.05).tolist() == [0.0]
     assert cash_returns(days[:0], 0.05).tolist() == []
+
+
+def test_rows_of_returns_have_the_statistics_of_each_alone():
+    rng = np.random.default_rng(0)
+    returns = rng.normal(0.001, 0.01, (12, 300))
+    returns[1], returns[2], returns[3], returns[4] = 0.0, 0.0001, np.nan, np.abs(returns[4])
+    returns[5] = 0.05 + 1e-9 * rng.normal(size=300)
+    rates = np.where(np.arange(300) % 5, 0.0001, 0.0)
+    together = rows.statistics(returns, rows.beyond(returns, rates), 300, 252)
+    assert list(together) == list(STATISTICS)
+    for number, values in enumerate(returns):
+        alone = statistics_of(values, risk_free=rates)
+        for name, expected in alone.items():
+            assert together[name][number] == pytest.approx(expected, rel=1e-12, nan_ok=True), (number, name)
+
+
+def test_the_deviation_of_nearly_equal_returns_is_that_of_their_differences():
+    spread = np.array([1.0, -1.0, 2.0, -2.0, 0.0])
+    for size in (1e-3, 1e-6, 1e-9):
+        expected = 0.05 / (spread * size).std(ddof=1)
+        assert sharpe(0.05 + size * spread, periods_per_year=1) == pytest.approx(expected, rel=1e-6)

@@ -77,7 +77,7 @@ class Trials:
         finite = values[np.isfinite(values)]
         mean = float(finite.mean()) if len(finite) else np.nan
         variance = float(finite.var(ddof=1)) if len(finite) > 1 else mean * 0.0
-        if excess is not None and (missing := np.isnan(excess).all(axis=1)).any():
+        if excess is not None and (missing := np.isnan(np.fmax.reduce(excess, axis=1))).any():
             excess = excess[~missing]
         return cls(len(values), mean, variance, dates, excess)
 

@@ -11,7 +11,7 @@ from pandas.api.types import is_hashable
 
 from tsseq.errors import ConfigError, DataError
 from tsseq.trading.costs import Costs
-from tsseq.trading.engines.returns import run_returns
+from tsseq.trading.engines.returns import Moves, run_returns
 from tsseq.trading.execution import EXECUTIONS, Execution, Market, market_of
 from tsseq.trading.orders import Orders, orders_of
 from tsseq.trading.price_table import PriceTable, listed, to_floats
@@ -133,4 +133,5 @@ def _whole(market: Market, begin: Index) -> pd.Series[float]:
 def _gross_returns(market: Market, orders: Orders, members: Mask) -> pd.Series[float]:
     """Returns (T,) of equal parts of the members (D, N) of each decision, at no cost."""
     weights = members / np.maximum(members.sum(axis=1, keepdims=True), 1)
-    return pd.Series(run_returns(market, orders, weights[None], Terms(Costs())).factors[0] - 1, market.dates)
+    run = run_returns(Moves.of(market, orders), weights[None], Terms(Costs()))
+    return pd.Series(run.factors(net=False)[0] - 1, market.dates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,7 @@ class Costs:
         ndarray
             Losses of the same shape, 0 or more.
         """
-        return np.abs(value) * (self.slippage_bps / 10_000)
+        return np.abs(value) * (self.slippage_bps / 10_000) if self.slippage_bps else np.zeros(np.shape(value))
 
     def fees(self, value: Array, shares: Array | None = None) -> Array:
         """Fees of trades.
@@ -108,7 +109,8 @@ class Costs:
         ndarray
             Fees of the same shape.
         """
-        fees = np.abs(value) * (self.bps / 10_000)
+        fees = np.abs(value)
+        fees *= self.bps / 10_000
         if self.proportional:
             return fees
         if self.per_share and shares is not None:
@@ -156,21 +158,21 @@ class Costs:
 
         Parameters
         ----------
-        purchases : ndarray of shape (K, N)
-            Values that K accounts want to buy of N assets.
-        shares : ndarray of shape (K, N)
+        purchases : ndarray of shape (..., N)
+            Values that accounts want to buy of N assets.
+        shares : ndarray of shape (..., N)
             The shares of these purchases.
-        room : ndarray of shape (K,)
+        room : ndarray of shape (...)
             Cash that each account may spend.
 
         Returns
         -------
-        ndarray of shape (K,)
+        ndarray of shape (...)
             Factors in 0..1.
         """
-        floor = (self.fixed + self.minimum) * np.count_nonzero(purchases, axis=1)
-        needed = over_assets(self.outlay(purchases, shares)) - self.fixed * np.count_nonzero(purchases, axis=1)
-        budget = np.maximum(room - floor, 0.0)
+        n_orders = np.count_nonzero(purchases, axis=-1) if self.fixed or self.minimum else 0
+        needed = over_assets(self.outlay(purchases, shares)) - self.fixed * n_orders
+        budget = np.maximum(room - (self.fixed + self.minimum) * n_orders, 0.0)
         return np.where(needed > budget, budget / np.where(needed > 0, needed, 1.0), 1.0)
 
     def has_interest(self, cash_rate: float) -> bool:
@@ -276,6 +278,9 @@ def financing_caveats(weights: pd.DataFrame, costs: Costs, cash_rate: float) -> 
     return tuple(caveats)
 
 
+ones = cache(np.ones)
+
+
 def over_assets(values: Array) -> Array:
     """Sum (...) over the last axis of (..., N), the assets; far faster than ``sum`` where these are few."""
-    return np.asarray(values[..., 0] if values.shape[-1] == 1 else values @ np.ones(values.shape[-1]))
+    return np.asarray(values[..., 0] if values.shape[-1] == 1 else values @ ones(values.shape[-1]))

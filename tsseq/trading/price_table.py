@@ -75,8 +75,9 @@ def read_prices(prices: Frame, price: str = "close") -> PriceTable:
             f"the prices need a DatetimeIndex, or dates beside the ids; found {panel.times.dtype}. Convert the dates "
             "with pd.to_datetime and set them as the index."
         )
-    dates = panel.times.unique().sort_values().rename(time_name)
-    cells = dates.get_indexer(panel.times), np.repeat(np.arange(len(panel)), panel.lengths)
+    rows, dates = pd.factorize(panel.times, sort=True)
+    dates = dates.rename(time_name)
+    cells = rows, np.repeat(np.arange(len(panel)), panel.lengths)
     named = panel.ids[0] is not None
     assets = pd.Index(panel.ids, name=id_name) if named else pd.Index([panel.schema.target[0]])
     opens = _wide(panel.values[:, 1], cells, dates, assets, "open") if panel.schema.past else None

@@ -12,7 +12,7 @@ from tsseq.errors import DataError
 from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.book import Account, Book
 from tsseq.trading.costs import Costs, financing_caveats
-from tsseq.trading.engines.returns import run_returns
+from tsseq.trading.engines.returns import Moves, run_returns
 from tsseq.trading.engines.shares import account_of, charged, run_shares
 from tsseq.trading.execution import Market, opened
 from tsseq.trading.orders import Orders, delisting_caveats, orders_of, read_weights, waiting_caveats
@@ -159,12 +159,17 @@ def simulate(
 
 def _returns(market: Market, orders: Orders, targets: Array, terms: Terms) -> _Outcome:
     with np.errstate(divide="ignore", invalid="ignore"):
-        run = run_returns(market, orders, targets[None], terms)
-        weights = run.weights(market, orders)
-    gross = np.maximum(run.factors[0], 0.0) - 1
-    bars = _by_bar(market, orders, turnover=run.turnover[0], costs_paid=run.costs[0])
+        run = run_returns(Moves.of(market, orders), targets[None], terms)
+        weights, capital = run.weights(), run.at_fill[0]
+        before, traded, paid = (
+            run.before[0] / capital[:, None],
+            run.traded[0].sum(axis=1) / capital,
+            run.paid[0] / capital,
+        )
+        gross = np.maximum(run.factors(net=False)[0], 0.0) - 1
+    bars = _by_bar(market, orders, turnover=traded, costs_paid=paid)
     bars = bars.assign(gross_returns=gross, returns=(1 + gross) * (1 - bars["costs_paid"]) - 1)
-    return bars, weights, run.before[0], None
+    return bars, weights, before, None
 
 
 def _shares(market: Market, orders: Orders, targets: Array, terms: Terms, start: int) -> _Outcome:
@@ -180,7 +185,8 @@ def _shares(market: Market, orders: Orders, targets: Array, terms: Terms, start:
     bars = bars.assign(gross_returns=(1 + returns) / (1 - bars["costs_paid"]) - 1, returns=returns)
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
-    return bars, weights, run.before[0], account
+    fills = np.where(market.ended[orders.filled], 0.0, market.fills[orders.filled])
+    return bars, weights, run.shares[0, :-1] * fills / capital[:, None], account
 
 
 def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:

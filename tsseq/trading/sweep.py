@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError, DataError
 from tsseq.resampling.trials import Trials
 from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.costs import Costs
-from tsseq.trading.engines.returns import run_returns, view
+from tsseq.trading.engines.returns import Moves, run_returns
 from tsseq.trading.engines.shares import run_shares
 from tsseq.trading.execution import Market, opened
 from tsseq.trading.orders import Orders, orders_of, read_weights
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.signals import expected_returns
-from tsseq.trading.statistics.returns import bars_per_year, cash_returns, sharpe, statistics_of
+from tsseq.trading.statistics import rows
+from tsseq.trading.statistics.returns import bars_per_year, cash_returns
 from tsseq.trading.terms import Engine, Terms
-from tsseq.trading.weighting import WeightingRule
+from tsseq.trading.weighting import AT_ONCE, WeightingRule, weights_of_rules
 from tsseq.typing import Array, Index
 
-# So many prices times combinations at a time stay in the processor's cache; what steps from bar to bar wants more.
-_AT_ONCE, _IN_TURN = 60_000, 4_000_000
+# Prices times combinations at a time where all step from bar to bar together.
+_IN_TURN = 4_000_000
+# NumPy copies what it broadcasts over rows shorter than half its buffer, of 8,192 numbers by default.
+_BUFFER = 1024
 
 
 def sweep(
@@ -120,7 +122,7 @@ def sweep(
     terms = Terms(costs or Costs(), cash_rate, leverage, engine, capital, lot_size)
     combinations = combinations_of(grid)
     all_prices = read_prices(prices, price)
-    table, decided, targets = decisions_of(signal, prices, combinations, model, price)
+    table, decided, targets = decisions_of(signal, prices, all_prices, combinations, model, price)
     start = int(decided[0])
     fill_rule, market = opened(execution, table, start, delisting_return)
     orders = orders_of(market, decided, fill_rule.delay)
@@ -128,16 +130,20 @@ def sweep(
     inverse, riskless = 1 / (1 + passive), cash_returns(market.dates[start:], cash_rate)
     per_year = bars_per_year(market.dates) if periods_per_year is None else periods_per_year
     figures: list[dict[str, Array]] = []
-    excess: list[NDArray[np.float32]] = []
-    for chunk in chunks_of(targets, market, orders, terms):
-        growth = growth_of(market, orders, chunk, terms)[:, start:]
-        figures.append(_figures(growth, riskless, all_statistics, per_year))
-        excess.append(np.log1p((growth * inverse - 1).astype(np.float32)))
+    excess = np.empty((len(combinations), len(riskless)), dtype=np.float32)
+    rest = excess
+    for growth in growth_of(market, orders, targets, terms):
+        relative = growth[:, start:]
+        figures.append(_figures(relative, riskless, all_statistics, per_year))
+        relative *= inverse
+        relative -= 1
+        np.log1p(relative, out=rest[: len(relative)], dtype=np.float32, casting="same_kind")
+        rest = rest[len(relative) :]
     results = pd.DataFrame(combinations)
     for name in figures[0]:
         results[name] = np.concatenate([figure[name] for figure in figures])
     dates = market.dates[start:].to_numpy(dtype="datetime64[ns]")
-    results.attrs["trials"] = Trials.of(results["sharpe"], dates, np.concatenate(excess))
+    results.attrs["trials"] = Trials.of(results["sharpe"], dates, excess)
     return results
 
 
@@ -149,27 +155,19 @@ def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return combinations
 
 
-def chunks_of(targets: Iterator[Array], market: Market, orders: Orders, terms: Terms) -> Iterator[Array]:
-    """Target weights (K, D, N) of as many combinations at a time as suit the engine."""
-    at_once = terms.engine == "returns" and terms.costs.proportional and orders.at_once
-    size = _AT_ONCE if at_once else _IN_TURN
-    while chunk := list(itertools.islice(targets, max(1, size // market.closes.size))):
-        yield np.stack(chunk) if terms.leverage == 1 else np.stack(chunk) * terms.leverage
-
-
 def decisions_of(
     signal: pd.DataFrame | Callable[..., Frame],
     prices: Frame,
+    table: PriceTable,
     combinations: Sequence[Mapping[str, Any]],
     model: str | None,
     price: str,
 ) -> tuple[PriceTable, Index, Iterator[Array]]:
-    """Return prices, bars of the decisions, and the target weights (D, N) of each combination in turn."""
-    table = read_prices(prices, price)
+    """Return prices, bars of the decisions, and the target weights (K, D, N) of some combinations at a time."""
     if callable(signal):
         subset, decided, first = read_weights(signal(**combinations[0]), table)
         rest = (_like_first(signal(**options), table, subset, decided) for options in combinations[1:])
-        return subset, decided, itertools.chain([first], rest)
+        return subset, decided, (weights[None] for weights in itertools.chain([first], rest))
     options = [*(field.name for field in fields(WeightingRule)), "model"]
     if unknown := set(combinations[0]) - set(options):
         raise ConfigError(f"the grid has {listed(sorted(unknown))}; rules take {listed(options, 13)}.")
@@ -187,10 +185,9 @@ def decisions_of(
     for name, expected in signals.items():
         if not (expected.index.equals(first.index) and expected.columns.equals(first.columns)):
             raise DataError(f"{name!r} forecasts other dates or assets than {models[0]!r}. Sweep one after the other.")
-    values = {name: expected.to_numpy(dtype=float) for name, expected in signals.items()}
-    chosen = (combination.get("model", model) for combination in combinations)
-    weights = (rule.weights(signals[name], table, values[name]) for rule, name in zip(rules, chosen))
-    return subset, decided, weights
+    by_model = itertools.groupby(zip(rules, combinations), lambda pair: pair[1].get("model", model))
+    blocks = (weights_of_rules([rule for rule, _ in pairs], signals[name], table) for name, pairs in by_model)
+    return subset, decided, itertools.chain.from_iterable(blocks)
 
 
 def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: Index) -> Array:
@@ -200,35 +197,50 @@ def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: I
     return targets
 
 
-def growth_of(market: Market, orders: Orders, targets: Array, terms: Terms) -> Array:
-    """1 + net return of each book and bar (K, T), NaN from the bar on which a book has lost all."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        if terms.engine == "shares":
-            equity = run_shares(market, orders, targets, terms).equity
-            growth = equity / terms.money
-            growth[:, 1:] = equity[:, 1:] / equity[:, :-1]
-        else:
-            books = run_returns(market, orders, targets, terms)
-            growth = books.factors
-            growth[:, view(orders.filled)] *= np.subtract(1, books.costs, out=books.costs)
-    ruined = ~(growth.min(axis=1) > 0)
-    growth[ruined] = np.where(np.logical_and.accumulate(growth[ruined] > 0, axis=1), growth[ruined], np.nan)
-    return growth
+def growth_of(market: Market, orders: Orders, targets: Iterable[Array], terms: Terms) -> Iterator[Array]:
+    """1 + net return (K, T) of some books at a time, NaN from the bar on which one has lost all."""
+    moves = Moves.of(market, orders)
+    at_once = terms.engine == "returns" and terms.costs.proportional and orders.at_once
+    for chunk in _chunks(targets, (AT_ONCE if at_once else _IN_TURN) // market.closes.size):
+        weights = chunk if terms.leverage == 1 else chunk * terms.leverage
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            np.setbufsize(_BUFFER)  # until the end of the block
+            if terms.engine == "shares":
+                growth = _growth_of_shares(moves, weights, terms)
+            else:
+                growth = run_returns(moves, weights, terms).factors(net=True)
+        ruined = ~(growth.min(axis=1) > 0)
+        if ruined.any():
+            growth[ruined] = np.where(np.logical_and.accumulate(growth[ruined] > 0, axis=1), growth[ruined], np.nan)
+        yield growth
+
+
+def _chunks(targets: Iterable[Array], size: int) -> Iterator[Array]:
+    """Target weights of at least so many books at a time, but for the last."""
+    chunk: list[Array] = []
+    n_books = 0
+    for weights in targets:
+        chunk.append(weights)
+        n_books += len(weights)
+        if n_books >= size:
+            yield np.concatenate(chunk) if len(chunk) > 1 else weights
+            chunk, n_books = [], 0
+    if chunk:
+        yield np.concatenate(chunk)
+
+
+def _growth_of_shares(moves: Moves, targets: Array, terms: Terms) -> Array:
+    equity = run_shares(moves.market, moves.orders, targets, terms).equity
+    growth = equity / terms.money
+    growth[:, 1:] = equity[:, 1:] / equity[:, :-1]
+    return np.asarray(growth)
 
 
 def _figures(growth: Array, riskless: Array, all_statistics: bool, periods_per_year: int) -> dict[str, Array]:
-    """Total return and Sharpe ratio of many books (K, T), as `tsseq.trading.statistics` defines them for one."""
-    total = np.prod(growth, axis=1) - 1
-    growth[np.isnan(total)] = np.nan
+    """Statistics of many books (K, T)."""
+    growth[np.isnan(growth[:, -1])] = np.nan
+    returns = growth - 1
+    excess = rows.beyond(returns, riskless)
     if all_statistics:
-        rows = [statistics_of(row - 1, risk_free=riskless, periods_per_year=periods_per_year) for row in growth]
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    returns = growth - (1 + riskless) if riskless.any() else growth - 1
-    mean = returns.mean(axis=1)
-    returns -= mean[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = np.sqrt(np.einsum("kt,kt->k", returns, returns) / np.float64(growth.shape[1] - 1))
-        ratios = mean / deviation * np.sqrt(periods_per_year)
-    for row in np.flatnonzero(deviation < 1e-12):  # perhaps equal but for rounding
-        ratios[row] = sharpe(growth[row] - 1, risk_free=riskless, periods_per_year=periods_per_year)
-    return {"total_return": total, "sharpe": ratios}
+        return rows.statistics(returns, excess, returns.shape[1], periods_per_year)
+    return {"total_return": rows.total_return(returns), "sharpe": rows.sharpe(excess, periods_per_year)}

@@ -95,11 +95,10 @@ def target_orders(
     equity = cash + float(owned @ price)
     if not equity > 0:
         raise DataError(f"the account is worth {equity:g}: cash of {cash:g} and positions. Nothing can be sized on it.")
-    change = trades(target[None], price, terms, np.array([cash]), owned[None], np.array([equity]))[0][0]
+    change, outlay, _ = trades(target, price, terms, np.float64(cash), owned, np.float64(equity))
     value = change * price
     fees = terms.costs.fees(value + terms.costs.slippage(value), change)
-    outlay = float(terms.costs.outlay(value, change).sum())
     position = owned + change
-    worth = cash - outlay + float(position @ price)
+    worth = cash - float(outlay) + float(position @ price)
     columns = {"shares": change, "value": value, "fee": fees, "position": position, "weight": position * price / worth}
     return pd.DataFrame(columns, pd.Index(assets, name="asset"))

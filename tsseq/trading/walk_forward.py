@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,11 +20,11 @@ from tsseq.trading.book import Book
 from tsseq.trading.costs import Costs
 from tsseq.trading.execution import opened
 from tsseq.trading.orders import orders_of
-from tsseq.trading.price_table import listed
+from tsseq.trading.price_table import listed, read_prices
 from tsseq.trading.simulate import simulate
 from tsseq.trading.statistics.overfitting import Score, scorer_of
 from tsseq.trading.statistics.returns import bars_per_year, cash_returns, total_return
-from tsseq.trading.sweep import chunks_of, combinations_of, decisions_of, growth_of
+from tsseq.trading.sweep import combinations_of, decisions_of, growth_of
 from tsseq.trading.terms import Engine, Terms
 from tsseq.typing import Array, Index
 
@@ -179,18 +180,19 @@ def walk_forward(
     """
     terms = Terms(costs or Costs(), cash_rate, leverage, engine, capital, lot_size)
     combinations = combinations_of(grid)
-    table, decided, targets = decisions_of(signal, prices, combinations, model, price)
+    all_prices = read_prices(prices, price)
+    table, decided, targets = decisions_of(signal, prices, all_prices, combinations, model, price)
     first = int(decided[0])
     fill_rule, market = opened(execution, table, first, delisting_return)
     score = scorer_of(by, bars_per_year(market.dates))
     rows = _rows_of_choices(market.dates[decided], decided - first + 1, every, window, start)
     orders = orders_of(market, decided, fill_rule.delay)
-    chunks = chunks_of(targets, market, orders, terms)
-    growth = np.concatenate([growth_of(market, orders, chunk, terms) for chunk in chunks])
+    growth = np.concatenate(list(growth_of(market, orders, targets, terms)))
     returns = pd.DataFrame(growth.T - 1, market.dates).iloc[first:]
     choices = _choices(returns, decided[rows] - first + 1, cash_rate, window, score)
     winners, place = np.unique(choices["combination"], return_inverse=True)
-    _, _, targets = decisions_of(signal, prices, [combinations[number] for number in winners], model, price)
+    chosen = [combinations[number] for number in winners]
+    _, _, targets = decisions_of(signal, prices, all_prices, chosen, model, price)
     serving = np.repeat(place, np.diff(rows, append=len(decided)))  # which of the winners each decision follows
     book = simulate(
         _joined(targets, serving, market.dates[decided[rows[0] :]], market.assets),
@@ -275,9 +277,9 @@ def _best(scores: Array) -> int:
 
 
 def _joined(rules: Iterable[Array], serving: Index, dates: pd.DatetimeIndex, assets: pd.Index) -> pd.DataFrame:
-    """Target weights of the last decisions, each those of the rule (D, N) with its number."""
+    """Target weights of the last decisions, each those of the rule with its number; rules come as (K, D, N)."""
     weights = np.zeros((len(dates), len(assets)))
-    for number, rule in enumerate(rules):
+    for number, rule in enumerate(itertools.chain.from_iterable(rules)):
         weights[serving == number] = rule[-len(dates) :][serving == number]
     return pd.DataFrame(weights, dates, assets)
 

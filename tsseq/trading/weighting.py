@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from inspect import Parameter, signature
 from typing import Any, TypeAlias, cast
@@ -23,6 +24,8 @@ _ROUNDING = 1e-12
 # Options that rules need.
 _OPTIONS = {"top_k": ("k",), "top_k_dropout": ("k", "n_drop"), "volatility": ("target_volatility",)}
 _RULES = ("sign", "threshold", "rank", *_OPTIONS)
+# So many prices times combinations at a time stay in the processor's cache.
+AT_ONCE = 32_000
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,12 @@ class WeightingRule:
             by_row = _count_arguments(self.rule) == 2
             weights = _called_by_row(self.rule, expected, table) if by_row else _called(self.rule, expected)
         elif self.rule in ("sign", "threshold"):
-            weights = _signs(values, max(self.threshold, _ROUNDING))
+            weights = _signs(values, self.threshold, self.threshold)
         elif self.rule == "rank":
             weights = _ranks(expected)
         elif self.rule == "volatility":
             deviation = _volatility(expected, table, self.volatility_window)
-            weights = _signs(values, _ROUNDING) * (self.target_volatility or 0.0) / deviation
+            weights = _signs(values, 0.0, 0.0) * (self.target_volatility or 0.0) / deviation
         elif self.rule == "top_k":
             weights = _top(values, self.k or 1, short=bool(self.allow_short))
         else:
@@ -178,10 +181,29 @@ class WeightingRule:
         return np.asarray(weights * np.minimum(1.0, self.max_gross / np.maximum(gross, self.max_gross)))
 
 
-def _signs(expected: Array, threshold: float) -> Array:
-    """+1, 0 or -1, over the number of assets forecast on the date."""
-    above, below = expected > threshold, expected < -threshold
-    weights = (above.view(np.int8) - below.view(np.int8)).astype(np.float64)
+def weights_of_rules(rules: Sequence[WeightingRule], expected: pd.DataFrame, table: PriceTable) -> Iterator[Array]:
+    """Weights (K, D, N) of some rules at a time, as `WeightingRule.weights` gives those of each."""
+    values = expected.to_numpy(dtype=float)
+    for of_signs, group in itertools.groupby(rules, _takes_signs):
+        if not of_signs:
+            yield from (rule.weights(expected, table, values)[None] for rule in group)
+            continue
+        while some := list(itertools.islice(group, max(1, AT_ONCE // values.size))):
+            above = np.array([rule.threshold for rule in some])[:, None, None]
+            shorts = np.array([rule.allow_short is not False for rule in some])[:, None, None]
+            yield _signs(values, above, np.where(shorts, above, np.inf))
+
+
+def _takes_signs(rule: WeightingRule) -> bool:
+    """Whether a rule is a threshold without limits, of which many are one comparison."""
+    limits = rule.book_volatility, rule.max_weight, rule.max_gross
+    return rule.rule in ("sign", "threshold") and limits == (None, None, None) and not rule.no_trade_band
+
+
+def _signs(expected: Array, above: Array | float, below: Array | float) -> Array:
+    """+1 above a threshold, -1 below minus another, or 0, over the number of assets forecast on the date."""
+    rises, falls = expected > np.maximum(above, _ROUNDING), expected < -np.maximum(below, _ROUNDING)
+    weights = (rises.view(np.int8) - falls.view(np.int8)).astype(np.float64)
     if expected.shape[1] > 1:
         weights /= np.maximum(np.count_nonzero(~np.isnan(expected), axis=1), 1)[:, None]
     return np.asarray(weights)

@@ -11,51 +11,119 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tsseq.trading.costs import over_assets
 from tsseq.trading.execution import Market
 from tsseq.trading.orders import Orders, due_now
 from tsseq.trading.terms import Terms
 from tsseq.typing import Array, Index
 
 
-class ReturnsRun(NamedTuple):
-    """K books: gross growth of each bar, and costs and weights at each fill.
+class Moves(NamedTuple):
+    """What prices do between fills, for all books of the same orders.
 
     Attributes
     ----------
-    factors : ndarray of shape (K, T)
-        1 + gross return; 0 or less where the equity is lost.
-    costs : ndarray of shape (K, F)
-        Costs of trading as a fraction of the equity at each fill.
-    turnover : ndarray of shape (K, F)
-        Traded value as a fraction of the equity at each fill.
-    before : ndarray of shape (K, F, N)
-        Weights that meet the order.
-    positions : ndarray of shape (K, F + 1, N)
-        Weights after each fill; nothing before the first.
-    growth : ndarray of shape (K, T)
-        Equity at the close over that after the last fill.
+    market : Market
+        The prices that are traded.
+    orders : Orders
+        The orders that are filled.
+    bars : ndarray of shape (F,) or slice
+        Bars of the fills.
+    n_filled : ndarray of shape (T,) or slice
+        Fills until the close of each bar.
     base : ndarray of shape (F + 1, N)
-        Prices of these fills.
+        Prices of the fills; before the first, the closes of the first bar.
+    at_fill : ndarray of shape (F, N)
+        Gain of each asset from one fill to the next; 0.01 is one per cent.
+    at_close : ndarray of shape (T, N)
+        Gain since the last fill.
     """
 
-    factors: Array
-    costs: Array
-    turnover: Array
-    before: Array
-    positions: Array
-    growth: Array
+    market: Market
+    orders: Orders
+    bars: Index | slice
+    n_filled: Index | slice
     base: Array
+    at_fill: Array
+    at_close: Array
 
-    def weights(self, market: Market, orders: Orders, book: int = 0) -> Array:
-        """Weights of one book at each close.
+    @classmethod
+    def of(cls, market: Market, orders: Orders) -> Moves:
+        """Compare the prices of fills and closes with those of the fill before.
 
         Parameters
         ----------
         market : Market
-            The prices that were traded.
+            Prices to trade.
         orders : Orders
-            The orders that were filled.
+            Orders to fill.
+
+        Returns
+        -------
+        Moves
+            Gains between the fills.
+        """
+        bars = view(orders.filled)
+        n_filled = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))
+        base = np.concatenate([market.closes[:1], market.fills[bars]])
+        at_fill, at_close = market.fills[bars] / base[:-1] - 1, market.closes / base[n_filled] - 1
+        return cls(market, orders, bars, n_filled, base, at_fill, at_close)
+
+
+class ReturnsRun(NamedTuple):
+    """K books between their fills; values are multiples of the equity after the fill before.
+
+    Attributes
+    ----------
+    moves : Moves
+        What the prices did.
+    positions : ndarray of shape (K, F + 1, N)
+        Weights after each fill; nothing before the first.
+    growth : ndarray of shape (K, T)
+        Equity at each close.
+    at_fill : ndarray of shape (K, F)
+        Equity that meets each order.
+    before : ndarray of shape (K, F, N)
+        Value of what meets the order.
+    traded : ndarray of shape (K, F, N)
+        Value of what is traded.
+    paid : ndarray of shape (K, F)
+        Costs of trading.
+    """
+
+    moves: Moves
+    positions: Array
+    growth: Array
+    at_fill: Array
+    before: Array
+    traded: Array
+    paid: Array
+
+    def factors(self, *, net: bool) -> Array:
+        """Growth of the equity from bar to bar: a ratio within a fill, and through the fill on its bar.
+
+        Parameters
+        ----------
+        net : bool
+            Whether the costs of trading are paid.
+
+        Returns
+        -------
+        ndarray of shape (K, T)
+            1 + return; 0 or less where the equity is lost.
+        """
+        factors = np.empty_like(self.growth)
+        factors[:, 0] = self.growth[:, 0]
+        np.divide(self.growth[:, 1:], self.growth[:, :-1], out=factors[:, 1:])
+        left = np.subtract(self.at_fill, self.paid if net else 0.0)
+        # All lost before the fill stays lost, whatever follows on that bar.
+        factors[:, self.moves.bars] *= np.maximum(left, 0.0, out=left)
+        return factors
+
+    def weights(self, book: int = 0) -> Array:
+        """Weights of one book at each close.
+
+        Parameters
+        ----------
         book : int, default 0
             Which of the K books.
 
@@ -64,52 +132,47 @@ class ReturnsRun(NamedTuple):
         ndarray of shape (T, N)
             Fractions of equity, after drift.
         """
-        n_filled = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))
-        weights = self.positions[book, n_filled] * market.closes / self.base[n_filled]
+        n_filled = self.moves.n_filled
+        weights = self.positions[book, n_filled] * (1 + self.moves.at_close)
         weights /= self.growth[book, :, None]
-        weights[market.ended] = 0.0
+        weights[self.moves.market.ended] = 0.0
         return np.asarray(weights)
 
 
-def run_returns(market: Market, orders: Orders, targets: Array, terms: Terms) -> ReturnsRun:
+def run_returns(moves: Moves, targets: Array, terms: Terms) -> ReturnsRun:
     """Hold target weights (K, D, N) from fill to fill; what is left to 1 is cash."""
-    bars, costs = view(orders.filled), terms.costs
-    n_filled = view(np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right"))  # (T,): fills so far
-    base = np.concatenate([market.closes[:1], market.fills[bars]])  # (F + 1, N)
-    moves = market.fills[bars] / base[:-1]  # (F, N)
+    market, orders, bars, costs = moves.market, moves.orders, moves.bars, terms.costs
     at_once = orders.at_once and costs.proportional
     if at_once:
-        positions = np.concatenate([np.zeros((len(targets), 1, targets.shape[2])), targets[:, orders.decision]], axis=1)
+        positions = np.zeros((len(targets), len(moves.base), targets.shape[2]))
+        positions[:, 1:] = targets[:, view(orders.decision)]
     else:
-        positions, traded, paid = _in_turn(market, orders, targets, base, terms)
-    growth = _growth(positions[:, n_filled], market.closes / base[n_filled])
-    at_fill = _growth(positions[:, :-1], moves)
+        positions, traded, paid = _in_turn(moves, targets, terms)
+    growth = _growth(positions[:, moves.n_filled], moves.at_close)
+    at_fill = _growth(positions[:, :-1], moves.at_fill)
     if costs.has_interest(terms.cash_rate):
         starts, ends = np.concatenate([[0], orders.filled]), np.append(orders.filled, len(market.dates) - 1)
-        interest = _interest(market, positions, base, starts, ends, terms)
+        interest = _interest(market, positions, moves.base, starts, ends, terms)
         at_fill += interest[:, bars]
         interest[:, bars] = 0.0
         growth += interest
-    factors = np.empty_like(growth)  # over the close before: a ratio within a fill, and through the fill on its bar
-    factors[:, 0] = growth[:, 0]
-    np.divide(growth[:, 1:], growth[:, :-1], out=factors[:, 1:])
-    factors[:, bars] *= np.maximum(at_fill, 0.0)  # all lost before the fill stays lost, whatever follows on that bar
-    before = positions[:, :-1] * moves
-    before /= at_fill[:, :, None]
+    before = positions[:, :-1] * (1 + moves.at_fill)
     if market.ended.any():
         before[:, market.ended[bars]] = 0.0
     if at_once:
-        traded = positions[:, 1:] - before
+        traded = positions[:, 1:] * at_fill[:, :, None]
+        traded -= before
         np.abs(traded, out=traded)
         paid = costs.paid(traded)
-    return ReturnsRun(factors, paid, over_assets(traded), before, positions, growth, base)
+    return ReturnsRun(moves, positions, growth, at_fill, before, traded, paid)
 
 
-def _in_turn(market: Market, orders: Orders, targets: Array, base: Array, terms: Terms) -> tuple[Array, Array, Array]:
-    """Weights after each fill (K, F + 1, N), traded weights (K, F, N) and costs (K, F), one fill after another.
+def _in_turn(moves: Moves, targets: Array, terms: Terms) -> tuple[Array, Array, Array]:
+    """Positions (K, F + 1, N), values traded (K, F, N) and costs (K, F) of a run, one fill after another.
 
     What does not fill keeps its shares. Where it is a sale, purchases that need its cash wait with it.
     """
+    market, orders, base = moves.market, moves.orders, moves.base
     n_books, n_fills = len(targets), len(orders.filled)
     positions, traded = np.zeros((n_books, n_fills + 1, len(market.assets))), np.zeros((n_books, *orders.due.shape))
     paid, equity, unpaid = (
@@ -119,24 +182,24 @@ def _in_turn(market: Market, orders: Orders, targets: Array, base: Array, terms:
     )
     starts, bars = np.concatenate([[0], orders.filled]), orders.filled
     for fill, decision in enumerate(orders.decision.tolist()):
-        target, weights, moves = targets[:, decision], positions[:, fill], market.fills[bars[fill]] / base[fill]
-        growth = _growth(weights[:, None], moves[None])[:, 0]
+        target, weights, gains = targets[:, decision], positions[:, fill], moves.at_fill[fill]
+        growth = _growth(weights[:, None], gains[None])[:, 0]
         if terms.costs.has_interest(terms.cash_rate):
             span = base[fill : fill + 1], starts[fill : fill + 1], bars[fill : fill + 1]
             growth += _interest(market, weights[:, None], *span, terms)[:, bars[fill]]
-        before = np.where(market.ended[bars[fill]], 0.0, weights * moves / growth[:, None])
+        before = np.where(market.ended[bars[fill]], 0.0, weights * (1 + gains) / growth[:, None])
         due, unpaid = due_now(market, orders, fill, unpaid)
         change = np.where(due, target - before, 0.0)
         if not orders.due[fill].all():
             share = _affordable(before, change, np.maximum(terms.leverage, target.sum(axis=1)))[:, None]
             unpaid |= (change > 0) & (share < 1)
             change = np.where(change > 0, change * share, change)
-        traded[:, fill] = np.where(np.abs(change) > 1e-12, np.abs(change), 0.0)  # rounding is not an order
+        size = np.where(np.abs(change) > 1e-12, np.abs(change), 0.0)  # rounding is not an order
         equity *= growth
-        fees = terms.costs.paid(traded[:, fill] * equity[:, None]) / equity
-        paid[:, fill] = np.where(traded[:, fill].any(axis=1), fees, 0.0)
-        positions[:, fill + 1] = np.where(due, before + change, before / (1 - paid[:, fill])[:, None])
-        equity *= 1 - paid[:, fill]
+        fees = np.where(size.any(axis=1), terms.costs.paid(size * equity[:, None]) / equity, 0.0)
+        positions[:, fill + 1] = np.where(due, before + change, before / (1 - fees)[:, None])
+        equity *= 1 - fees
+        traded[:, fill], paid[:, fill] = size * growth[:, None], fees * growth
     return positions, traded, paid
 
 
@@ -147,10 +210,10 @@ def _affordable(before: Array, change: Array, most: Array) -> Array:
     return np.where(excess > 1e-12, np.maximum(1 - excess / np.where(purchases > 0, purchases, 1.0), 0.0), 1.0)
 
 
-def _growth(weights: Array, moves: Array) -> Array:
-    """Growth of the equity when prices move by these factors (T, N): ``1 + sum(weights * (moves - 1))`` (K, T)."""
-    one_asset = moves.shape[1] == 1  # for which einsum would cost more than all else
-    growth = weights[:, :, 0] * (moves[:, 0] - 1) if one_asset else np.einsum("ktn,tn->kt", weights, moves - 1)
+def _growth(weights: Array, gains: Array) -> Array:
+    """Growth of the equity when assets gain this much (T, N): ``1 + sum(weights * gains)`` (K, T)."""
+    one_asset = gains.shape[1] == 1  # for which einsum would cost more than all else
+    growth = weights[:, :, 0] * gains[:, 0] if one_asset else np.einsum("ktn,tn->kt", weights, gains)
     growth += 1
     return np.asarray(growth)
 

@@ -7,17 +7,23 @@ gives what vectorbt's ``Portfolio.from_orders(size_type="targetpercent")`` gives
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from tsseq.trading.book import Account
-from tsseq.trading.costs import Costs, over_assets
+from tsseq.trading.costs import Costs, ones
+from tsseq.trading.engines.returns import view
 from tsseq.trading.execution import Market
 from tsseq.trading.orders import Orders, due_now
 from tsseq.trading.terms import Terms
 from tsseq.typing import Array, Mask
+
+Amount: TypeAlias = Array | np.float64
+
+# Orders of less than this part of the equity are rounding.
+_ROUNDING = 1e-12
 
 
 class SharesRun(NamedTuple):
@@ -29,8 +35,6 @@ class SharesRun(NamedTuple):
         At each close, in the unit of the capital.
     shares : ndarray of shape (K, F + 1, N)
         After each fill; nothing before the first.
-    before : ndarray of shape (K, F, N)
-        Weights that meet the order.
     equity_at_fill : ndarray of shape (K, F)
         Before trading.
     traded : ndarray of shape (K, F, N)
@@ -40,85 +44,97 @@ class SharesRun(NamedTuple):
     cash: Array
     equity: Array
     shares: Array
-    before: Array
     equity_at_fill: Array
     traded: Array
 
 
 def run_shares(market: Market, orders: Orders, targets: Array, terms: Terms) -> SharesRun:
     """Trade towards target weights (K, D, N); cash may sink to ``(1 - leverage)`` times the equity."""
-    n_books, n_fills, n_assets = len(targets), *orders.due.shape
+    # One account alone has no axis of accounts: numbers cost half of what arrays of one do.
+    accounts = targets.shape[:1] if len(targets) > 1 else ()
+    column = (1,) if accounts else ()
+    n_fills, n_assets = orders.due.shape
+    wanted = np.moveaxis(targets, 0, 1) if accounts else targets[0]  # (D, K, N) or (D, N)
+    fills = np.ascontiguousarray(market.fills[orders.filled])  # (F, N)
+    columns = fills.reshape(n_fills, n_assets, *column)  # by which the shares of K accounts are multiplied
     fill_of_bar = dict(zip(orders.filled.tolist(), range(n_fills)))
     # The bar from which an asset that ended is cash.
     ending = set((np.flatnonzero((market.ended[1:] & ~market.ended[:-1]).any(axis=1)) + 1).tolist())
-    cash_at_close, equity_at_fill = np.ones((n_books, len(market.dates))), np.ones((n_books, n_fills))
-    holdings, traded = np.zeros((n_books, n_fills + 1, n_assets)), np.zeros((n_books, n_fills, n_assets))
-    cash, shares = np.full(n_books, terms.money), np.zeros((n_books, n_assets))
-    at_once, unpaid = orders.at_once, np.zeros((n_books, n_assets), dtype=np.bool_)
+    cash_at_close, equity_at_fill = (np.ones((n_bars, *accounts, *column)) for n_bars in (len(market.dates), n_fills))
+    holdings, traded = (np.zeros((n, *accounts, n_assets)) for n in (n_fills + 1, n_fills))
+    cash, shares = np.full((*accounts, *column), terms.money)[()], holdings[0]
+    at_once, unpaid = orders.at_once, np.zeros(shares.shape, dtype=np.bool_)
+    has_interest = terms.costs.has_interest(terms.cash_rate)
     for bar in range(len(market.dates)):
-        if bar and terms.costs.has_interest(terms.cash_rate):
-            short = -np.minimum(shares, 0.0) @ market.closes[bar - 1]
+        if bar and has_interest:
+            short = -np.minimum(shares, 0.0).dot(market.closes[bar - 1].reshape(-1, *column))
             cash = cash + market.years[bar] * terms.costs.interest(cash, short, terms.cash_rate)
         if bar in ending:
-            cash = cash + np.where(market.ended[bar], shares * market.closes[bar], 0.0).sum(axis=1)
+            cash = cash + shares.dot(np.where(market.ended[bar], market.closes[bar], 0.0).reshape(-1, *column))
             shares = np.where(market.ended[bar], 0.0, shares)
         if bar in fill_of_bar:
-            fill, prices = fill_of_bar[bar], market.fills[bar]
-            equity = equity_at_fill[:, fill] = cash + shares @ prices
-            target = targets[:, orders.decision[fill]]
+            fill = fill_of_bar[bar]
+            prices, target = fills[fill], wanted[orders.decision[fill]]
+            equity = cash + shares.dot(columns[fill])
             if at_once:
-                change, outlay = trades(target, prices, terms, cash, shares, equity)[:2]
+                change, outlay, _ = trades(target, prices, terms, cash, shares, equity)
             else:
                 due, unpaid = due_now(market, orders, fill, unpaid)
-                target = np.where(due, target, shares * prices / equity[:, None])
+                target = np.where(due, target, shares * prices / equity)
                 change, outlay, short_of_cash = trades(target, prices, terms, cash, shares, equity)
                 unpaid |= short_of_cash & ~orders.due[fill].all()
             cash, shares = cash - outlay, shares + change
-            traded[:, fill], holdings[:, fill + 1] = change, shares
-        cash_at_close[:, bar] = cash
+            equity_at_fill[fill], traded[fill], holdings[fill + 1] = equity, change, shares
+        cash_at_close[bar] = cash
     return _valued(market, orders, cash_at_close, holdings, equity_at_fill, traded)
 
 
 def trades(
-    target: Array, prices: Array, terms: Terms, cash: Array, shares: Array, equity: Array
-) -> tuple[Array, Array, Mask]:
+    target: Array, prices: Array, terms: Terms, cash: Amount, shares: Array, equity: Amount
+) -> tuple[Array, Amount, Mask]:
     """Orders that take accounts to their target weights.
 
     Parameters
     ----------
-    target : ndarray of shape (K, N)
+    target : ndarray of shape (N,) or (K, N)
         Weights to reach.
     prices : ndarray of shape (N,)
         Price of a share of each asset.
     terms : Terms
         Costs, leverage and lots.
-    cash : ndarray of shape (K,)
+    cash : float or ndarray of shape (K, 1)
         Cash of each account.
-    shares : ndarray of shape (K, N)
+    shares : ndarray of shape (N,) or (K, N)
         Shares in it.
-    equity : ndarray of shape (K,)
+    equity : float or ndarray of shape (K, 1)
         What both are worth at the prices.
 
     Returns
     -------
     tuple
-        Shares to trade (K, N), the cash that all of it takes (K,), and which purchases the cash cuts short (K, N).
+        Shares to trade, the cash that all of it takes, and which purchases are cut short of it; in the same shapes.
     """
-    most = equity[:, None] / prices  # (K, N): shares that the whole equity would buy
-    change = target * most - shares
-    change[np.abs(change) <= 1e-12 * np.abs(most)] = 0.0
-    change = _in_lots(change, terms.lot_size)
-    outlay = terms.costs.outlay(change * prices, change)
-    sales, purchases = over_assets(np.where(change < 0, outlay, 0.0)), over_assets(np.where(change > 0, outlay, 0.0))
-    room = cash - sales + (terms.leverage - 1) * equity
-    if not (purchases > room).any():
-        return change, sales + purchases, np.zeros_like(change, dtype=np.bool_)
+    change = target * (equity / prices)
+    change -= shares
+    value = change * prices
+    tiny = np.abs(value) <= _ROUNDING * equity
+    if np.count_nonzero(tiny):
+        change[tiny] = value[tiny] = 0.0
+    if terms.lot_size is not None:
+        change = _in_lots(change, terms.lot_size)
+        value = change * prices
+    outlay = terms.costs.outlay(value, change)
+    every = ones((len(prices), *cash.shape[1:]))
+    total, room = outlay.dot(every), cash + (terms.leverage - 1) * equity
+    lacking = total > room
+    if not (lacking.any() if lacking.ndim else lacking):
+        return change, total, np.zeros(change.shape, dtype=np.bool_)
+    room = room - np.where(change < 0, outlay, 0.0).dot(every)
     bought = np.maximum(change, 0.0)
-    scale = terms.costs.affordable(bought * prices, bought, room)[:, None]
+    scale = terms.costs.affordable(bought * prices, bought, room.reshape(change.shape[:-1])).reshape(room.shape)
     short_of_cash = (change > 0) & (scale < 1)
     change = np.where(short_of_cash, _in_lots(change * scale, terms.lot_size), change)
-    purchases = over_assets(np.where(change > 0, terms.costs.outlay(change * prices, change), 0.0))
-    return change, sales + purchases, short_of_cash
+    return change, terms.costs.outlay(change * prices, change).dot(every), short_of_cash
 
 
 def _in_lots(shares: Array, lot_size: float | None) -> Array:
@@ -127,12 +143,15 @@ def _in_lots(shares: Array, lot_size: float | None) -> Array:
 
 
 def _valued(market: Market, orders: Orders, cash: Array, holdings: Array, at_fill: Array, traded: Array) -> SharesRun:
-    """Add what follows from cash and trades, for all fills and bars at once."""
+    """Add what follows from cash and trades, for all fills and bars at once, and put the accounts first."""
     n_filled = np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right")
     closes = np.where(market.ended, 0.0, market.closes)  # what ended is in the cash
-    fills = np.where(market.ended[orders.filled], 0.0, market.fills[orders.filled])
-    equity = cash + np.einsum("ktn,tn->kt", holdings[:, n_filled], closes)
-    return SharesRun(cash, equity, holdings, holdings[:, :-1] * fills / at_fill[:, :, None], at_fill, traded)
+    (n_fills, n_assets), n_bars = orders.due.shape, len(closes)
+    shares = np.moveaxis(holdings.reshape(n_fills + 1, -1, n_assets), 1, 0)
+    equity = np.einsum("ktn,tn->kt", shares[:, view(n_filled)], closes)
+    equity += cash.reshape(n_bars, -1).T
+    traded = np.moveaxis(traded.reshape(n_fills, -1, n_assets), 1, 0)
+    return SharesRun(cash.reshape(n_bars, -1).T, equity, shares, at_fill.reshape(n_fills, -1).T, traded)
 
 
 def charged(run: SharesRun, market: Market, orders: Orders, costs: Costs) -> tuple[Array, Array]:
@@ -149,13 +168,18 @@ def account_of(run: SharesRun, market: Market, orders: Orders, costs: Costs, sta
     rows, columns = np.nonzero(run.traded[0])
     slippage, fees = (amounts[rows, columns] for amounts in charged(run, market, orders, costs))
     bars, traded = orders.filled[rows], run.traded[0, rows, columns]
-    trades = pd.DataFrame({"date": market.dates[bars], "asset": market.assets[columns], "shares": traded})
-    trades = trades.assign(price=market.fills[bars, columns] + slippage / traded, fee=fees)
+    trades = {
+        "date": market.dates[bars],
+        "asset": market.assets[columns],
+        "shares": traded,
+        "price": market.fills[bars, columns] + slippage / traded,
+        "fee": fees,
+    }
     dates = market.dates[start:]
     return Account(
         shares=pd.DataFrame(shares[start:], dates, market.assets),
         positions=pd.DataFrame((shares * market.closes)[start:], dates, market.assets),
         cash=pd.Series(run.cash[0, start:], dates, name="cash"),
-        trades=trades,
+        trades=pd.DataFrame(trades, copy=False),
         fees=pd.Series(np.bincount(bars, fees, len(market.dates))[start:], dates, name="fees"),
     )

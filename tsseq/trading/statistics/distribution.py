@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tsseq.errors import ConfigError, DataError
+from tsseq.trading.statistics import rows
 from tsseq.typing import Array
 
 
@@ -37,8 +38,7 @@ def value_at_risk(returns: ArrayLike, *, level: float = 0.05) -> float:
     >>> value_at_risk([-0.04, -0.02, 0.0, 0.02, 0.04], level=0.25)
     -0.02
     """
-    r = present(returns)
-    return float(np.quantile(r, _checked(level))) if len(r) else np.nan
+    return float(rows.quantile(np.sort(present(returns)), _checked(level)))
 
 
 def conditional_value_at_risk(returns: ArrayLike, *, level: float = 0.05) -> float:
@@ -66,8 +66,7 @@ def conditional_value_at_risk(returns: ArrayLike, *, level: float = 0.05) -> flo
     >>> round(conditional_value_at_risk([-0.04, -0.02, 0.0, 0.02, 0.04], level=0.25), 4)
     -0.03
     """
-    r = np.sort(present(returns))
-    return float(r[: int((len(r) - 1) * _checked(level)) + 1].mean()) if len(r) else np.nan
+    return float(rows.conditional_value_at_risk(np.sort(present(returns)), _checked(level)))
 
 
 def tail_ratio(returns: ArrayLike) -> float:
@@ -88,8 +87,7 @@ def tail_ratio(returns: ArrayLike) -> float:
     >>> round(tail_ratio([-0.01, 0.0, 0.02]), 4)
     2.0
     """
-    r = present(returns)
-    return ratio(*np.abs(np.quantile(r, [0.95, 0.05]))) if len(r) else np.nan
+    return float(rows.tail_ratio(np.sort(present(returns))))
 
 
 def hit_rate(returns: ArrayLike) -> float:
@@ -178,16 +176,12 @@ def common(*series: ArrayLike) -> tuple[Array, ...]:
 
 def beyond(returns: ArrayLike, rate: ArrayLike) -> Array:
     """Return the values (n,) of returns less a rate per period; what differs from the rate by rounding is 0."""
-    values, rates = common(returns, rate)
-    excess = values - rates
-    excess[(np.abs(excess) < 1e-13) & (rates != 0)] = 0.0
-    return excess
+    return rows.beyond(*common(returns, rate))
 
 
 def ratio(numerator: float, denominator: float) -> float:
     """Divide; 0 / 0 is NaN, any other number over 0 infinite."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.divide(numerator, denominator))
+    return float(rows.ratio(numerator, denominator))
 
 
 def _moment(returns: ArrayLike, order: int) -> float:

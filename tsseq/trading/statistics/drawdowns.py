@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from tsseq.trading.statistics import rows
 from tsseq.trading.statistics.distribution import present
 
 
@@ -29,10 +30,9 @@ def drawdown(returns: ArrayLike) -> pd.Series[float]:
     >>> drawdown([-0.5, 0.5, 1.0, -0.1]).round(4).tolist()
     [-0.5, -0.25, 0.0, -0.1]
     """
-    equity = np.cumprod(1 + np.nan_to_num(np.asarray(returns, dtype=float)))
-    peak = np.maximum.accumulate(np.maximum(equity, 1.0))
     index = returns.index if isinstance(returns, pd.Series) else None
-    return pd.Series(equity / peak - 1, index=index, name="drawdown")
+    losses = rows.drawdown(np.nan_to_num(np.asarray(returns, dtype=float)))
+    return pd.Series(losses, index=index, name="drawdown")
 
 
 def max_drawdown(returns: ArrayLike) -> float:
@@ -53,8 +53,7 @@ def max_drawdown(returns: ArrayLike) -> float:
     >>> max_drawdown([-0.5, 0.1, 0.1])
     -0.5
     """
-    r = present(returns)
-    return float(drawdown(r).min()) if len(r) else np.nan
+    return float(rows.max_drawdown(present(returns)))
 
 
 def drawdown_table(returns: pd.Series[float], count: int = 5) -> pd.DataFrame:

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from tsseq.trading.statistics import rows
 from tsseq.trading.statistics.distribution import (
     beyond,
     conditional_value_at_risk,
     present,
-    ratio,
     tail_ratio,
     value_at_risk,
 )
@@ -94,8 +94,7 @@ def total_return(returns: ArrayLike) -> float:
     >>> round(total_return([0.5, -0.5]), 4)
     -0.25
     """
-    r = present(returns)
-    return float(np.prod(1 + r)) - 1 if len(r) else np.nan
+    return float(rows.total_return(present(returns)))
 
 
 def cagr(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
@@ -118,9 +117,7 @@ def cagr(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
     >>> round(cagr([0.1, 0.1], periods_per_year=1), 4)
     0.1
     """
-    growth = np.float64(1 + total_return(returns))
-    with np.errstate(over="ignore"):
-        return float(growth ** (periods_per_year / np.size(returns))) - 1 if growth >= 0 else np.nan
+    return float(rows.cagr(rows.total_return(present(returns)), np.size(returns), periods_per_year))
 
 
 def annual_volatility(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
@@ -143,7 +140,7 @@ def annual_volatility(returns: ArrayLike, *, periods_per_year: int = 252) -> flo
     >>> round(annual_volatility([0.01, 0.03], periods_per_year=2), 4)
     0.02
     """
-    return _deviation(present(returns)) * float(np.sqrt(periods_per_year))
+    return float(rows.annual_volatility(present(returns), periods_per_year))
 
 
 def sharpe(returns: ArrayLike, *, risk_free: ArrayLike = 0.0, periods_per_year: int = 252) -> float:
@@ -174,10 +171,7 @@ def sharpe(returns: ArrayLike, *, risk_free: ArrayLike = 0.0, periods_per_year: 
     >>> round(sharpe([0.01, 0.03], periods_per_year=1), 4)
     1.4142
     """
-    excess = beyond(returns, risk_free)
-    if len(excess) < 2:
-        return np.nan
-    return ratio(excess.mean(), _deviation(excess)) * float(np.sqrt(periods_per_year))
+    return float(rows.sharpe(beyond(returns, risk_free), periods_per_year))
 
 
 def sortino(returns: ArrayLike, *, required_return: ArrayLike = 0.0, periods_per_year: int = 252) -> float:
@@ -209,11 +203,7 @@ def sortino(returns: ArrayLike, *, required_return: ArrayLike = 0.0, periods_per
     >>> round(sortino([0.03, -0.01], periods_per_year=1), 4)
     1.4142
     """
-    excess = beyond(returns, required_return)
-    if len(excess) < 2:
-        return np.nan
-    downside = np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))
-    return ratio(excess.mean(), downside) * float(np.sqrt(periods_per_year))
+    return float(rows.sortino(beyond(returns, required_return), periods_per_year))
 
 
 def calmar(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
@@ -236,8 +226,9 @@ def calmar(returns: ArrayLike, *, periods_per_year: int = 252) -> float:
     >>> round(calmar([-0.5, 1.0, 0.1, 0.1], periods_per_year=2), 4)
     0.2
     """
-    deepest = max_drawdown(returns)
-    return cagr(returns, periods_per_year=periods_per_year) / -deepest if deepest < 0 else np.nan
+    r = present(returns)
+    growth = rows.cagr(rows.total_return(r), np.size(returns), periods_per_year)
+    return float(rows.calmar(growth, rows.max_drawdown(r)))
 
 
 def omega(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year: int = 252) -> float:
@@ -266,14 +257,11 @@ def omega(returns: ArrayLike, *, required_return: float = 0.0, periods_per_year:
     """
     if required_return <= -1:
         return np.nan
-    excess = present(returns) - ((1 + required_return) ** (1 / periods_per_year) - 1)
-    losses = -float(excess[excess < 0].sum())
-    return float(excess[excess > 0].sum()) / losses if len(excess) > 1 and losses > 0 else np.nan
+    return float(rows.omega(present(returns), required_return, periods_per_year))
 
 
 _GROWTH = (total_return, cagr, annual_volatility, sharpe, sortino, max_drawdown, calmar, omega)
 _TAILS = (value_at_risk, conditional_value_at_risk, tail_ratio)
-_NOT_ANNUAL = (total_return, max_drawdown, *_TAILS)
 STATISTICS: dict[str, Callable[..., float]] = {function.__name__: function for function in (*_GROWTH, *_TAILS)}
 """The statistics by name: keys of ``book.stats()``, in its order."""
 
@@ -305,16 +293,6 @@ def statistics_of(returns: ArrayLike, *, risk_free: ArrayLike = 0.0, periods_per
     >>> list(statistics_of([0.01, -0.01]))[:2]
     ['total_return', 'cagr']
     """
-    riskless = {"sharpe": {"risk_free": risk_free}, "sortino": {"required_return": risk_free}}
-    per_year = {"periods_per_year": periods_per_year}
-    return {
-        name: function(returns, **riskless.get(name, {}), **({} if function in _NOT_ANNUAL else per_year))
-        for name, function in STATISTICS.items()
-    }
-
-
-def _deviation(r: Array) -> float:
-    if len(r) < 2:
-        return np.nan
-    # Equal values deviate by exactly 0; numpy leaves about 1e-18, which would make a Sharpe ratio of 1e16.
-    return float(r.std(ddof=1)) if np.ptp(r) > 0 else 0.0
+    r, excess = present(returns), beyond(returns, risk_free)
+    figures = rows.statistics(r, excess, np.size(returns), periods_per_year)
+    return {name: float(value) for name, value in figures.items()}
