@@ -199,3 +199,13 @@ def test_ledgers_of_two_sweeps_join_over_their_dates(index):
     assert np.isfinite(joined.excess[:, 200:]).all()
     book = simulate(signal["close"].gt(0).astype(float), prices)
     assert book.compare(joined)["adjusted_p"] >= book.compare()["p_value"]
+
+
+def test_a_grid_may_be_an_array(index):
+    signal = index[["close"]].pct_change(5).dropna()
+    tables = [
+        sweep(signal, index, {"rule": ["sign"], "allow_short": short})
+        for short in ([True, False], np.array([1, 0]) > 0)
+    ]
+    assert tables[0]["total_return"].tolist() == tables[1]["total_return"].tolist()
+    assert tables[0]["total_return"].nunique() == 2

@@ -119,6 +119,8 @@ class WeightingRule:
             value = getattr(self, field.name)
             if isinstance(value, float) and np.isnan(value):
                 object.__setattr__(self, field.name, field.default)
+            elif isinstance(value, np.bool_):
+                object.__setattr__(self, field.name, bool(value))
             elif field.name in ("k", "n_drop") and isinstance(value, float) and value.is_integer():
                 object.__setattr__(self, field.name, int(value))
 
@@ -154,7 +156,7 @@ class WeightingRule:
             weights = _top(values, self.k or 1, short=bool(self.allow_short))
         else:
             weights = _dropout(values, self.k or 1, self.n_drop or 1)
-        if self.allow_short is not None and not self.allow_short:
+        if self.allow_short is False:
             weights = np.maximum(weights, 0.0) * (2 if self.rule == "rank" else 1)
         if self.rule not in ("sign", "threshold"):
             weights = np.where(np.isnan(weights), 0.0, weights)
