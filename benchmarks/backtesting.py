@@ -4,7 +4,8 @@
     python benchmarks/backtesting.py --vectorbt oracle/bin/python --data us_40_daily.csv.gz
 
 Writes backtesting.json and BACKTESTING.md. vectorbt runs in a process of its own, from its own environment
-(``pip install vectorbt``); runs of both alternate, and medians are reported. Without it, its rows say so.
+(``pip install vectorbt``), as does the loop of threshold_loop.py, since numba is there; runs alternate, and medians are
+reported. Without it, its row says so.
 """
 
 import argparse
@@ -54,7 +55,7 @@ def frames(name: str, case: dict[str, np.ndarray]) -> tuple:
     if name == "sweep":
         prices = pd.DataFrame({"open": case["open"], "close": case["close"]}, days)
         return prices, pd.DataFrame({"close": case["signal"]}, days)
-    columns = [f"A{i}" for i in range(case["close"].shape[1])]
+    columns = [f"A{i:02d}" for i in range(case["close"].shape[1])]
     return pd.DataFrame(case["close"], days, columns), pd.DataFrame(case["weights"], days, columns)
 
 
@@ -87,6 +88,14 @@ def run_vectorbt(name: str, prices: pd.DataFrame, signal: pd.DataFrame, fee: flo
     return np.array([[done.total_return()], [done.sharpe_ratio()]])
 
 
+def run_loop(name: str, prices: pd.DataFrame, signal: pd.DataFrame, fee: float) -> np.ndarray:
+    from threshold_loop import threshold_loop
+
+    thresholds, shorts = np.tile(np.maximum(THRESHOLDS, 1e-12), 2), np.repeat([True, False], len(THRESHOLDS))
+    columns = signal["close"].to_numpy(), prices["open"].to_numpy(), prices["close"].to_numpy()
+    return threshold_loop(*columns, thresholds, shorts, fee / 10_000)
+
+
 def timed(function, *arguments) -> dict:
     wall, cpu = time.perf_counter(), time.process_time()
     figures = function(*arguments)
@@ -94,16 +103,16 @@ def timed(function, *arguments) -> dict:
 
 
 def serve(folder: str) -> None:
-    """Answer names of cases from standard input with timings: the vectorbt side."""
+    """Answer names of cases from standard input with timings: the sides of vectorbt and numba."""
     import vectorbt as vbt
 
     vbt.settings.returns["year_freq"] = "252 days"
     print(json.dumps({"version": vbt.__version__}), flush=True)
     for line in sys.stdin:
-        name, fee = json.loads(line)
+        side, name, fee = json.loads(line)
         with np.load(Path(folder) / f"{name}.npz") as case:
             inputs = frames(name, dict(case))
-        print(json.dumps(timed(run_vectorbt, name, *inputs, fee)), flush=True)
+        print(json.dumps(timed(run_loop if side == "loop" else run_vectorbt, name, *inputs, fee)), flush=True)
 
 
 class Vectorbt:
@@ -115,10 +124,10 @@ class Vectorbt:
         first = self.process.stdout.readline()
         self.version = json.loads(first)["version"] if first else None
 
-    def run(self, name: str, fee: float) -> dict | None:
-        if self.version is None:
+    def run(self, side: str, name: str, fee: float) -> dict | None:
+        if self.version is None or (side == "loop" and name != "sweep"):
             return None
-        self.process.stdin.write(json.dumps([name, fee]) + "\n")
+        self.process.stdin.write(json.dumps([side, name, fee]) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -130,16 +139,20 @@ def compared(name: str, case: dict[str, np.ndarray], other: Vectorbt, runs: int)
     prices, signal = frames(name, case)
     # tsseq knows one asset by its fields; of several, it reads a field over tickers, as yfinance gives them.
     panel = prices if name == "sweep" else pd.concat({"close": prices}, axis=1)
-    took: dict[str, list[dict]] = {"returns": [], "shares": [], "vectorbt": []}
+    took: dict[str, list[dict]] = {"returns": [], "shares": [], "loop": [], "vectorbt": []}
     for _ in range(runs + 1):
         for engine in engines:
             took[engine].append(timed(run_tsseq, name, panel, signal, engine, FEE_BPS))
-        took["vectorbt"].append(other.run(name, FEE_BPS))
+        for side in ("loop", "vectorbt"):
+            took[side].append(other.run(side, name, FEE_BPS))
     free = {engine: run_tsseq(name, panel, signal, engine, 0.0) for engine in engines}
-    theirs_free = other.run(name, 0.0)
+    free["loop"], theirs_free = ((other.run(side, name, 0.0) or {}).get("figures") for side in ("loop", "vectorbt"))
+    words = {"loop": "a loop in numba", "vectorbt": f"vectorbt {other.version}"}
     rows = []
     for side, results in took.items():
-        row = {"case": name, "side": f"vectorbt {other.version}" if side == "vectorbt" else f"tsseq, engine={side!r}"}
+        if side == "loop" and results[0] is None:
+            continue
+        row = {"case": name, "side": words.get(side, f"tsseq, engine={side!r}")}
         if results[0] is not None:
             row |= {unit: stats.median(result[unit] for result in results[1:]) for unit in ("wall", "cpu")}
             row["million_per_second"] = work / row["wall"] / 1e6
@@ -147,7 +160,7 @@ def compared(name: str, case: dict[str, np.ndarray], other: Vectorbt, runs: int)
             row["times_vectorbt_wall"] = stats.median(r["wall"] for r in took["vectorbt"][1:]) / row["wall"]
             row["times_vectorbt_cpu"] = stats.median(r["cpu"] for r in took["vectorbt"][1:]) / row["cpu"]
             row["difference"] = gap(results[0]["figures"], took["vectorbt"][0]["figures"])
-            row["difference_free"] = gap(free[side], theirs_free["figures"])
+            row["difference_free"] = gap(free[side], theirs_free)
         rows.append(row)
     return rows
 
@@ -163,13 +176,14 @@ def table(rows: list[dict], runs: int) -> str:
     lines = [
         "# Speed of backtests",
         "",
-        f"Medians of {runs} alternating runs, each side in a process of its own, one thread "
+        f"Medians of {runs} alternating runs, tsseq in one process and the others in another, one thread "
         "(`python benchmarks/backtesting.py`). The sweep: 1,000 parameter sets on "
         f"{BARS:,} bars of the S&P 500, filled at the next open. Portfolios: random weights every day, cash shared, "
         "filled at the next close. Fees are 10 bp. Both sides get the same signal or weights and give total return and "
         "Sharpe ratio. Work is bars times parameter sets, or times assets. Differences are the largest of any figure "
         "from vectorbt's, with fees and without. "
-        '`engine="returns"` takes fees from the equity; vectorbt and `engine="shares"` buy less where cash is short.',
+        '`engine="returns"` takes fees from the equity; vectorbt and `engine="shares"` buy less where cash is short. '
+        "The loop (`threshold_loop.py`) knows this one rule and no more, and keeps no returns for a ledger of trials.",
         "",
         "| case | side | wall s | CPU s | million/s | x vectorbt (wall) | (CPU) | difference | without fees |",
         "|---|---|---|---|---|---|---|---|---|",

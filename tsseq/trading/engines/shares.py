@@ -57,7 +57,7 @@ def run_shares(market: Market, orders: Orders, targets: Array, terms: Terms) -> 
     wanted = np.moveaxis(targets, 0, 1) if accounts else targets[0]  # (D, K, N) or (D, N)
     fills = np.ascontiguousarray(market.fills[orders.filled])  # (F, N)
     columns = fills.reshape(n_fills, n_assets, *column)  # by which the shares of K accounts are multiplied
-    fill_of_bar = dict(zip(orders.filled.tolist(), range(n_fills)))
+    fill_of_bar, decisions = dict(zip(orders.filled.tolist(), range(n_fills))), orders.decision.tolist()
     # The bar from which an asset that ended is cash.
     ending = set((np.flatnonzero((market.ended[1:] & ~market.ended[:-1]).any(axis=1)) + 1).tolist())
     cash_at_close, equity_at_fill = (np.ones((n_bars, *accounts, *column)) for n_bars in (len(market.dates), n_fills))
@@ -74,7 +74,7 @@ def run_shares(market: Market, orders: Orders, targets: Array, terms: Terms) -> 
             shares = np.where(market.ended[bar], 0.0, shares)
         if bar in fill_of_bar:
             fill = fill_of_bar[bar]
-            prices, target = fills[fill], wanted[orders.decision[fill]]
+            prices, target = fills[fill], wanted[decisions[fill]]
             equity = cash + shares.dot(columns[fill])
             if at_once:
                 change, outlay, _ = trades(target, prices, terms, cash, shares, equity)
@@ -91,7 +91,7 @@ def run_shares(market: Market, orders: Orders, targets: Array, terms: Terms) -> 
 
 def trades(
     target: Array, prices: Array, terms: Terms, cash: Amount, shares: Array, equity: Amount
-) -> tuple[Array, Amount, Mask]:
+) -> tuple[Array, Amount, Mask | np.bool_]:
     """Orders that take accounts to their target weights.
 
     Parameters
@@ -112,7 +112,8 @@ def trades(
     Returns
     -------
     tuple
-        Shares to trade, the cash that all of it takes, and which purchases are cut short of it; in the same shapes.
+        Shares to trade, in the shape of the targets; the cash that all of it takes; and which purchases are cut short
+        of it, False where none is.
     """
     change = target * (equity / prices)
     change -= shares
@@ -128,7 +129,7 @@ def trades(
     total, room = outlay.dot(every), cash + (terms.leverage - 1) * equity
     lacking = total > room
     if not (lacking.any() if lacking.ndim else lacking):
-        return change, total, np.zeros(change.shape, dtype=np.bool_)
+        return change, total, lacking
     room = room - np.where(change < 0, outlay, 0.0).dot(every)
     bought = np.maximum(change, 0.0)
     scale = terms.costs.affordable(bought * prices, bought, room.reshape(change.shape[:-1])).reshape(room.shape)
@@ -165,14 +166,16 @@ def account_of(run: SharesRun, market: Market, orders: Orders, costs: Costs, sta
     """Tables of the first of the accounts, from bar ``start`` on."""
     n_filled = np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right")
     shares = np.where(market.ended, 0.0, run.shares[0, n_filled])  # (T, N)
-    rows, columns = np.nonzero(run.traded[0])
-    slippage, fees = (amounts[rows, columns] for amounts in charged(run, market, orders, costs))
-    bars, traded = orders.filled[rows], run.traded[0, rows, columns]
+    amounts = run.traded[0], market.fills[orders.filled], *charged(run, market, orders, costs)
+    cells = np.flatnonzero(run.traded[0])  # one number for each, since two would take NumPy ten times as long
+    traded, prices, slippage, fees = (amount.take(cells) for amount in amounts)
+    fills, assets = np.divmod(cells, len(market.assets))
+    bars = orders.filled[fills]
     trades = {
         "date": market.dates[bars],
-        "asset": market.assets[columns],
+        "asset": market.assets[assets],
         "shares": traded,
-        "price": market.fills[bars, columns] + slippage / traded,
+        "price": prices + slippage / traded,
         "fee": fees,
     }
     dates = market.dates[start:]
