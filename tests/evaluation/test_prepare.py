@@ -220,6 +220,33 @@ def test_a_function_that_only_poison_breaks_passes_and_says_so():
     assert "it fails where they are replaced: prepare fails on the raw frame with 'missing' after" in found["meaning"]
 
 
+class NotEnoughBars(Exception):
+    """An error of the user's own."""
+
+
+@pytest.mark.parametrize("error", [NotEnoughBars, AssertionError])
+def test_a_function_may_raise_what_it_likes(error):
+    def whole_only(frame):
+        if len(frame) < 500:
+            raise error("too few bars")
+        return frame
+
+    def clean_only(frame):
+        if frame["close"].max() > 1e6:
+            raise error("no such prices")
+        return frame
+
+    found = audit(ridge(), PRICES, 2, prepare=whole_only).set_index("check").loc["future in prepare"]
+    assert not found["passed"]
+    assert f"{error.__name__}: too few bars" in found["meaning"]
+    found = audit(ridge(), PRICES, 2, prepare=clean_only).set_index("check").loc["future in prepare"]
+    assert found["passed"]
+    assert f"{error.__name__}: no such prices" in found["meaning"]
+    with pytest.raises(DataError, match="too few bars") as raised:
+        backtest(ridge(), PRICES, n_cutoffs=8, prepare=whole_only)
+    assert isinstance(raised.value.__cause__, error)
+
+
 def test_a_function_that_draws_is_told_from_one_that_looks_ahead():
     rng = np.random.default_rng(0)
 
@@ -265,7 +292,9 @@ def test_what_is_missing_at_the_cutoff_alone_is_named():
 
     with pytest.warns(UserWarning, match=LOOKS_AHEAD), pytest.raises(DataError, match="once the raw frame ends there"):
         backtest(ridge(past="feature"), PRICES, n_cutoffs=2, prepare=tomorrow)
-    with pytest.warns(UserWarning, match=r"which rows there are"), pytest.raises(DataError, match="ends there"):
+    with pytest.warns(UserWarning, match=r"which rows there are"), pytest.raises(
+        DataError, match=r"once the raw frame ends there: prepare makes no row of the cutoff itself without later ones"
+    ):
         backtest(ridge(past="feature"), PRICES, n_cutoffs=2, prepare=lambda frame: tomorrow(frame).dropna())
 
 

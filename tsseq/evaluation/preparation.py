@@ -21,7 +21,6 @@ from tsseq.typing import Mask
 
 Prepare: TypeAlias = Callable[[Any], Any]
 ROUNDING = 1e-9
-PREPARE_ERRORS = ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ class Preparation:
         """
         try:
             frame: Frame = self.prepare(raw)
-        except PREPARE_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 (the function is the user's, who may raise whatever they like)
             raise DataError(f"prepare fails on the raw frame {how}: {type(error).__name__}: {error}") from error
         return frame
 
