@@ -292,8 +292,12 @@ def test_what_is_missing_at_the_cutoff_alone_is_named():
 
     with pytest.warns(UserWarning, match=LOOKS_AHEAD), pytest.raises(DataError, match="once the raw frame ends there"):
         backtest(ridge(past="feature"), PRICES, n_cutoffs=2, prepare=tomorrow)
-    with pytest.warns(UserWarning, match=r"which rows there are"), pytest.raises(
-        DataError, match=r"once the raw frame ends there: prepare makes no row of the cutoff itself without later ones"
+    with (
+        pytest.warns(UserWarning, match=r"which rows there are"),
+        pytest.raises(
+            DataError,
+            match=r"once the raw frame ends there: prepare makes no row of the cutoff itself without later ones",
+        ),
     ):
         backtest(ridge(past="feature"), PRICES, n_cutoffs=2, prepare=lambda frame: tomorrow(frame).dropna())
 

@@ -171,7 +171,7 @@ class Preparation:
         """
         try:
             frame: Frame = self.prepare(raw)
-        except Exception as error:  # noqa: BLE001 (the function is the user's, who may raise whatever they like)
+        except Exception as error:  # not ours: the user's function may raise anything, and poison makes it
             raise DataError(f"prepare fails on the raw frame {how}: {type(error).__name__}: {error}") from error
         return frame
 
@@ -350,6 +350,9 @@ def revised(
     ids = forecasts.panel.ids.take(forecasts.panel.series_of(forecasts.origins))
     for k, cutoff in enumerate(cutoffs):
         if cutoff in views:
+            if cutoff not in views[cutoff].times:
+                what = "prepare makes no row of the cutoff itself without later ones, as shift(-1) and dropna() do"
+                raise DataError(f"no forecast at {cutoff}, once the raw frame ends there: {what}.")
             try:
                 view = forecast(views[cutoff], cutoffs[k : k + 1])
             except ValueError as error:
