@@ -199,6 +199,17 @@ def test_a_backtest_fits_anew_by_date_or_by_number(air, call):
         assert str(scores.loc["ridge", "MAE"].round(4)) in text
 
 
+def test_what_is_suspicious_is_said_and_not_praised(tmp_path, call):
+    days, rng = pd.bdate_range("2018-01-01", periods=400, name="date"), np.random.default_rng(0)
+    smooth = pd.Series(np.exp(0.01 * rng.normal(size=400).cumsum()), days).rolling(9, center=True, min_periods=1).mean()
+    smooth.rename("close").to_csv(tmp_path / "smooth.csv")
+    options = ["--horizon", 1, "--model", "ridge", "--context-length", 20, "--n-cutoffs", 150, "--calendar", "B"]
+    text = call("backtest", "smooth.csv", "--target", "close", *options).stdout
+    assert "Too good to be true: look for the future in the data." in text
+    assert "'close' is named like a price, but its past explains" in text
+    assert "Better than repeating" not in text
+
+
 def test_info_names_versions(tmp_path):
     done = run("info", cwd=tmp_path)
     assert done.returncode == 0

@@ -341,3 +341,28 @@ def test_results_are_in_the_order_of_the_models():
         alone = tsseq.backtest({name: model}, PRICES, n_cutoffs=3, refit=2).forecasts
         own = result.forecasts[result.forecasts["model"] == name]
         np.testing.assert_array_equal(own["forecast"], alone.loc[alone["model"] == name, "forecast"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "gone", "words"),
+    [
+        ("wide", slice(150, None), "contexts hold no observed target"),
+        ("panel", slice(150, None), "contexts hold no observed target"),
+        ("panel", slice(60), "takes no missing values"),
+    ],
+)
+def test_rows_outside_the_life_of_a_series_are_named_with_what_helps(shape, gone, words):
+    rng, index = np.random.default_rng(0), pd.bdate_range("2020", periods=200, name="date")
+    wide = pd.DataFrame(np.exp(0.02 * rng.normal(size=(200, 3)).cumsum(axis=0)), index, list("abc"))
+    wide = wide.rename_axis(columns="ticker")
+    wide.iloc[gone, 1] = np.nan
+    models = {"ridge": Forecaster(Ridge(), 3, 10, calendar="B")}
+    frame = wide if shape == "wide" else wide.stack(future_stack=True).rename("close").to_frame().swaplevel()
+    cutoffs = index[65:190:4]  # soon after the one begins, and long after the other ends
+    advice = r"drop the rows before a series begins and after it ends \(frame.stack\(\).dropna\(\) of a wide frame\)"
+    with pytest.raises(DataError, match=f"{words}.*{advice}"):
+        tsseq.backtest(models, frame, cutoffs=cutoffs)
+    table = tsseq.backtest(models, wide.stack().dropna(), cutoffs=cutoffs).forecasts.query("model == 'ridge'")
+    sizes = table.groupby("ticker")["cutoff"].nunique()
+    assert sizes["a"] == len(cutoffs)
+    assert 0 < sizes["b"] < len(cutoffs)

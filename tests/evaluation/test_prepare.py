@@ -8,7 +8,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
-from tsseq import DataError, Forecaster, audit, backtest, load_sample, rolling_forecasts
+from tsseq import DataError, Forecaster, audit, backtest, load_sample, regularize, rolling_forecasts
 from tsseq.data.schema import Schema
 from tsseq.evaluation.perturb import cut
 
@@ -220,6 +220,33 @@ def test_a_function_that_only_poison_breaks_passes_and_says_so():
     assert "it fails where they are replaced: prepare fails on the raw frame with 'missing' after" in found["meaning"]
 
 
+class NotEnoughBars(Exception):
+    """An error of the user's own."""
+
+
+@pytest.mark.parametrize("error", [NotEnoughBars, AssertionError])
+def test_a_function_may_raise_what_it_likes(error):
+    def whole_only(frame):
+        if len(frame) < 500:
+            raise error("too few bars")
+        return frame
+
+    def clean_only(frame):
+        if frame["close"].max() > 1e6:
+            raise error("no such prices")
+        return frame
+
+    found = audit(ridge(), PRICES, 2, prepare=whole_only).set_index("check").loc["future in prepare"]
+    assert not found["passed"]
+    assert f"{error.__name__}: too few bars" in found["meaning"]
+    found = audit(ridge(), PRICES, 2, prepare=clean_only).set_index("check").loc["future in prepare"]
+    assert found["passed"]
+    assert f"{error.__name__}: no such prices" in found["meaning"]
+    with pytest.raises(DataError, match="too few bars") as raised:
+        backtest(ridge(), PRICES, n_cutoffs=8, prepare=whole_only)
+    assert isinstance(raised.value.__cause__, error)
+
+
 def test_a_function_that_draws_is_told_from_one_that_looks_ahead():
     rng = np.random.default_rng(0)
 
@@ -265,7 +292,13 @@ def test_what_is_missing_at_the_cutoff_alone_is_named():
 
     with pytest.warns(UserWarning, match=LOOKS_AHEAD), pytest.raises(DataError, match="once the raw frame ends there"):
         backtest(ridge(past="feature"), PRICES, n_cutoffs=2, prepare=tomorrow)
-    with pytest.warns(UserWarning, match=r"which rows there are"), pytest.raises(DataError, match="ends there"):
+    with (
+        pytest.warns(UserWarning, match=r"which rows there are"),
+        pytest.raises(
+            DataError,
+            match=r"once the raw frame ends there: prepare makes no row of the cutoff itself without later ones",
+        ),
+    ):
         backtest(ridge(past="feature"), PRICES, n_cutoffs=2, prepare=lambda frame: tomorrow(frame).dropna())
 
 
@@ -312,3 +345,61 @@ def test_series_that_are_chosen_in_hindsight_are_not_there_before():
     with pytest.warns(UserWarning, match="which rows there are"):
         result = backtest(Forecaster(Ridge(), 1, 5), raw, n_cutoffs=40, prepare=winners)
     assert len(result.forecasts) < 40 * 2 * result.forecasts["model"].nunique()
+
+
+def halted():
+    """Prices of three series, of which "b" has none for a while, and "c" ends."""
+    rng, index = np.random.default_rng(4), pd.bdate_range("2023", periods=120, name="date")
+    wide = pd.DataFrame(np.exp(0.02 * rng.normal(size=(120, 3)).cumsum(axis=0)), index, list("abc"))
+    wide.loc[index[70:84], "b"] = np.nan
+    wide.loc[index[100:], "c"] = np.nan
+    return wide.rename_axis(columns="ticker")
+
+
+def filled(frame):
+    return regularize(frame, "B", fill="ffill")
+
+
+def filled_with_changes(frame):
+    frame = filled(frame)
+    return frame.assign(change=np.log(frame["close"]).groupby(level="ticker").diff()).dropna()
+
+
+def filled_with_tomorrow(frame):
+    frame = filled(frame)
+    return frame.assign(change=frame["close"].groupby(level="ticker").shift(-1).fillna(0.0))
+
+
+PANEL = halted().stack().rename("close").to_frame().dropna().swaplevel().sort_index()
+HALTED = {
+    "panel": (PANEL, filled, {"target": "close"}),
+    "shuffled": (PANEL.sample(frac=1.0, random_state=0), filled, {"target": "close"}),
+    "long": (
+        PANEL.assign(volume=7).reset_index(),
+        lambda frame: regularize(frame, "B", fill="ffill", id_column="ticker", time_column="date"),
+        {"target": "close", "past": "volume", "id_column": "ticker", "time_column": "date"},
+    ),
+    "wide": (halted()[["a", "b"]], filled, {}),
+    "fields": (pd.concat({"close": halted()[["a", "b"]]}, axis=1), filled, {"target": "close"}),
+    "series": (PANEL.loc["b", "close"], filled, {}),
+    "features": (PANEL, filled_with_changes, {"target": "close", "past": "change"}),
+    "calendar": (PANEL, filled, {"target": "close", "known": "calendar"}),
+}
+
+
+@pytest.mark.parametrize(("raw", "prepare", "roles"), HALTED.values(), ids=HALTED)
+def test_prices_carried_forward_over_a_halt_are_not_looking_ahead(raw, prepare, roles):
+    model = Forecaster(Ridge(), 1, 10, calendar="B", **roles)
+    cutoffs = halted().index[65:90:6]
+    found = backtest(model, raw, cutoffs=cutoffs, prepare=prepare)
+    assert_frame_equal(found.forecasts, backtest(model, prepare(raw), cutoffs=cutoffs).forecasts, check_exact=True)
+    if raw is PANEL:
+        assert set(found.forecasts.query("ticker == 'b'")["cutoff"]) == set(cutoffs)
+    passed = audit(model, raw, 2, prepare=prepare).set_index("check")["passed"]
+    assert passed["future in prepare"]
+
+
+def test_a_cheat_is_caught_in_a_halt_too():
+    model = Forecaster(Ridge(), 1, 10, calendar="B", target="close", past="change")
+    with pytest.warns(UserWarning, match=LOOKS_AHEAD):
+        backtest(model, PANEL, cutoffs=halted().index[72:80], prepare=filled_with_tomorrow)

@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -403,6 +404,15 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path, sp500, spoil):
     with pytest.raises((KeyError, UnicodeEncodeError)):
         report(sp500.result, book, path, title=title)
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_threads_that_write_one_file_leave_a_whole_one(tmp_path, sp500):
+    path = tmp_path / "report.html"
+    with ThreadPoolExecutor(4) as threads:
+        paths = list(threads.map(lambda _: report(sp500.result, path=path), range(4)))
+    assert paths == [path] * 4
+    assert path.read_text().rstrip().endswith("</html>")
     assert list(tmp_path.iterdir()) == [path]
 
 

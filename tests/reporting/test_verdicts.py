@@ -130,3 +130,12 @@ def test_years_without_months_have_no_column_for_them(tmp_path):
     page = Page(report(result, simulate(pd.Series([1.0], yearly.index[:1]), yearly), tmp_path / "yearly.html"))
     assert len(page.rows["1970"][0]) == 3
     assert "Returns by year, in %" in page.text("h3")
+    assert "Over 20 years at a time." in page.text("figcaption")
+    assert "too short" not in page.text("figcaption")
+
+
+def test_the_hit_rate_counts_only_bars_that_differ(tmp_path):
+    result = backtest({"ridge": Forecaster(Ridge(), 2, 10)}, WALK, n_cutoffs=5)
+    page = Page(report(result, simulate(pd.Series([1.0, 0.0], WALK.index[[0, 30]]), WALK), tmp_path / "hits.html"))
+    words = "bars on which it earned more than the benchmark, of those that differ"
+    assert page.rows["Hit rate"][0][1] == words

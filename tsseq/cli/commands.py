@@ -181,7 +181,7 @@ def main() -> None:
 
 
 def _show(result: tsseq.BacktestResult) -> None:
-    """Print the score table, with p-values against the last value, and what it means."""
+    """Print the score table, with p-values against the last value, and what it means or makes suspicious."""
     from tsseq.data.tidy import NAIVE, tidy_columns
     from tsseq.metrics import metrics_for
 
@@ -191,5 +191,10 @@ def _show(result: tsseq.BacktestResult) -> None:
     typer.echo(f"\n{result.scores[metrics].join(p_values.rename('p (better)')).round(4).to_string(na_rep='')}")
     typer.echo("\np: Diebold-Mariano test that the model is more accurate than the last value (one-sided).")
     better = [name for name, p_value in p_values.items() if p_value < 0.05 and name not in NAIVE]
+    suspicions = "".join(f"\n- {sentence}" for sentence in result.suspicions())
+    if suspicions:
+        start = "Too good to be true: look" if better else "No model beats repeating the last value. Look"
+        typer.echo(f"{start} for the future in the data.{suspicions}")
+        return
     none = "No model beats repeating the last value. That is the usual answer for prices, and worth knowing."
     typer.echo(f"Better than repeating the last value: {', '.join(better)}." if better else none)

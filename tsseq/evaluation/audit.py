@@ -35,6 +35,7 @@ def audit(
     - "future in prepare": the raw frame is cut off at a cutoff, and poisoned after it, and ``prepare`` run anew; no
       value that it makes of the rows up to the cutoff may change, nor a known covariate of the horizon. A function
       that fails on a frame that is cut would have failed on that day; where it only fails on poison, that is said.
+      Values carried forward over a halt pass: that it ends, and so has rows, is all that they know of the future.
     - "rescaled history": a 2:1 split that comes later halves all prices known today; forecasts have to halve. Promised
       with ``log=True`` only. Without it, a difference is reported and neither passed nor failed.
     - "shuffled returns": fitted on a frame whose changes are in random order, the model may not beat the last value

@@ -77,7 +77,9 @@ def backtest(
         Makes the frame of the models of a raw one: adds features, say. It is called on the whole raw frame, whose
         values are what happened, and once per cutoff on a copy that ends there: fits and forecasts know nothing else.
         Known covariates keep their next ``horizon`` rows, in which other columns repeat their last value. It may
-        leave out rows, but not move timestamps. If it is slow, so is the backtest. Default: the frame as it is.
+        leave out rows, but not move timestamps. Prices that it carries forward over a halt (`tsseq.regularize`) count
+        as known at cutoffs inside it, though nobody knew that the series would go on. If it is slow, so is the
+        backtest. Default: the frame as it is.
 
     Returns
     -------

@@ -120,6 +120,51 @@ def cut(frame: Frame, schema: Schema, horizon: int, cutoff: Any) -> Frame:
     return copy
 
 
+def carried(frame: Frame, schema: Schema, cutoff: Any) -> Frame:
+    """Repeat the last values at a cutoff that lies in a gap of a series, which was halted and goes on later.
+
+    Whoever fills gaps (`tsseq.regularize`) has rows there that no frame has which is cut at it, since it ends before.
+
+    Parameters
+    ----------
+    frame : Series or DataFrame
+        Any shape that `Forecaster.fit` takes; it is not changed.
+    schema : Schema
+        Roles of its columns.
+    cutoff : timestamp
+        Where the values are repeated, of all columns and series that have some before and after it.
+
+    Returns
+    -------
+    Series or DataFrame
+        A copy in the same shape; the frame itself if nothing is missing at the cutoff.
+
+    Examples
+    --------
+    >>> carried(pd.Series([1.0, 2.0, 4.0], [0, 1, 5], name="y"), Schema.of("y"), 3).to_dict()
+    {0: 1.0, 1: 2.0, 3: 2.0, 5: 4.0}
+    """
+    parsed = parse_frame(frame, schema)
+    n, early = len(parsed.times), np.asarray(parsed.times <= cutoff)
+    series = np.zeros(n, dtype=np.int64) if parsed.ids is None else pd.factorize(parsed.ids)[0]
+    at = np.asarray(parsed.times == cutoff)
+    halted = np.setdiff1d(np.intersect1d(series[early], series[~early]), series[at])
+    if not len(halted) and parsed.columns[at].notna().all(axis=None):
+        return frame
+    last = pd.Series(np.flatnonzero(early)).groupby(series[early]).max()[halted].to_numpy()
+    series = np.insert(series, last + 1, halted)  # a new row comes after the earlier ones of its series
+    times = parsed.times.insert(n, cutoff).take(np.insert(np.arange(n), last + 1, n))
+    ids = times if parsed.ids is None else parsed.ids.take(np.insert(np.arange(n), last + 1, last))
+    columns = parsed.columns.reindex(np.insert(np.arange(n), last + 1, n)).reset_index(drop=True)
+    groups = columns.iloc[np.argsort(pd.factorize(times, sort=True)[0], kind="stable")].groupby(lambda row: series[row])
+    filled = groups.ffill().where(groups.bfill().notna()).sort_index()
+    columns = columns.mask(np.asarray(times == cutoff)[:, None] & np.ones(columns.shape, dtype=np.bool_), filled)
+    whole = {name: parsed.columns[name].dtype for name in columns if columns[name].notna().all()}
+    arrays = {name: column.array for name, column in columns.astype(whole).items()}
+    copy = build_frame(parsed.layout, ids, times, arrays)
+    return copy.iloc[:, 0].rename(frame.name) if isinstance(frame, pd.Series) else copy
+
+
 def halved(frame: Frame, schema: Schema, until: Any) -> Frame:
     """Halve the prices up to a date, as after a later 2:1 split: targets, and open, high, low, ...
 

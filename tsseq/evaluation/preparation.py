@@ -14,14 +14,13 @@ from tsseq.data.frames import key_columns
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.schema import CALENDAR, Schema
 from tsseq.errors import DataError
-from tsseq.evaluation.perturb import cut, poisoned
+from tsseq.evaluation.perturb import carried, cut, poisoned
 from tsseq.forecasting.base import BaseForecaster
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.typing import Mask
 
 Prepare: TypeAlias = Callable[[Any], Any]
 ROUNDING = 1e-9
-PREPARE_ERRORS = ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError
 
 
 @dataclass(frozen=True)
@@ -134,6 +133,22 @@ class Preparation:
             poisoned(self.raw, self.schema, self.horizon, cutoff, kind), f"with {kind!r} after {cutoff}"
         )
 
+    def carried(self, cutoff: Any) -> Preparation:
+        """The same of a raw frame in which series that are halted at a cutoff have their last values there.
+
+        Parameters
+        ----------
+        cutoff : timestamp
+            Of the same kind as those of the raw frame.
+
+        Returns
+        -------
+        Preparation
+            This one, if nothing is missing at the cutoff.
+        """
+        raw = carried(self.raw, self.schema, cutoff)
+        return self if raw is self.raw else replace(self, raw=raw)
+
     def made_of(self, raw: Frame, how: str) -> Frame:
         """The frame that is made of another raw frame.
 
@@ -156,7 +171,7 @@ class Preparation:
         """
         try:
             frame: Frame = self.prepare(raw)
-        except PREPARE_ERRORS as error:
+        except Exception as error:  # not ours: the user's function may raise anything, and poison makes it
             raise DataError(f"prepare fails on the raw frame {how}: {type(error).__name__}: {error}") from error
         return frame
 
@@ -200,6 +215,39 @@ def changed_parts(panel: Panel, other: Panel, cutoff: Any, horizon: int) -> list
     names = (*known.schema.dynamic, *known.schema.static)
     numbers = [name for name, change in zip(names, np.concatenate([dynamic, static])) if change]
     return [str(name) for name in dict.fromkeys((*numbers, *coded))]
+
+
+def is_carried(preparation: Preparation, model: BaseForecaster, panel: Panel, cutoff: Any, kind: str) -> bool:
+    """Whether a frame that is cut lacks no more than values carried forward over a halt that ends later.
+
+    Such values tell that the series goes on, which nobody knew, and nothing else.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        The raw frame and what makes frames of it.
+    model : BaseForecaster
+        Reads them.
+    panel : Panel
+        What it reads in the frame made of the whole history.
+    cutoff : timestamp
+        The last row that stays.
+    kind : {"cut", "missing", "huge", "noise"}
+        What comes after it.
+
+    Returns
+    -------
+    bool
+        True if the last values, put into the raw frame at the cutoff, leave no difference.
+    """
+    carrying = preparation.carried(cutoff)
+    if carrying is preparation:
+        return False
+    try:
+        view = model.to_panel(carrying.at(cutoff) if kind == "cut" else carrying.poisoned(cutoff, kind))
+    except ValueError:  # such as a cutoff that is no session of the series
+        return False
+    return not changed_parts(panel, view, cutoff, preparation.horizon if kind == "cut" else 0)
 
 
 def _known_part(panel: Panel, cutoff: Any, horizon: int) -> Panel:
@@ -255,6 +303,8 @@ def cut_views(
         for name, model in models.items():
             panel = model.to_panel(frame)
             parts = changed_parts(panels[name], panel, cutoff, preparation.horizon)
+            if parts and is_carried(preparation, model, panels[name], cutoff, "cut"):
+                continue
             changed |= dict.fromkeys(parts, cutoff)
             views[name] |= {cutoff: panel} if parts else {}
     if changed:
@@ -300,6 +350,9 @@ def revised(
     ids = forecasts.panel.ids.take(forecasts.panel.series_of(forecasts.origins))
     for k, cutoff in enumerate(cutoffs):
         if cutoff in views:
+            if cutoff not in views[cutoff].times:
+                what = "prepare makes no row of the cutoff itself without later ones, as shift(-1) and dropna() do"
+                raise DataError(f"no forecast at {cutoff}, once the raw frame ends there: {what}.")
             try:
                 view = forecast(views[cutoff], cutoffs[k : k + 1])
             except ValueError as error:

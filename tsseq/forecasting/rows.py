@@ -15,6 +15,7 @@ from tsseq.forecasting.naive import LastValue
 from tsseq.typing import Array
 
 Levels: TypeAlias = Sequence[float] | None
+_OUTSIDE = "drop the rows before a series begins and after it ends (frame.stack().dropna() of a wide frame)"
 
 
 def fit_rows(regressor: Any, windows: Windows) -> int:
@@ -106,7 +107,8 @@ def check_observed(windows: Windows) -> None:
     if len(empty):
         name, time = windows.panel.ids[windows.series[empty[0]]], windows.panel.times[windows.origin[empty[0]]]
         where = f"ending {time}" if name is None else f"of {name!r} ending {time}"
-        raise DataError(f"{len(empty)} contexts hold no observed target (first: the one {where}).")
+        problem = f"{len(empty)} contexts hold no observed target (first: the one {where})"
+        raise DataError(f"{problem}. Forecast from elsewhere, or {_OUTSIDE}.")
 
 
 def in_units(windows: Windows, scaled: Array) -> Array:
@@ -141,11 +143,10 @@ def _explained(regressor: Any, windows: Windows) -> Iterator[None]:
     except ValueError as error:
         name, n_outputs = type(regressor).__name__, windows.layout.n_outputs
         if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
-            filled = "fill prices with tsseq.regularize(frame, calendar, fill='ffill')"
-            advice = (
-                f"{filled}, or use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
-            )
-            raise DataError(f"{name} takes no missing values, and some contexts have them: {advice}.") from error
+            filled = "fill prices in between with tsseq.regularize(frame, calendar, fill='ffill')"
+            other = f"or use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
+            problem = f"{name} takes no missing values, and some contexts have them"
+            raise DataError(f"{problem}: {_OUTSIDE}, {filled}, {other}.") from error
         if "1d array" in str(error) and n_outputs > 1:
             needed = f"{name} predicts one number, and {n_outputs} are needed"
             raise ConfigError(f"{needed}; use MultiOutputRegressor({name}()).") from error

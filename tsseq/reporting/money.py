@@ -20,6 +20,7 @@ from tsseq.trading.execution import EXECUTIONS
 from tsseq.trading.statistics import drawdown_table, total_return
 
 _RATIOS = ("sharpe", "sortino", "calmar", "omega", "tail_ratio")
+_FEW = 20  # bars; of fewer, a Sharpe ratio is noise
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TITLES = {
     "cagr": "Annual growth (CAGR)",
@@ -34,7 +35,11 @@ _AGAINST: dict[str, tuple[str, Callable[[float], str], str]] = {
     "beta": ("Beta", ratio, "slope of the returns on those of the benchmark"),
     "information_ratio": ("Information ratio", ratio, "mean over deviation of the difference, annual"),
     "tracking_error": ("Tracking error", percent, "annual deviation of the difference"),
-    "hit_rate": ("Hit rate", percent, "bars on which it earned more than the benchmark"),
+    "hit_rate": (
+        "Hit rate",
+        percent,
+        "bars on which it earned more than the benchmark, of those that differ",
+    ),
     "deflated_sharpe": (
         "Deflated Sharpe",
         partial(percent, digits=0),
@@ -45,8 +50,10 @@ _AGAINST: dict[str, tuple[str, Callable[[float], str], str]] = {
 
 def money_section(book: Book, comparison: pd.Series[float]) -> dict[str, Any]:
     """Statistics, charts and tables of a book, and what other costs would leave."""
-    window = max(2, min(book.periods_per_year, len(book.returns) // 2))
-    short = f"Over {window} bars at a time, since the book is too short for whole years."
+    years = -(-_FEW // book.periods_per_year)
+    window = min(years * book.periods_per_year, len(book.returns) // 2)
+    span = "a year" if years == 1 else f"{years} years"
+    short = "" if window == years * book.periods_per_year else f", since the book is too short for {span}"
     traded = _monthly(book.turnover, "sum")
     return {
         "warnings": book.caveats,
@@ -60,8 +67,8 @@ def money_section(book: Book, comparison: pd.Series[float]) -> dict[str, Any]:
         "drawdowns": charts.drawdowns(book),
         "worst": _worst_drawdowns(book),
         "returns": _returns_by_year(book),
-        "rolling": charts.rolling_sharpe(book, window) if len(book.returns) >= 20 else None,
-        "window": "Over a year at a time." if window == book.periods_per_year else short,
+        "rolling": charts.rolling_sharpe(book, window) if window >= _FEW else None,
+        "window": f"Over {window} bars at a time{short}." if short else f"Over {span} at a time.",
         "turnover": charts.turnover(traded) if (traded > 0).sum() > 2 else None,
         "costs": _other_costs(book) if book.turnover.any() else None,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -84,7 +85,7 @@ def report(
     around = {"title": title, "plotly": get_plotlyjs(), "version": tsseq.__version__}
     template = _environment().get_template("page.html")
     content = template.render(around | _content(result, book, audit, trials))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         partial.write_text(content, encoding="utf-8")
         partial.replace(path)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from tsseq.evaluation.backtest import fit_until
 from tsseq.evaluation.checks.case import Case, Check, Verdict, judged, losses_of, skill
 from tsseq.evaluation.perturb import KINDS, halved
-from tsseq.evaluation.preparation import changed_parts
+from tsseq.evaluation.preparation import changed_parts, is_carried
 from tsseq.evaluation.significance import diebold_mariano
 from tsseq.typing import Array
 
@@ -75,7 +75,10 @@ def _future_in_prepare(case: Case) -> Verdict:
             failures.setdefault(kind, error)
         else:
             horizon = case.model.task.horizon if kind == "cut" else 0  # rows of poison may be left out
-            for part in changed_parts(case.panel, panel, cutoff, horizon):
+            parts = changed_parts(case.panel, panel, cutoff, horizon)
+            if parts and is_carried(case.preparation, case.model, case.panel, cutoff, kind):
+                continue
+            for part in parts:
                 changed[part] = changed.get(part, 0) + 1
     if changed:
         again = case.model.to_panel(case.preparation.whole())
