@@ -14,6 +14,7 @@ from tsseq import Forecaster, LastValue
 from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.errors import NotEnoughHistory
+from tsseq.forecasting.rows import fit_rows
 
 ROLES = {"target": ["t0", "t1"], "past": ["p0", "p1"], "known": ["k0"], "static": ["s0"]}
 
@@ -172,6 +173,27 @@ def test_any_key_selects_whole_windows(key, first):
     np.testing.assert_array_equal(np.asarray(targets), y[rows])
     np.testing.assert_array_equal(picked.codes, windows.codes[rows])
     np.testing.assert_array_equal(picked.affine.loc, windows.affine.loc[rows])
+
+
+def test_windows_read_the_values_of_their_panel_without_a_copy():
+    windows = windows_of(frame_of([9, 7]), target=["t0", "t1"])
+    assert np.shares_memory(windows.flat, windows.panel.values)
+    assert np.shares_memory(windows[2:5].flat, windows.panel.values)
+
+
+def test_windows_that_all_teach_are_fitted_without_a_copy():
+    class Pupil(LastValue):
+        def fit(self, X, y):
+            self.rows_ = X
+            return super().fit(X, y)
+
+    steps = pd.Series([1.0, 2, 4, 3, 5, 4, 6, 7])
+    assert len(Forecaster(Pupil(), 2, 3).fit(steps).regressor_.rows_) == 4
+    windows, pupil = windows_of(steps, target="y", scaling="last"), Pupil()
+    fit_rows(pupil, windows)
+    assert pupil.rows_ is windows
+    fit_rows(pupil, windows_of(steps.mask(steps.index < 3, 1.0), target="y", scaling="last"))
+    assert len(pupil.rows_) == 3
 
 
 def test_selecting_twice_is_selecting_once():

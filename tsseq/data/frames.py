@@ -324,7 +324,10 @@ def row_order(parsed: ParsedFrame) -> tuple[Index | None, Index, pd.Index, Index
         order, repeated = _sorted_rows(codes, stamps, len(ids))
         if len(repeated):
             raise DataError(_repeated_message(parsed, repeated))
-    return order, np.append(0, np.cumsum(np.bincount(codes, minlength=len(ids)))), ids, input_order
+        indptr = np.append(0, np.cumsum(np.bincount(codes, minlength=len(ids))))
+    else:
+        indptr = np.searchsorted(codes, np.arange(len(ids) + 1))
+    return order, indptr, ids, input_order
 
 
 def _sorted_rows(codes: Index, stamps: Index, n_series: int) -> tuple[Index, Index]:

@@ -425,10 +425,10 @@ class Windows:
         """
         times, origin = self.panel.times, self.origin
         stamps = times.asi8 if hasattr(times, "asi8") else times.to_numpy()
-        moments = stamps[origin]
-        ordered = moments if (moments[1:] > moments[:-1]).all() else np.sort(pd.unique(moments))
+        ordered = _unique(stamps[origin])
         border = ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)]
-        return np.flatnonzero(stamps[origin + self.layout.horizon] <= border), np.flatnonzero(moments >= border)
+        ends_early = stamps[self.layout.horizon :] <= border  # by row of the origin
+        return np.flatnonzero(ends_early[origin]), np.flatnonzero((stamps >= border)[origin])
 
     def chunks(self) -> Iterator[tuple[Array, Array]]:
         """Gather (X, y) piece by piece, in order."""
@@ -464,6 +464,11 @@ class Targets:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         table = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
         return np.asarray(table.reshape(self.shape), dtype=dtype)
+
+
+def _unique(stamps: Index) -> Index:
+    """Once each and in order; what is in order is not sorted again."""
+    return stamps if (stamps[1:] > stamps[:-1]).all() else np.sort(pd.unique(stamps))
 
 
 def _origins(panel: Panel, layout: Layout) -> Index:

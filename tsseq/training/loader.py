@@ -121,9 +121,10 @@ class Loader:
     def _order(self) -> Index:
         if self.seed is None:
             return self.index
-        once = self.steps == -(-len(self.index) // self.batch_size)
-        needed = len(self.index) if once else self.steps * self.batch_size
         random = np.random.default_rng([self.seed, self.epoch])
+        if self.steps == -(-len(self.index) // self.batch_size):
+            return random.permutation(self.index)
+        needed = self.steps * self.batch_size
         passes = range(-(-needed // len(self.index)))
         return np.concatenate([random.permutation(self.index) for _ in passes])[:needed]
 
