@@ -131,7 +131,8 @@ def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows:
     blocks, futures = [], []
     for k in range(layout.n_targets):
         values = ops.windows(store.flat, store.target[rows, k], both)
-        values = (values - store.loc[rows, k][:, None]) / store.scale[rows, k][:, None]  # (n, L + H)
+        values -= store.loc[rows, k][:, None]  # in place: fewer copies, and numbers that stay in the cache
+        values /= store.scale[rows, k][:, None]  # (n, L + H)
         blocks.append(values[:, :length])
         futures.append(values[:, length:])
     for channel in range(layout.n_past + layout.n_known):
@@ -140,5 +141,5 @@ def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows:
     static = (n_target_channels + layout.n_past + layout.n_known) * total
     for column in range(layout.n_static):
         blocks.append(ops.windows(store.flat, store.series[rows] + static + column * n_series, 1))
-    future = ops.join([block[..., None] for block in futures])  # (n, H, n_targets)
-    return ops.join(blocks), future.reshape(len(future), layout.n_outputs)
+    future = ops.join([block[..., None] for block in futures]) if len(futures) > 1 else futures[0]  # (n, H, n_targets)
+    return ops.join(blocks) if len(blocks) > 1 else blocks[0], future.reshape(len(future), layout.n_outputs)

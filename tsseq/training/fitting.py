@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities import registry
 from pytorch_lightning.callbacks import EarlyStopping
 
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.lightning_env import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
-from tsseq.training.loader import DeviceRows, Loader, epoch_plan
+from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
-from tsseq.training.module import ForecastModule, KeepBest, OneBar
+from tsseq.training.module import RUN, ForecastModule, KeepBest, OneBar
 from tsseq.training.settings import Training
 from tsseq.typing import Index
 
@@ -67,6 +71,20 @@ def fit_network(
     return module.network.cpu().float().eval(), module.losses
 
 
+class Runs:
+    """Shards of a loader in runs, each of which Lightning takes for one batch."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return -(-len(self.loader) // RUN)
+
+    def __iter__(self) -> Iterator[Iterator[Shard]]:
+        shards = iter(self.loader)
+        return (islice(shards, RUN) for _ in range(len(self)))
+
+
 class WindowsDataModule(pl.LightningDataModule):
     """Training and validation rows, divided by time and then between the ranks."""
 
@@ -82,16 +100,16 @@ class WindowsDataModule(pl.LightningDataModule):
         self.rows = DeviceRows(self.windows, self.trainer.strategy.root_device)
         self.place = self.trainer.global_rank, self.trainer.world_size
 
-    def train_dataloader(self) -> Loader:
+    def train_dataloader(self) -> Runs:
         """Shuffled batches."""
-        return self._loader(self.train, self.seed)
+        return self._runs(self.train, self.seed)
 
-    def val_dataloader(self) -> Loader | list[Any]:
+    def val_dataloader(self) -> Runs | list[Any]:
         """Batches in order; none when nothing is held out."""
-        return self._loader(self.held_out, None) if len(self.held_out) else []
+        return self._runs(self.held_out, None) if len(self.held_out) else []
 
-    def _loader(self, index: Index, seed: int | None) -> Loader:
-        return Loader(self.rows, index, self.settings.batch_size, seed, *self.place)
+    def _runs(self, index: Index, seed: int | None) -> Runs:
+        return Runs(Loader(self.rows, index, self.settings.batch_size, seed, *self.place))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are gathered where they are used."""
@@ -112,6 +130,10 @@ def _clip(windows: Windows, head: Head) -> float:
     return CLIP if windows.scaling.kind != "none" and "last" in head.scalings else math.inf
 
 
+# Every Trainer looks through all installed packages for callbacks of plugins; once is enough.
+registry.entry_points = cache(registry.entry_points)  # type: ignore[attr-defined, assignment]
+
+
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:
     callbacks: list[pl.Callback] = [KeepBest()] if validates else []
     if validates and settings.patience is not None:
@@ -123,7 +145,6 @@ def _trainer(settings: Training, validates: bool) -> pl.Trainer:
         **{name: getattr(settings, name) for name in names},
         max_steps=-1 if settings.max_steps is None else settings.max_steps,
         strategy=_strategy(settings),
-        gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
         enable_progress_bar=settings.verbose,
         logger=False,

@@ -14,6 +14,7 @@ from tsseq.data.windows import Windows
 from tsseq.networks.batch import Batch, unflatten
 from tsseq.typing import Index
 
+LARGEST = float(np.finfo(np.float32).max)
 LEAST_STEPS = 50
 LEAST_BATCH = 16
 ROWS_AT_ONCE = 256
@@ -45,6 +46,7 @@ class DeviceRows:
         self.store = Store(*(torch.as_tensor(array, device=device) for array in windows.store))
         self.codes = torch.as_tensor(windows.codes, device=device)
         self.y = None if windows.y is None else torch.as_tensor(windows.y, device=device)
+        self.complete, self.weighted = is_complete(windows), bool((windows.scaling.weight != 1.0).any())
 
     def batch(self, rows: Tensor, training: bool) -> tuple[Batch, Tensor]:
         """-> what the network reads, and the scaled targets (B, H, C), NaN where missing."""
@@ -52,8 +54,16 @@ class DeviceRows:
         y = y if self.y is None else self.y[rows]
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.store.loc[rows].float(), self.store.scale[rows].float()
-        future = target.nan_to_num(0.0) if training else None
-        return unflatten(x.float(), self.layout, self.codes[rows], loc, scale, future), target
+        future = (target if self.complete else target.nan_to_num(0.0)) if training else None
+        units = self.codes[rows], loc, scale
+        return unflatten(x.float(), self.layout, *units, future, complete=self.complete), target
+
+
+def is_complete(windows: Windows) -> bool:
+    """Whether every value, covariates and targets included, is finite once it is scaled to float32."""
+    unit = windows.affine.scale.min(initial=1.0)
+    values = [windows.flat] if windows.y is None else [windows.flat, windows.y]
+    return all(2 * max(x.max(initial=0.0), -x.min(initial=0.0)) < LARGEST * min(unit, 1.0) for x in values)
 
 
 class Shard(NamedTuple):
@@ -65,15 +75,18 @@ class Shard(NamedTuple):
         What the network reads.
     target : Tensor of shape (B, H, C)
         What it should forecast.
-    weight : Tensor of shape (B, 1, C)
-        What an error counts.
+    observed : Tensor of shape (B, H, C) or None
+        Which targets are observed; None if no value is missing anywhere.
+    weight : Tensor of shape (B, 1, C) or None
+        What an error counts; None if all count 1.
     share : float
         Rows on this rank times world size over rows in the batch; 0 for a dummy batch on a rank without rows.
     """
 
     batch: Batch
     target: Tensor
-    weight: Tensor
+    observed: Tensor | None
+    weight: Tensor | None
     share: float
 
 
@@ -104,8 +117,9 @@ class Loader:
             shard = whole[self.rank :: self.world]
             rows = torch.as_tensor(shard if len(shard) else whole[:1], device=self.rows.device)
             batch, target = self.rows.batch(rows, self.seed is not None)
-            weight = self.rows.store.weight[rows].float()[:, None]  # (B, 1, C)
-            yield Shard(batch, target, weight, len(shard) * self.world / len(whole))
+            observed = None if self.rows.complete else target.isfinite()
+            weight = self.rows.store.weight[rows].float()[:, None] if self.rows.weighted else None  # (B, 1, C)
+            yield Shard(batch, target, observed, weight, len(shard) * self.world / len(whole))
 
     def _order(self) -> Index:
         if self.seed is None:
