@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.utilities import registry
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.trainer.connectors import callback_connector
 
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
@@ -68,7 +68,9 @@ def fit_network(
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
         with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
             trainer.fit(module, datamodule=data)
-    return module.network.cpu().float().eval(), module.losses
+    if settings.compile:
+        del model.core._compiled_call_impl  # or the first forecast would compile again, for its own modes
+    return model.cpu().float().eval(), module.losses
 
 
 class Runs:
@@ -131,7 +133,8 @@ def _clip(windows: Windows, head: Head) -> float:
 
 
 # Every Trainer looks through all installed packages for callbacks of plugins; once is enough.
-registry.entry_points = cache(registry.entry_points)  # type: ignore[attr-defined, assignment]
+_registry: Any = sys.modules[callback_connector._load_external_callbacks.__module__]  # type: ignore[attr-defined]
+_registry.entry_points = cache(_registry.entry_points)
 
 
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:

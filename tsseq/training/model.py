@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,13 @@ class Model(nn.Module):
         self.embed = Embedding(layout) if any(layout.categories) else None
         self.core = network.build(layout if self.embed is None else self.embed.layout, head.n_params)
         self.unit: int = getattr(self.core, "unit", 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled with its tensors on the CPU, so that a machine without this device reads it."""
+        memo: dict[int, Any] = {id(tensor): tensor.cpu() for tensor in self.buffers()}
+        memo |= {id(weight): nn.Parameter(weight.detach().cpu(), weight.requires_grad) for weight in self.parameters()}
+        state = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {name: deepcopy(value, memo) for name, value in state.items()}
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, H, C_target, n_params)."""
