@@ -42,6 +42,7 @@ from tsseq.data.layout import Layout, NumpyOps, gather_rows
 from tsseq.data.windows import Windows
 from tsseq.training import devices
 from tsseq.training.devices import accelerator_of, exact_products, find_device, predict_rows
+from tsseq.training.fitting import _begins_late
 from tsseq.training.loader import DeviceRows, Loader, single_store
 from tsseq.training.model import Model
 from tsseq.training.module import ForecastModule
@@ -201,14 +202,19 @@ NETWORKS = [
 HEADS = [Point(), Normal(), StudentT(), Quantiles([0.1, 0.9]), Poisson()]
 
 
+@pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize(
     ("network", "head"), [*((network, Point()) for network in NETWORKS), *((GRU(8), head) for head in HEADS)], ids=repr
 )
-def test_a_step_needs_no_float64_and_waits_for_nothing(network, head):
+def test_a_step_needs_no_float64_and_waits_for_nothing(network, head, missing):
     scaling = head.scalings[0]
     frame = pd.DataFrame({"y": WAVE.to_numpy() + 10, "k": 1.0, "c": "a"}, index=WAVE.index)
+    if missing:
+        frame.iloc[::7, 0] = np.nan
     windows = Forecaster(NeuralRegressor(), 3, 24, target="y", known=["k", "c"], scaling=scaling).windows(frame)
+    assert windows.layout.missing == missing
     model = Model(network, windows.layout, head).to("meta")
+    model.ragged = _begins_late(windows)
     module = ForecastModule(model, quick(), 1e-3, 50, 20.0)
     module._trainer = SimpleNamespace(precision_plugin=SimpleNamespace(convert_input=lambda shard: shard))
     optimizer = torch.optim.AdamW(module.parameters())
@@ -265,3 +271,13 @@ def test_a_gpu_forecasts_what_the_cpu_forecasts(kind, tmp_path):
         thread.join()
     assert len(results) == 4
     assert all(result.equals(model.predict()) for result in results)
+
+
+def test_a_fit_knows_whether_contexts_begin_late():
+    frame = pd.DataFrame({"a": WAVE.to_numpy(), "b": 1.0 + np.arange(200.0)}, index=WAVE.index)
+    for holes, late in (([0], False), ([190], False), ([0, 1, 2, 50], False)):
+        frame.iloc[holes, 0] = np.nan
+        assert _begins_late(Forecaster(NeuralRegressor(), 3, 24, target="a", past="b").windows(frame)) == late
+    windows = Forecaster(NeuralRegressor(), 3, 24, target="a").windows(frame[["a"]])
+    assert _begins_late(windows)
+    assert not _begins_late(windows[60:100])

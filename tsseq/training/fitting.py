@@ -62,6 +62,7 @@ def fit_network(
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         model = Model(network, windows.layout, head)
+        model.ragged = windows.layout.missing and _begins_late(windows)
         module = ForecastModule(model, settings, rate, data.steps, _clip(windows, head))
         if settings.compile:
             model.core.compile()
@@ -125,6 +126,15 @@ def _split(windows: Windows, share: float) -> tuple[Index, Index]:
         if len(held_out) >= LEAST_VALIDATION and len(train):
             return train, held_out
     return np.arange(len(windows)), np.empty(0, dtype=np.int64)
+
+
+def _begins_late(windows: Windows) -> bool:
+    """Whether some context begins with a row at which nothing is observed: only then must a step look at its batch."""
+    layout, (total, n_targets, _) = windows.layout, windows.sizes
+    covariates = [np.full(len(windows), n_targets + k) for k in range(layout.n_past + layout.n_known)]
+    first = windows.origin - (layout.context_length - 1)
+    values = [windows.flat[column * total + first] for column in (*windows.target_columns.T, *covariates)]
+    return not np.isfinite(values).any(axis=0).all()
 
 
 def _clip(windows: Windows, head: Head) -> float:

@@ -33,6 +33,7 @@ class Model(nn.Module):
         self.embed = Embedding(layout) if any(layout.categories) else None
         self.core = network.build(layout if self.embed is None else self.embed.layout, head.n_params)
         self.unit: int = getattr(self.core, "unit", 1)
+        self.ragged = layout.missing  # whether a context may begin late in training
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled with its tensors on the CPU, so that a machine without this device reads it."""
@@ -107,7 +108,7 @@ class Model(nn.Module):
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
         """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""
         batch = batch if self.embed is None else self.embed(batch)
-        n_missing = n_leading_missing(batch) if self.layout.missing or not self.training else None
+        n_missing = n_leading_missing(batch) if self.ragged or not self.training else None
         if n_missing is None or not n_missing.any():
             return run(batch, *more)
         length = batch.values.target.shape[1]

@@ -47,10 +47,10 @@ class ForecastModule(pl.LightningModule):
             if step == self.last_step:
                 break
             loss = self.loss(shard, "train_loss")
-            optimizer.zero_grad()
+            optimizer.optimizer.zero_grad()
             self.manual_backward(loss if shard.share == 1 else loss * shard.share)
             optimizer.step()
-            self._set_rate(optimizer, step + 1)
+            self._set_rate(optimizer.optimizer, step + 1)
 
     def validation_step(self, run: Iterator[Shard], index: int) -> None:
         """Record the losses; a stand-in counts nothing."""
