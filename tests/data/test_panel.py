@@ -52,6 +52,34 @@ def test_rows_in_any_order_give_the_same_panel(order):
     assert panel.ids.equals(other.ids)
 
 
+@given(order=st.permutations(range(16)), apart=st.sampled_from([1, 40]))
+def test_series_that_share_no_timestamp_are_ordered_too(order, apart):
+    frame = frame_of(c=5, a=8, b=3).reset_index()
+    frame["day"] += pd.to_timedelta(apart * frame["id"].map({"a": 2, "b": 0, "c": 1}), unit="D")
+    roles = {"target": "y", "past": "x", "static": "s", "id_column": "id", "time_column": "day"}
+    panel, other = panel_of(frame, **roles), panel_of(frame.iloc[order], **roles)
+    assert panel.ids.equals(other.ids)
+    assert panel.times.equals(other.times)
+    np.testing.assert_array_equal(panel.values, other.values)
+
+
+@pytest.mark.parametrize("apart", [0, 400])
+def test_a_timestamp_that_occurs_twice_is_named_in_any_order(apart):
+    frame = pd.concat([frame_of(c=5, a=8, b=3).reset_index()] * 2).iloc[:18]
+    frame["day"] += pd.to_timedelta(apart * (frame["id"] == "c"), unit="D")
+    frame = frame.sample(frac=1, random_state=0)
+    culprit = f"'c' {DAYS[0] + pd.Timedelta(days=apart)}"
+    with pytest.raises(DataError, match=rf"2 timestamps occur more than once \(first: {culprit}, 'c'"):
+        panel_of(frame, target="y", past="x", static="s", id_column="id", time_column="day")
+
+
+def test_a_value_that_is_not_a_number_is_found_where_it_stands():
+    frame = frame_of(c=5, a=8, b=3).astype({"y": object})
+    frame.iloc[2, 0] = "many"
+    with pytest.raises(DataError, match=rf"first: 'many' at 'c' {DAYS[2]}"):
+        panel_of(frame.sample(frac=1, random_state=0))
+
+
 def test_what_was_known_at_a_cutoff_is_what_is_dated_up_to_it():
     cut = panel_of().before(DAYS[3])
     assert cut.lengths.tolist() == [4, 3, 4]

@@ -21,11 +21,26 @@ from tsseq.typing import Array, Index
 Categories: TypeAlias = tuple[pd.Index | None, ...]
 
 
-def read_columns(parsed: ParsedFrame, schema: Schema, known: Mapping[Hashable, bool]) -> tuple[Array, Categories]:
-    """Columns (T, n) and the categories of the covariates; ``known`` says of those in `fit` whether they have some."""
-    columns = [covariate(parsed, name, known.get(name)) for name in schema.past + schema.known + schema.static]
-    values = np.column_stack([*(numbers(parsed, name) for name in schema.target), *(codes for codes, _ in columns)])
-    return values, tuple(categories for _, categories in columns)
+def read_columns(
+    parsed: ParsedFrame, schema: Schema, known: Mapping[Hashable, bool], order: Index | None
+) -> tuple[Array, Array, Categories]:
+    """Columns (T, n) and static columns (T, m), each one contiguous, and the categories of the covariates.
+
+    ``known`` says of those in `fit` whether they have some. Row k is row ``order[k]`` of the frame.
+    """
+    names, categories = schema.measured + schema.static, []
+    table = np.empty((len(schema.measured), len(parsed.times))), np.empty((len(schema.static), len(parsed.times)))
+    for name, row in zip(names, (row for rows in table for row in rows)):
+        if name in schema.target:
+            column = numbers(parsed, name)
+        else:
+            column, labels = covariate(parsed, name, known.get(name))
+            categories.append(labels)
+        if order is None:
+            row[:] = column
+        else:
+            np.take(column, order, out=row, mode="clip")  # which does not buffer
+    return table[0].T, table[1].T, tuple(categories)
 
 
 def with_id(parsed: ParsedFrame, static: Sequence[Hashable]) -> ParsedFrame:
@@ -61,16 +76,23 @@ def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _plain(column.cat.remove_unused_categories().cat.categories)
-    values = _plain(column.dropna().unique())
     text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    if not (text or certain):
+        return None
+    values = _plain(column.dropna().unique())
     text = text and len(values) > 0 and _is_text(values) and pd.to_numeric(values, errors="coerce").isna().all()
     return _plain(pd.Categorical(values).categories) if text or certain else None
 
 
 def filled(values: Array, categories: Categories) -> Array:
     """(n, m) with 0 for NaN in columns of codes."""
-    coded = np.array([names is not None for names in categories], dtype=np.bool_)
-    return np.where(coded & np.isnan(values), 0.0, values)
+    if all(names is None for names in categories):
+        return values
+    values = values.copy(order="K")
+    for column, names in zip(values.T, categories):  # views
+        if names is not None:
+            column[np.isnan(column)] = 0.0
+    return values
 
 
 def occurring(codes: Array) -> Index:

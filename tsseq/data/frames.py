@@ -14,6 +14,7 @@ from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index, Mask
 
 Kind = Literal["single", "panel", "long", "wide", "closes"]
+MOST_CELLS = 4
 TICKER_NAMES = ("ticker", "tickers", "symbol", "symbols")
 
 
@@ -320,12 +321,31 @@ def row_order(parsed: ParsedFrame) -> tuple[Index | None, Index, pd.Index, Index
     neighbours = codes[1:] == codes[:-1]
     order = None
     if (codes[1:] < codes[:-1]).any() or (neighbours & (stamps[1:] <= stamps[:-1])).any():
-        order = np.lexsort((stamps, codes))
-        codes, stamps = codes[order], stamps[order]
-        repeated = np.flatnonzero((codes[1:] == codes[:-1]) & (stamps[1:] == stamps[:-1])) + 1
+        order, repeated = _sorted_rows(codes, stamps, len(ids))
         if len(repeated):
-            raise DataError(_repeated_message(parsed, order[repeated]))
-    return order, np.searchsorted(codes, np.arange(len(ids) + 1)), ids, input_order
+            raise DataError(_repeated_message(parsed, repeated))
+    return order, np.append(0, np.cumsum(np.bincount(codes, minlength=len(ids)))), ids, input_order
+
+
+def _sorted_rows(codes: Index, stamps: Index, n_series: int) -> tuple[Index, Index]:
+    """Rows by series, then by time, and those whose series and time occurred before.
+
+    Each row is written to its cell of a table (series, time) where many of the cells are filled. Elsewhere, and where
+    two rows have one cell, the numbers of the cells are sorted.
+    """
+    cell = stamps
+    if n_series > 1:
+        moment, moments = pd.factorize(stamps)
+        cell = codes * len(moments) + np.argsort(np.argsort(moments))[moment]
+        if n_series * len(moments) <= MOST_CELLS * len(cell) < 2**31:
+            rows = np.full(n_series * len(moments), -1, dtype=np.int32)
+            rows[cell] = np.arange(len(cell), dtype=np.int32)
+            order = rows[rows >= 0].astype(np.int64)
+            if len(order) == len(cell):
+                return order, order[:0]
+    order = np.argsort(cell)
+    cell = cell[order]
+    return order, order[np.flatnonzero(cell[1:] == cell[:-1]) + 1]
 
 
 def _codes(ids: pd.Index | None, n: int) -> tuple[Index, pd.Index, Index]:
@@ -335,13 +355,16 @@ def _codes(ids: pd.Index | None, n: int) -> tuple[Index, pd.Index, Index]:
     if ids.hasnans:
         raise DataError(f"{int(ids.isna().sum())} rows have no id (first: row {int(np.argmax(ids.isna()))}).")
     heads = np.concatenate([[0], np.flatnonzero(np.asarray(ids[1:] != ids[:-1])) + 1])
-    run_codes, unique = pd.factorize(ids.take(heads))
+    if len(heads) > n // 2:  # hardly any runs
+        row_codes, unique = pd.factorize(ids)
+    else:
+        run_codes, unique = pd.factorize(ids.take(heads))
+        row_codes = run_codes.repeat(np.diff(np.append(heads, n)))
     try:
         by_name = unique.argsort()
     except TypeError:
         by_name = unique.map(repr).argsort()
-    codes = np.repeat(np.argsort(by_name)[run_codes], np.diff(np.append(heads, n)))
-    return codes, unique.take(by_name), np.asarray(by_name, dtype=np.int64)
+    return np.argsort(by_name)[row_codes], unique.take(by_name), np.asarray(by_name, dtype=np.int64)
 
 
 def _repeated_message(parsed: ParsedFrame, rows: Index) -> str:
@@ -350,9 +373,3 @@ def _repeated_message(parsed: ParsedFrame, rows: Index) -> str:
     if isinstance(times, pd.DatetimeIndex) and times.tz is None and not times.is_normalized:
         hint += " If these are local hours when clocks change, localize the index with its time zone."
     return f"{len(rows)} timestamps occur more than once (first: {named}). {hint}"
-
-
-def reordered(parsed: ParsedFrame, order: Index) -> ParsedFrame:
-    """The rows of a frame in another order."""
-    ids = None if parsed.ids is None else parsed.ids.take(order)
-    return ParsedFrame(parsed.layout, ids, parsed.times.take(order), parsed.columns.take(order).reset_index(drop=True))

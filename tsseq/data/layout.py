@@ -81,6 +81,9 @@ class Ops(Protocol):
     def join(self, blocks: list[Any]) -> Any:
         """Blocks side by side along the last axis."""
 
+    def last_before(self, bounds: Any, places: Any) -> Any:
+        """Which of the ascending ``bounds`` is the last one up to each of ``places``."""
+
 
 class NumpyOps:
     """`Ops` on NumPy arrays."""
@@ -91,6 +94,9 @@ class NumpyOps:
     def join(self, blocks: list[Array]) -> Array:
         return np.concatenate(blocks, axis=-1)
 
+    def last_before(self, bounds: Index, places: Index) -> Index:
+        return np.searchsorted(bounds, places, side="right") - 1
+
 
 class Store(NamedTuple):
     """The arrays that rows are gathered from; NumPy here, tensors on a device while training.
@@ -99,24 +105,24 @@ class Store(NamedTuple):
     ----------
     flat : array
         Every channel's values one after another: targets, covariates (already standardised), static.
-    target : array of shape (n, n_targets)
-        Position in ``flat`` of the first context value.
-    row : array of shape (n,)
-        Row of the first context value.
-    series : array of shape (n,)
-        Series of the window.
+    end : array of shape (n,)
+        Position in ``flat`` of a window's last context value, of its first target.
     loc, scale : array of shape (n, n_targets)
         Location and scale of the window.
-    weight : array of shape (n, n_targets)
-        What an error counts in training.
+    bounds : array of shape (n_channels * S,)
+        Where series begin in ``flat``; those of every target, where targets are series of their own.
+    codes : array of shape (n_channels * S,)
+        Their codes, counted over those seen in training.
+    weight : array of shape (n_channels * S, n_targets)
+        What an error of theirs counts in training.
     """
 
     flat: Any
-    target: Any
-    row: Any
-    series: Any
+    end: Any
     loc: Any
     scale: Any
+    bounds: Any
+    codes: Any
     weight: Any
 
 
@@ -128,18 +134,21 @@ def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows:
     """
     total, n_target_channels, n_series = sizes
     length, both = layout.context_length, layout.context_length + layout.horizon
-    blocks, futures = [], []
+    end, blocks, futures = store.end[rows], [], []
     for k in range(layout.n_targets):
-        values = ops.windows(store.flat, store.target[rows, k], both)
+        values = ops.windows(store.flat, end + (k * total - length + 1), both)
         values -= store.loc[rows, k][:, None]  # in place: fewer copies, and numbers that stay in the cache
         values /= store.scale[rows, k][:, None]  # (n, L + H)
         blocks.append(values[:, :length])
         futures.append(values[:, length:])
+    row = end % total if layout.n_past + layout.n_known else end
     for channel in range(layout.n_past + layout.n_known):
         width = length if channel < layout.n_past else both
-        blocks.append(ops.windows(store.flat, store.row[rows] + (n_target_channels + channel) * total, width))
+        blocks.append(ops.windows(store.flat, row + ((n_target_channels + channel) * total - length + 1), width))
     static = (n_target_channels + layout.n_past + layout.n_known) * total
+    if layout.n_static:
+        series = ops.last_before(store.bounds, end) % n_series
     for column in range(layout.n_static):
-        blocks.append(ops.windows(store.flat, store.series[rows] + static + column * n_series, 1))
+        blocks.append(ops.windows(store.flat, series + static + column * n_series, 1))
     future = ops.join([block[..., None] for block in futures]) if len(futures) > 1 else futures[0]  # (n, H, n_targets)
     return ops.join(blocks) if len(blocks) > 1 else blocks[0], future.reshape(len(future), layout.n_outputs)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tsseq.data.calendar_covariates import calendar_columns
 from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded, with_id
-from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_fields, parse_frame, reordered, row_order
+from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_fields, parse_frame, row_order
 from tsseq.data.schema import Schema, listed
 from tsseq.data.time_rules import AsRecorded, TimeRule
 from tsseq.data.timestamps import Calendar, check_alike, check_regular, rules_for
@@ -105,17 +105,17 @@ class Panel:
         parsed = with_id(parse_frame(frame, schema), schema.static)
         schema = schema.resolve(parsed.columns.columns)
         order, indptr, ids, input_order = row_order(parsed)
-        parsed = parsed if order is None else reordered(parsed, order)
+        times = parsed.times if order is None else parsed.times.take(order)
         if like is None or isinstance(calendar, Mapping):
-            rules = rules_for(calendar, parsed.times, indptr, ids)
+            rules = rules_for(calendar, times, indptr, ids)
         else:
-            check_alike(like.times, parsed.times)
+            check_alike(like.times, times)
             rules = like.rules
-        values, categories = read_columns(parsed, schema, {} if like is None else like.is_category)
-        n = len(schema.measured)
-        static = constant(values[:, n:], indptr, ids, schema.static, categories[n - len(schema.target) :])
-        rest = parsed.times, ids, input_order, schema, parsed.layout, rules
-        panel = _without_strangers(cls(values[:, :n], static, indptr, *rest))
+        known = {} if like is None else like.is_category
+        values, static, categories = read_columns(parsed, schema, known, order)
+        static = constant(static, indptr, ids, schema.static, categories[len(categories) - len(schema.static) :])
+        rest = times, ids, input_order, schema, parsed.layout, rules
+        panel = _without_strangers(cls(values, static, indptr, *rest))
         panel.check_regular(calendar)
         return panel._coded(categories)._with_calendar()
 
@@ -172,7 +172,8 @@ class Panel:
         if categories:
             before, static = len(self.schema.past + self.schema.known), len(categories) - len(self.schema.static)
             categories = (*categories[:before], *[None] * len(names), *categories[static:])
-        values, schema = np.column_stack([self.values[:, :n], columns]), replace(self.schema, calendar=names)
+        values = np.concatenate([self.values.T[:n], columns.T]).T  # each column contiguous
+        schema = replace(self.schema, calendar=names)
         return replace(self, values=values, schema=schema, categories=categories)
 
     def __len__(self) -> int:
@@ -365,8 +366,9 @@ class Panel:
         Panel
             Shorter series are kept whole.
         """
-        from_end = np.repeat(self.indptr[1:], self.lengths) - np.arange(len(self.times))
-        return self.select(from_end <= n)
+        lengths = np.minimum(self.lengths, n)
+        rows, indptr = stretches(self.indptr[1:] - lengths, lengths), np.concatenate([[0], np.cumsum(lengths)])
+        return replace(self, values=self.values[rows], times=self.times.take(rows), indptr=indptr)
 
     def left_padded(self, n: int) -> Panel:
         """Series of a minimum length, with missing rows in front where they are shorter.
@@ -549,6 +551,17 @@ class Panel:
         panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest)
         _check_consistent(panel)
         return panel
+
+
+def stretches(first: Index, lengths: Index) -> Index:
+    """Rows one after another: those from each of ``first`` (n,) on, as many as ``lengths`` (n,) says.
+
+    >>> stretches(np.array([5, 20]), np.array([3, 2])).tolist()
+    [5, 6, 7, 20, 21]
+    """
+    rows = np.repeat(first + lengths - np.cumsum(lengths), lengths)
+    rows += np.arange(len(rows))
+    return rows
 
 
 def _without_strangers(panel: Panel) -> Panel:

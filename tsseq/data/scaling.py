@@ -6,6 +6,7 @@ The location of a target always comes from the window's own past. Its scale is l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,7 @@ from tsseq.typing import Array, Index, Mask
 
 Kind = Literal["last", "standard", "mean", "none"]
 STEPS_MEASURED = 24
+ROWS_AT_ONCE = 2**15
 LEARNT = ("scale", "weight", "centre", "spread", "static_centre", "static_spread")
 
 
@@ -148,11 +150,11 @@ class Scaling:
             raise ConfigError(f"scaling={kind!r} is unknown; it is one of {', '.join(map(repr, get_args(Kind)))}.")
         n_targets = panel.n_targets
         targets = logged(panel, log, None)
-        scale = change_over_horizon(targets, panel.series_of_row, len(panel), horizon)
+        scale = change_over_horizon(targets, panel.indptr, horizon)
         n = len(panel.schema.covariates)
         centre, spread = _standard(panel.values[:, n_targets:], panel.unscaled[:n])
         static = _standard(panel.static, panel.unscaled[n:])
-        weight = _weight(targets, panel, scale) if kind == "last" else np.ones_like(scale)
+        weight = _weight(targets, panel.indptr, scale) if kind == "last" else np.ones_like(scale)
         return cls(kind, log, panel.ids, scale, weight, centre, spread, *static)  # type: ignore[arg-type]
 
     @classmethod
@@ -266,43 +268,79 @@ def logged(panel: Panel, log: bool, read: Mask | None) -> Array:
     return np.asarray(np.log(targets))
 
 
-def change_over_horizon(targets: Array, series: Index, n_series: int, horizon: int) -> Array:
-    """(n_series, n_targets) root mean square of ``y[t + h] - y[t]`` over rows t and steps h = 1..horizon.
+def change_over_horizon(targets: Array, indptr: Index, horizon: int) -> Array:
+    """(S, n_targets) root mean square of ``y[t + h] - y[t]`` over rows t of a series and steps h = 1..horizon.
 
     Targets divided by it, after the last value is subtracted, have unit variance. At most 24 steps, spread evenly
     over the horizon, are measured.
     """
     unit = _size(targets)
-    targets = targets / unit
-    squares, counts = np.zeros((2, n_series, targets.shape[1]))
-    for step in np.unique(np.linspace(1, horizon, min(horizon, STEPS_MEASURED)).astype(int)):
-        change = targets[step:] - targets[:-step]
-        change[series[step:] != series[:-step]] = np.nan
-        for column in range(targets.shape[1]):
-            observed = np.isfinite(change[:, column])
-            codes = series[step:][observed]
-            squares[:, column] += np.bincount(codes, change[observed, column] ** 2, minlength=n_series)
-            counts[:, column] += np.bincount(codes, minlength=n_series)
+    squares, counts = np.zeros((2, len(indptr) - 1, targets.shape[1]))
+    for series, rows in _blocks(indptr):
+        bounds = indptr[series.start : series.stop + 1] - rows.start
+        for column, size in enumerate(unit):
+            values = targets[rows, column] / size
+            for step in _steps(horizon):
+                total, number = _sums((values[step:] - values[:-step]) ** 2, bounds[:-1], bounds[1:] - step)
+                squares[series, column] += total
+                counts[series, column] += number
     return np.asarray(np.sqrt(squares / np.maximum(counts, 1)) * unit)
 
 
+def _steps(horizon: int) -> Index:
+    return np.unique(np.linspace(1, horizon, min(horizon, STEPS_MEASURED)).astype(int))
+
+
+def _blocks(indptr: Index) -> Iterator[tuple[slice, slice]]:
+    """Series and their rows, about `ROWS_AT_ONCE` rows at a time, which a processor's cache holds."""
+    first = 0
+    while first < len(indptr) - 1:
+        last = max(int(np.searchsorted(indptr, indptr[first] + ROWS_AT_ONCE, side="right")) - 1, first + 1)
+        yield slice(first, last), slice(int(indptr[first]), int(indptr[last]))
+        first = last
+
+
+def _sums(values: Array, first: Index, end: Index) -> tuple[Array, Index]:
+    """(n,) sum and number of the observed among ``values[first:end]``, for stretches one after another."""
+    end = np.maximum(end, first)
+    lengths = end - first
+    if len(values) == 0 or not lengths.any():
+        return np.zeros(len(first)), lengths
+    bounds = np.column_stack([first, end])[lengths > 0].ravel()
+    bounds = bounds[:-1] if bounds[-1] == len(values) else bounds
+    totals, numbers = np.zeros(len(first)), lengths.copy()
+    totals[lengths > 0] = np.add.reduceat(values, bounds)[::2]
+    if np.isnan(totals).any():
+        observed = np.isfinite(values)
+        totals[lengths > 0] = np.add.reduceat(np.where(observed, values, 0.0), bounds)[::2]
+        numbers[lengths > 0] = np.add.reduceat(observed, bounds, dtype=np.int64)[::2]
+    return totals, numbers
+
+
 def _size(values: Array) -> Array:
-    """Largest absolute value of each column, or 1: squares in this unit neither overflow nor underflow."""
-    largest = np.fmax.reduce(np.abs(values), axis=0, initial=0.0)
-    return np.where(largest > 0, largest, 1.0)
+    """Size of each column, or 1: squares in this unit neither overflow nor underflow.
+
+    It is the power of two up to the largest absolute value, so that dividing by it rounds nothing.
+    """
+    largest = np.array(
+        [max(np.fmax.reduce(column, initial=0.0), -np.fmin.reduce(column, initial=0.0)) for column in values.T]
+    )
+    return np.where(largest > 0, np.exp2(np.frexp(largest)[1] - 1.0), 1.0)
 
 
-def _weight(targets: Array, panel: Panel, scale: Array) -> Array:
+def _weight(targets: Array, indptr: Index, scale: Array) -> Array:
     """(S, n_targets) scale over standard deviation, divided by its mean; 1 where a series never moves."""
     unit = _size(targets)
-    targets, scale = targets / unit, scale / unit
-    seen = np.isfinite(targets)
-    filled = np.where(seen, targets, 0.0)
-    first = panel.indptr[:-1]
-    counts = np.maximum(np.add.reduceat(seen, first, dtype=np.int64), 1)
-    mean = np.add.reduceat(filled, first) / counts
-    centred = np.where(seen, targets - mean[panel.series_of_row], 0.0)
-    deviation = np.sqrt(np.add.reduceat(centred**2, first) / counts)
+    deviation = np.empty_like(scale)
+    for series, rows in _blocks(indptr):
+        lengths = np.diff(indptr[series.start : series.stop + 1])
+        first, end = np.cumsum(lengths) - lengths, np.cumsum(lengths)
+        for column, size in enumerate(unit):
+            values = targets[rows, column] / size
+            total, number = _sums(values, first, end)
+            centred = values - np.repeat(total / np.maximum(number, 1), lengths)
+            deviation[series, column] = np.sqrt(_sums(centred**2, first, end)[0] / np.maximum(number, 1))
+    scale = scale / unit
     moves = (scale > 0) & (deviation > 0)
     weight = np.where(moves, scale / np.where(moves, deviation, 1.0), np.nan)
     typical = np.nanmean(weight) if moves.any() else 1.0
@@ -313,18 +351,11 @@ def window_change(context: Array, horizon: int) -> Array:
     """(n, L) -> (n,) the same measure within each context, for series that training has not seen."""
     reach = min(horizon, context.shape[1] - 1)
     squares, counts = np.zeros((2, len(context)))
-    for step in np.unique(np.linspace(1, reach, min(reach, STEPS_MEASURED)).astype(int)) if reach else ():
+    for step in _steps(reach):
         change = context[:, step:] - context[:, :-step]
         squares += np.nansum(change**2, axis=1)
         counts += np.isfinite(change).sum(axis=1)
     return np.asarray(np.sqrt(squares / np.maximum(counts, 1)))
-
-
-def window_moments(context: Array, kind: Kind) -> tuple[Array, Array]:
-    """(n, L) -> loc (n,), scale (n,) of contexts, missing values left out; kind "standard" or "mean"."""
-    if kind == "mean":
-        return np.zeros(len(context)), _moments(np.abs(context), axis=1)[0]
-    return _moments(context, axis=1)
 
 
 def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
@@ -332,15 +363,16 @@ def _standard(values: Array, unscaled: Mask) -> tuple[Array, Array]:
 
     They are 0 and 1 for ``unscaled`` columns (C,) and for flags (all values 0 or 1); a constant has the deviation 1.
     """
-    centre, spread = _moments(values, axis=0)
-    flags = unscaled | (~np.isfinite(values) | (values == 0) | (values == 1)).all(axis=0)
+    columns = values.T  # one at a time, since temporaries of all would be as large as the frame
+    centre, spread = np.array([_moments(column) for column in columns]).reshape(-1, 2).T
+    flags = unscaled | np.array([((c == 0) | (c == 1) | ~np.isfinite(c)).all() for c in columns], dtype=np.bool_)
     return np.where(flags, 0.0, centre), np.where(flags | (spread <= 1e-12 * np.abs(centre)), 1.0, spread)
 
 
-def _moments(values: Array, axis: int) -> tuple[Array, Array]:
-    """Mean and standard deviation along an axis, missing values left out; 0 where all are missing."""
+def _moments(values: Array) -> tuple[float, float]:
+    """Mean and standard deviation of the observed values (n,); 0 where all are missing."""
     seen = np.isfinite(values)
-    counts = np.maximum(seen.sum(axis=axis, keepdims=True), 1)
-    mean = np.where(seen, values, 0.0).sum(axis=axis, keepdims=True) / counts
+    count = max(int(seen.sum()), 1)
+    mean = np.where(seen, values, 0.0).sum() / count
     squares = np.where(seen, values - mean, 0.0) ** 2
-    return mean.squeeze(axis), np.sqrt(squares.sum(axis=axis, keepdims=True) / counts).squeeze(axis)
+    return mean, np.sqrt(squares.sum() / count)

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tsseq.data.columns import dummies
+from tsseq.data.contexts import Ends, contexts_at, ends_at, moments_at, pieces
 from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout, NumpyOps, Store, gather_rows
-from tsseq.data.panel import Panel
-from tsseq.data.scaling import Affine, Scaling, logged, window_change, window_moments
+from tsseq.data.panel import Panel, stretches
+from tsseq.data.scaling import Affine, Scaling, logged, window_change
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Steps
 from tsseq.errors import NotEnoughHistory
 from tsseq.typing import Array, Index, Mask
-
-CHUNK = 16384
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,14 @@ class Windows:
     scaling : Scaling
         What was learnt for scaling.
     flat : ndarray
-        Every channel of the panel, one after another, as `tsseq.data.layout.Store` describes.
-    origin : ndarray of shape (n,)
-        Row of the last context value.
-    channel : ndarray of shape (n,)
-        Target that a window holds, or its first one.
-    affine : Affine
-        Location and scale of every window.
-    y : ndarray of shape (n, horizon * n_targets) or None
+        Every channel of the panel, one after another, as `tsseq.data.layout.Store` describes; the panel's own array
+        where that is what it holds.
+    end : ndarray of shape (n,)
+        Position in ``flat`` of a window's last context value, of its first target; all else follows from it.
+    y : ndarray of shape (n, horizon * n_targets) or None, default None
         Targets in place of those in the panel.
+    constants : bool, default True
+        Whether a constant context is forecast as its constant.
 
     Examples
     --------
@@ -97,10 +96,9 @@ class Windows:
     layout: Layout
     scaling: Scaling
     flat: Array
-    origin: Index
-    channel: Index
-    affine: Affine
+    end: Index
     y: Array | None = None
+    constants: bool = True
 
     @classmethod
     def of(cls, panel: Panel, layout: Layout, scaling: Scaling, origins: Index | None = None) -> Windows:
@@ -130,19 +128,11 @@ class Windows:
         NotEnoughHistory
             A series is too short for one window.
         """
-        context_rows = None if origins is None else _contexts(origins, layout.context_length, len(panel.times))
+        context_rows = None if origins is None else _covered(origins, layout.context_length, len(panel.times))
         origins = _origins(panel, layout) if origins is None else origins
+        flat = _flat(panel, layout, scaling, logged(panel, scaling.log, context_rows))
         channels = np.arange(panel.n_targets if layout.n_targets == 1 else 1)
-        targets = logged(panel, scaling.log, context_rows)
-        covariates = (panel.values[:, panel.n_targets :] - scaling.centre) / scaling.spread
-        static = (panel.static - scaling.static_centre) / scaling.static_spread
-        if panel.n_categories and not layout.categories:
-            n = covariates.shape[1]
-            covariates, static = dummies(covariates, panel.n_categories[:n]), dummies(static, panel.n_categories[n:])
-        flat = np.concatenate([block.ravel(order="F") for block in (targets, covariates, static)])
-        origin, channel = np.tile(origins, len(channels)), channels.repeat(len(origins))
-        affine = _affine(panel, layout, scaling, flat, origin, channel)
-        return cls(panel, layout, scaling, flat, origin, channel, affine)
+        return cls(panel, layout, scaling, flat, (channels[:, None] * len(panel.times) + origins).ravel())
 
     @classmethod
     def of_rows(cls, X: Array, y: Array | None, layout: Layout) -> Windows:
@@ -180,11 +170,10 @@ class Windows:
         panel = Panel(table, static, bounds, rows, rows[:n], *rest)
         origin = bounds[:-1] + length - 1
         flat = np.concatenate([table.ravel(order="F"), static.ravel(order="F")])
-        affine = Affine(np.zeros((n, n_targets)), np.ones((n, n_targets)))
-        return cls(panel, layout, Scaling.nothing(panel), flat, origin, np.zeros(n, dtype=np.int64), affine)
+        return cls(panel, layout, Scaling.nothing(panel), flat, origin, constants=False)
 
     def __len__(self) -> int:
-        return len(self.origin)
+        return len(self.end)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -196,11 +185,10 @@ class Windows:
 
     def __getitem__(self, key: Any) -> Windows:
         rows = key[0] if isinstance(key, tuple) else key
-        y = None if self.y is None else self.y[rows]
-        return replace(self, origin=self.origin[rows], channel=self.channel[rows], affine=self.affine[rows], y=y)
+        return replace(self, end=self.end[rows], y=None if self.y is None else self.y[rows])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self.gather(np.arange(len(self)))[0], dtype=dtype)
+        return np.asarray(np.concatenate([np.empty((0, self.shape[1])), *(X for X, _ in self.chunks())]), dtype=dtype)
 
     def targets(self) -> Targets:
         """The future of every window, scaled like its context."""
@@ -236,50 +224,125 @@ class Windows:
         bool
             False also for equal windows of another panel.
         """
-        same = windows.flat is self.flat and windows.y is self.y and np.array_equal(windows.origin, self.origin)
-        return windows is self or (same and np.array_equal(windows.channel, self.channel))
+        same = windows.flat is self.flat and windows.y is self.y and np.array_equal(windows.end, self.end)
+        return windows is self or same
 
     @property
-    def start(self) -> Index:
-        """(n,) row of the first context value."""
-        return self.origin - (self.layout.context_length - 1)
+    def n_channels(self) -> int:
+        """How many targets are series of their own."""
+        return self.panel.n_targets if self.layout.n_targets == 1 else 1
 
-    @cached_property
+    @property
+    def origin(self) -> Index:
+        """(n,) row of the last context value."""
+        return self.end if self.n_channels == 1 else self.end % len(self.panel.times)
+
+    @property
     def series(self) -> Index:
         """(n,) series of every window."""
         return self.panel.series_of(self.origin)
 
     @property
+    def bounds(self) -> Index:
+        """(n_channels * S,) where series begin in ``flat``: all of the first target, then all of the second."""
+        return (np.arange(self.n_channels)[:, None] * len(self.panel.times) + self.panel.indptr[:-1]).ravel()
+
+    @property
     def codes(self) -> Index:
         """(n,) code of every window's series, counted over those seen in training; 0 is unknown."""
-        code = self.scaling.codes(self.panel.ids)[self.series]
-        if self.layout.n_targets > 1:
-            return code
-        return np.where(code == 0, 0, (code - 1) * self.panel.n_targets + self.channel + 1)
+        return self._by_series(self.end, self._codes)
+
+    @property
+    def _codes(self) -> Index:
+        """(n_channels * S,) the codes of all series."""
+        code, channel = self.scaling.codes(self.panel.ids), np.arange(self.n_channels)[:, None]
+        return np.where(code == 0, 0, (code - 1) * self.n_channels + channel + 1).ravel()
+
+    def _by_target(self) -> Iterator[tuple[int, int, Any]]:
+        """Every target of the panel, which of a window's targets it is, and the windows that hold it."""
+        for column in range(self.panel.n_targets):
+            if self.n_channels == 1:
+                yield column, column, slice(None)
+            else:
+                yield column, 0, self.end // len(self.panel.times) == column
+
+    def _learnt(self, table: Array, unknown: float) -> Array:
+        """(n_channels * S, n_targets) what a table (series seen in training, targets) holds of all series."""
+        code = self.scaling.codes(self.panel.ids)
+        values = np.where(code[:, None] > 0, table[np.maximum(code - 1, 0)], unknown)
+        return values if self.n_channels == 1 else values.T.reshape(-1, 1)
+
+    def _by_series(self, end: Index, table: NDArray[Any]) -> NDArray[Any]:
+        """(n, ...) the entries of a table (n_channels * S, ...) for windows that end at ``end`` (n,)."""
+        return table[NumpyOps().last_before(self.bounds, end)]
 
     def without_constants(self) -> Windows:
         """The same windows for a model that forecasts constant contexts as it does any other."""
-        return replace(self, affine=replace(self.affine, constant=None))
+        return replace(self, constants=False) if self.constants else self
+
+    @cached_property
+    def affine(self) -> Affine:
+        """Location, scale and constant of every window."""
+        loc, scale = self.units
+        if not self.constants or self.layout.context_length == 1:
+            return Affine(loc, scale)
+        return Affine(loc, scale, np.where(self._ends.varies, np.nan, self._ends.last))
+
+    @cached_property
+    def units(self) -> tuple[Array, Array]:
+        """Location and scale of every window, (n, n_targets) each."""
+        shape, kind, total = (len(self), self.layout.n_targets), self.scaling.kind, len(self.panel.times)
+        if kind == "none":
+            return np.zeros(shape), np.ones(shape)
+        if kind == "last":
+            loc, scale = self._ends.last, self._learnt_scale()
+            for target in range(self.layout.n_targets):
+                own = np.flatnonzero((scale[:, target] == 0) & self._ends.changes[:, target])
+                for part in pieces(len(own), self.layout.context_length):
+                    rows = own[part]
+                    contexts = contexts_at(self.flat, self.end[rows] + target * total, self.layout.context_length)
+                    scale[rows, target] = window_change(contexts, self.layout.horizon)
+        else:
+            loc, scale = np.zeros(shape), np.empty(shape)
+            for column, target, chosen in self._by_target():
+                values = self.flat[column * total : (column + 1) * total]
+                where = self.end[chosen] % total, self.layout.context_length
+                if kind == "mean":
+                    scale[chosen, target] = moments_at(np.abs(values), *where)[0]
+                else:
+                    loc[chosen, target], scale[chosen, target] = moments_at(values, *where)
+        scale[~(scale > 0)] = 1.0
+        return loc, scale
+
+    @cached_property
+    def _ends(self) -> Ends:
+        """What is known of every context, (n, n_targets) each."""
+        total, shape = len(self.panel.times), (len(self), self.layout.n_targets)
+        ends = Ends(np.empty(shape), np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_))
+        for column, target, chosen in self._by_target():
+            part = self.flat[column * total : (column + 1) * total], self.end[chosen] % total
+            for array, values in zip(ends, ends_at(*part, self.layout.context_length)):
+                array[chosen, target] = values
+        return ends
+
+    def _learnt_scale(self) -> Array:
+        """(n, n_targets) the scale of each window's series; 0 where it is unknown or constant."""
+        table, scale = self._learnt(self.scaling.scale, 0.0), np.empty((len(self), self.layout.n_targets))
+        for rows in pieces(len(self), self.layout.n_targets):
+            scale[rows] = self._by_series(self.end[rows], table)
+        return scale
 
     @property
     def series_scale(self) -> Array:
         """(n, n_targets) the learnt scale of each window's series; the window's own for unknown or constant series."""
-        code = self.scaling.codes(self.panel.ids)[self.series]
-        learnt = self.scaling.scale[np.maximum(code - 1, 0)[:, None], self.target_columns]
-        return np.where((code[:, None] > 0) & (learnt > 0), learnt, self.affine.scale)
-
-    @property
-    def target_columns(self) -> Index:
-        """(n, n_targets) which of the panel's targets a window holds."""
-        return self.channel[:, None] + np.arange(self.layout.n_targets)
+        learnt = self._learnt_scale()
+        return np.where(learnt > 0, learnt, self.affine.scale)
 
     @cached_property
     def store(self) -> Store:
         """The arrays that `gather_rows` reads."""
-        target = self.target_columns * len(self.panel.times) + self.start[:, None]
-        series = np.maximum(self.scaling.codes(self.panel.ids)[self.series] - 1, 0)
-        weight = self.scaling.weight[series[:, None], self.target_columns]
-        return Store(self.flat, target, self.start, self.series, self.affine.loc, self.affine.scale, weight)
+        weight = self._learnt(self.scaling.weight, 1.0)
+        return Store(self.flat, self.end, *self.units, self.bounds, self._codes, weight)
 
     def gather(self, rows: Index) -> tuple[Array, Array]:
         """Copy the numbers of some windows.
@@ -306,17 +369,42 @@ class Windows:
 
     def trainable(self) -> Mask:
         """(n,) windows usable for training: a context that is not constant and at least one observed target."""
-        varies = self.affine.varies.any(axis=1) & np.isfinite(self.affine.loc).all(axis=1)
-        return np.asarray(varies & (self.n_observed_targets() > 0))
+        usable = self.n_observed_targets() > 0
+        if self.constants and self.layout.context_length > 1:
+            usable = usable & (self._ends.varies | np.isnan(self._ends.last)).any(axis=1)
+        return usable & np.isfinite(self._ends.last).all(axis=1) if self.scaling.kind == "last" else usable
 
     def n_observed_targets(self) -> Index:
         """(n,) how many targets of each window are observed, 0 to horizon * n_targets."""
         if self.y is not None:
             return np.asarray(np.isfinite(self.y).sum(axis=1))
-        observed = np.isfinite(self.panel.values[:, : self.panel.n_targets])
-        counts = np.vstack([np.zeros_like(observed[:1], dtype=np.int64), np.cumsum(observed, axis=0)])  # (T + 1, C)
-        first, columns = self.origin[:, None] + 1, self.target_columns
-        return np.asarray((counts[first + self.layout.horizon, columns] - counts[first, columns]).sum(axis=1))
+        total = len(self.panel.times)
+        observed = np.isfinite(self.flat[: self.panel.n_targets * total])
+        if observed.all():
+            return np.broadcast_to(np.int64(self.layout.n_outputs), len(self))
+        counts, number = np.cumsum(observed), np.zeros(len(self), dtype=np.int64)
+        for last in (self.end + target * total for target in range(self.layout.n_targets)):
+            number += counts[last + self.layout.horizon] - counts[last]
+        return number
+
+    def target_range(self) -> tuple[float, float]:
+        """The smallest and the largest target, among the rows that are targets of some window.
+
+        Where windows are divided by their mean size, each series is divided by its largest value, which no mean
+        exceeds: what is above a bound then, is above it in every window.
+        """
+        if self.y is not None:
+            return float(np.fmin.reduce(self.y, axis=None)), float(np.fmax.reduce(self.y, axis=None))
+        total, first, horizon = len(self.panel.times), self.panel.indptr[:-1], self.layout.horizon
+        low, high = np.inf, -np.inf
+        for column, _, chosen in self._by_target():
+            values = self.flat[column * total : (column + 1) * total]
+            targets = np.where(_covered(self.end[chosen] % total + horizon, horizon, total), values, np.nan)
+            size = np.fmax.reduceat(np.abs(values), first) if self.scaling.kind == "mean" else np.ones(len(first))
+            size = np.where(size > 0, size, 1.0)
+            low = np.fmin(low, np.fmin.reduce(np.fmin.reduceat(targets, first) / size))
+            high = np.fmax(high, np.fmax.reduce(np.fmax.reduceat(targets, first) / size))
+        return float(low), float(high)
 
     def split(self, share: float) -> tuple[Index, Index]:
         """Divide windows into training and validation at one moment for all series.
@@ -335,16 +423,17 @@ class Windows:
         validation : ndarray of shape (n_validation,)
             Positions of windows.
         """
-        moment = pd.factorize(self.panel.times, sort=True)[0]
-        origins = np.unique(moment[self.origin])
-        border = origins[min(int(np.ceil(len(origins) * (1 - share))), len(origins) - 1)]
-        last_target = moment[self.origin + self.layout.horizon]
-        return np.flatnonzero(last_target <= border), np.flatnonzero(moment[self.origin] >= border)
+        times, origin = self.panel.times, self.origin
+        stamps = times.asi8 if hasattr(times, "asi8") else times.to_numpy()
+        moments = stamps[origin]
+        ordered = moments if (moments[1:] > moments[:-1]).all() else np.sort(pd.unique(moments))
+        border = ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)]
+        return np.flatnonzero(stamps[origin + self.layout.horizon] <= border), np.flatnonzero(moments >= border)
 
     def chunks(self) -> Iterator[tuple[Array, Array]]:
         """Gather (X, y) piece by piece, in order."""
-        for first in range(0, len(self), CHUNK):
-            yield self.gather(np.arange(first, min(first + CHUNK, len(self))))
+        rows = np.arange(len(self))
+        return (self.gather(rows[part]) for part in pieces(len(self), self.layout.width + self.layout.n_outputs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,8 +470,7 @@ def _origins(panel: Panel, layout: Layout) -> Index:
     """Rows that have a whole context before and a whole horizon after them; every series must have one."""
     needed = layout.context_length + layout.horizon
     check_length(panel, needed, "context_length + horizon")
-    remaining = np.repeat(panel.lengths, panel.lengths) - panel.position
-    return np.flatnonzero(remaining >= needed) + layout.context_length - 1
+    return stretches(panel.indptr[:-1] + layout.context_length - 1, panel.lengths - needed + 1)
 
 
 def check_length(panel: Panel, needed: int, what: str) -> None:
@@ -397,49 +485,35 @@ def check_length(panel: Panel, needed: int, what: str) -> None:
         raise NotEnoughHistory(f"{problem}. Drop them or lower context_length.")
 
 
-def _contexts(origins: Index, length: int, total: int) -> Mask:
-    """(total,) whether a row lies in the context of some origin."""
-    edges = np.zeros(total + 1, dtype=np.int64)
-    np.add.at(edges, origins - (length - 1), 1)
-    np.add.at(edges, origins + 1, -1)
+def _covered(last: Index, length: int, total: int) -> Mask:
+    """(total,) whether a row is among the ``length`` rows up to one of ``last``."""
+    edges = np.bincount(last - (length - 1), minlength=total + 1) - np.bincount(last + 1, minlength=total + 1)
     return np.asarray(np.cumsum(edges[:-1]) > 0)
 
 
-def _affine(panel: Panel, layout: Layout, scaling: Scaling, flat: Array, origin: Index, channel: Index) -> Affine:
-    """Location, scale and constant of every window."""
-    series = scaling.codes(panel.ids)[panel.series_of(origin)]  # (n,), 0 is unknown
-    start = origin - (layout.context_length - 1)
-    loc, scale = np.zeros((len(start), layout.n_targets)), np.ones((len(start), layout.n_targets))
-    constant = np.full_like(loc, np.nan)
-    for target, first in product(range(layout.n_targets), range(0, len(start), CHUNK)):
-        part = slice(first, first + CHUNK), target
-        column = channel[part[0]] + target
-        context = NumpyOps().windows(flat, column * len(panel.times) + start[part[0]], layout.context_length)
-        observed = np.isfinite(context)
-        if scaling.kind in ("standard", "mean"):
-            loc[part], scale[part] = window_moments(context, scaling.kind)
-        elif scaling.kind == "last":
-            loc[part] = _last_observed(context, observed)
-            learnt = scaling.scale[np.maximum(series[part[0]] - 1, 0), column]
-            unknown = (series[part[0]] == 0) | (learnt == 0)
-            learnt[unknown] = window_change(context[unknown], layout.horizon)
-            scale[part] = learnt
-        if layout.context_length > 1:
-            constant[part] = np.where(_is_constant(context, observed), _last_observed(context, observed), np.nan)
-    return Affine(loc, np.where(scale > 0, scale, 1.0), constant)
+def _flat(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Array:
+    """Every channel, one after another: targets, standardised covariates, static ones."""
+    n_rows = len(panel.times) * (panel.n_targets + layout.n_past + layout.n_known)
+    if n_rows == targets.size and not layout.n_static and targets.flags.f_contiguous:
+        return targets.ravel(order="F")  # a view
+    flat, first = np.empty(n_rows + len(panel) * layout.n_static), 0
+    for channel in _channels(panel, layout, scaling, targets):
+        flat[first : first + len(channel)] = channel
+        first += len(channel)
+    return flat
 
 
-def _last_observed(context: Array, observed: Mask) -> Array:
-    """(n, L) -> (n,) the last observed value, NaN if there is none."""
-    back = np.argmax(observed[:, ::-1], axis=1)
-    return np.asarray(context[np.arange(len(context)), context.shape[1] - 1 - back])
-
-
-def _is_constant(context: Array, observed: Mask) -> Mask:
-    """(n, L) -> (n,) whether all observed values are the same number, up to rounding."""
-    high = np.where(observed, context, -np.inf).max(axis=1)
-    low = np.where(observed, context, np.inf).min(axis=1)
-    return np.asarray(high - low <= 1e-12 * np.maximum(np.abs(high), np.abs(low)))
+def _channels(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Iterator[Array]:
+    yield from targets.T
+    n = len(panel.schema.covariates)
+    categories = (0,) * (n + len(panel.schema.static)) if layout.categories else panel.n_categories
+    dynamic = panel.values.T[panel.n_targets :], scaling.centre, scaling.spread, categories[:n]
+    static = panel.static.T, scaling.static_centre, scaling.static_spread, categories[n:]
+    blocks = [dynamic][: layout.n_past + layout.n_known] + [static][: layout.n_static]
+    for columns, centre, spread, n_categories in blocks:
+        for k, column in enumerate(columns):
+            standard = (column - centre[k]) / spread[k]
+            yield from dummies(standard[:, None], n_categories[k : k + 1]).T if any(n_categories) else (standard,)
 
 
 def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, codes: bool) -> Layout:

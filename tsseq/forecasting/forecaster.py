@@ -13,7 +13,6 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from tsseq.data.future import check_known, with_known
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.scaling import Scaling
@@ -23,7 +22,7 @@ from tsseq.data.windows import RowNeeds, Windows, check_layout, check_length, la
 from tsseq.errors import ConfigError, DataError
 from tsseq.forecasting.base import BaseForecaster, History, Task, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
-from tsseq.forecasting.rollout import Rollout
+from tsseq.forecasting.rollout import Rollout, check_known, with_known
 from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
 from tsseq.hints import documented
 from tsseq.persistence.state import State, check_arrays

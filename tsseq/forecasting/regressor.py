@@ -127,9 +127,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         self.layout_, self.n_features_in_ = windows.layout, windows.shape[1]
         self.head_ = Point() if self.head is None else clone(self.head)
         bounded = (self.head_.lowest, self.head_.highest) != (-np.inf, np.inf)
-        targets = np.asarray(windows.targets()) if bounded else np.zeros(1)
-        kind, log = windows.scaling.kind, windows.scaling.log
-        self.head_.check(kind, log, float(np.nanmin(targets)), float(np.nanmax(targets)))
+        limits = windows.target_range() if bounded else (0.0, 0.0)
+        self.head_.check(windows.scaling.kind, windows.scaling.log, *limits)
         network = LSTM() if self.network is None else self.network
         training = Training() if self.training is None else self.training
         self.accelerator_ = accelerator_of(training)

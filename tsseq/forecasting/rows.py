@@ -53,7 +53,7 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
             none = f"none of {n_dropped} training windows has all its targets"
             raise DataError(f"{none}, which {type(regressor).__name__} needs.")
         keep = keep & complete if (keep & complete).any() else complete
-    windows = windows[keep] if keep.any() else windows
+    windows = windows[keep] if keep.any() and not keep.all() else windows
     with _explained(regressor, windows):
         regressor.fit(windows, windows.targets())
     return n_dropped

@@ -131,9 +131,11 @@ def _split(windows: Windows, share: float) -> tuple[Index, Index]:
 def _begins_late(windows: Windows) -> bool:
     """Whether some context begins with a row at which nothing is observed: only then must a step look at its batch."""
     layout, (total, n_targets, _) = windows.layout, windows.sizes
-    covariates = [np.full(len(windows), n_targets + k) for k in range(layout.n_past + layout.n_known)]
-    first = windows.origin - (layout.context_length - 1)
-    values = [windows.flat[column * total + first] for column in (*windows.target_columns.T, *covariates)]
+    lead, covariates = layout.context_length - 1, range(n_targets, n_targets + layout.n_past + layout.n_known)
+    places = [windows.end + k * total for k in range(layout.n_targets)] + [
+        windows.origin + k * total for k in covariates
+    ]
+    values = [windows.flat[place - lead] for place in places]
     return not np.isfinite(values).any(axis=0).all()
 
 

@@ -28,6 +28,9 @@ class TorchOps:
     def join(self, blocks: list[Tensor]) -> Tensor:
         return torch.cat(blocks, dim=-1)
 
+    def last_before(self, bounds: Tensor, places: Tensor) -> Tensor:
+        return torch.searchsorted(bounds, places, right=True) - 1
+
 
 class DeviceRows:
     """Windows as tensors on a device, gathered there.
@@ -47,7 +50,6 @@ class DeviceRows:
         self.store = Store(*(torch.as_tensor(array, device=device) for array in store))
         units = windows.store.loc, windows.store.scale
         self.loc, self.scale = (torch.as_tensor(array.astype(kind, copy=False), device=device) for array in units)
-        self.codes = torch.as_tensor(windows.codes, device=device)
         y = None if windows.y is None else windows.y.astype(kind, copy=False)
         self.y = None if y is None else torch.as_tensor(y, device=device)
         self.complete, self.weighted = is_complete(windows), bool((windows.scaling.weight != 1.0).any())
@@ -59,8 +61,17 @@ class DeviceRows:
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.loc[rows].float(), self.scale[rows].float()
         future = (target if self.complete else target.nan_to_num(0.0)) if training else None
-        units = self.codes[rows], loc, scale
+        units = self.store.codes[self._series(rows)], loc, scale
         return unflatten(x.float(), self.layout, *units, future, complete=self.complete), target
+
+    def weight(self, rows: Tensor) -> Tensor:
+        """(B, C) what errors count."""
+        weight: Tensor = self.store.weight[self._series(rows)]
+        return weight
+
+    def _series(self, rows: Tensor) -> Tensor:
+        """(B,) which series of which target every window is."""
+        return TorchOps().last_before(self.store.bounds, self.store.end[rows])
 
 
 def single_store(windows: Windows) -> Store:
@@ -78,14 +89,15 @@ def single_store(windows: Windows) -> Store:
     )
     level = sums / np.maximum(counts, 1)  # (C, S)
     targets -= np.repeat(level, panel.lengths, axis=1)
-    loc = store.loc - level[windows.target_columns, windows.series[:, None]]
+    columns = (windows.end // len(panel.times))[:, None] + np.arange(windows.layout.n_targets)
+    loc = store.loc - level[columns, windows.series[:, None]]
     numbers = {"flat": flat, "loc": loc, "scale": store.scale, "weight": store.weight}
     return store._replace(**{name: array.astype(np.float32) for name, array in numbers.items()})
 
 
 def is_complete(windows: Windows) -> bool:
     """Whether every value, covariates and targets included, is finite once it is scaled to float32."""
-    unit = windows.affine.scale.min(initial=1.0)
+    unit = windows.store.scale.min(initial=1.0)
     values = [windows.flat] if windows.y is None else [windows.flat, windows.y]
     return all(2 * max(x.max(initial=0.0), -x.min(initial=0.0)) < LARGEST * min(unit, 1.0) for x in values)
 
@@ -142,7 +154,7 @@ class Loader:
             rows = shard if len(shard) else whole[:1]
             batch, target = self.rows.batch(rows, self.seed is not None)
             observed = None if self.rows.complete else target.isfinite()
-            weight = self.rows.store.weight[rows].float()[:, None] if self.rows.weighted else None  # (B, 1, C)
+            weight = self.rows.weight(rows).float()[:, None] if self.rows.weighted else None  # (B, 1, C)
             yield Shard(batch, target, observed, weight, len(shard) * self.world / len(whole))
 
     def _order(self) -> Index:
