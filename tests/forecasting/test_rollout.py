@@ -1,5 +1,7 @@
 """Beyond the horizon, sampled paths and attention, as frames."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from tsseq import (
     TransformerForecaster,
     make_series,
 )
+from tsseq.forecasting import rollout
 
 QUICK = Training(max_epochs=1, max_steps=20, verbose=False)
 DAYS = pd.date_range("2024-01-01", periods=120, name="day")
@@ -277,3 +280,35 @@ def test_known_covariates_reach_to_the_end_of_the_last_block():
     assert len(model.sample(n_paths=2, steps=6, future=future)) == 18
     other = model.sample(n_paths=2, steps=6, future=future.assign(x=future["x"] + 5))
     assert (other["y_path0"] != model.sample(n_paths=2, steps=6, future=future)["y_path0"]).any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"), [(LinearForecaster, {}), (Seq2SeqForecaster, {"hidden_size": 4, "segment_length": 4})]
+)
+def test_how_many_series_and_paths_are_drawn_at_once_changes_no_number(kind, sizes, monkeypatch):
+    days, rng = pd.date_range("2020", periods=60), np.random.default_rng(0)
+    walks = {i: rng.normal(size=(60 - i, 2)).cumsum(axis=0) for i in range(5)}
+    parts = [
+        pd.DataFrame(walk, days[i:], ["y", "z"]).rename_axis("ds").assign(unique_id=i) for i, walk in walks.items()
+    ]
+    model = kind(4, 12, **sizes, target=["y", "z"], head=Normal(), training=QUICK).fit(pd.concat(parts).reset_index())
+    together = model.sample(n_paths=107, steps=7, seed=1), model.predict(steps=7, levels=[0.1, 0.9])
+    monkeypatch.setattr(rollout, "SERIES_AT_ONCE", 4)
+    monkeypatch.setattr(rollout, "PATHS_AT_ONCE", 100)
+    apart = model.sample(n_paths=107, steps=7, seed=1), model.predict(steps=7, levels=[0.1, 0.9])
+    for a, b in zip(together, apart):
+        np.testing.assert_allclose(a.select_dtypes(float), b.select_dtypes(float), rtol=1e-6, atol=1e-6)
+
+
+def test_paths_need_no_copy_of_the_panel_for_each():
+    days, n = pd.date_range("2020", periods=60), 300
+    values = np.random.default_rng(0).normal(size=(60, n)).cumsum(axis=0)
+    frame = pd.DataFrame(values, index=days, columns=[f"s{i}" for i in range(n)])
+    model = LinearForecaster(2, 48, target=list(frame), head=Normal(), training=Training(max_steps=5, verbose=False))
+    model.fit(frame)
+    model.predict(steps=4, levels=[0.1])
+    tracemalloc.start()
+    model.predict(steps=4, levels=[0.1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 256 * n * 52 * 8  # bytes of one such copy

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ from tsseq import (
 from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.networks import LSTM, Linear
-from tsseq.training.fitting import _split
+from tsseq.training.fitting import _split, fit_network
 from tsseq.training.model import Model
 
 WAVE = make_series("seasonal", 300)
@@ -174,6 +175,35 @@ def test_max_steps_ends_training():
     assert len(model.history_) == 2
 
 
+@pytest.mark.parametrize("steps", [1, 7, 53])
+def test_a_fit_of_some_steps_takes_just_these(steps, monkeypatch):
+    taken = []
+    step = torch.optim.AdamW.step
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *args, **kwargs: (taken.append(1), step(*args, **kwargs))[1])
+    LinearForecaster(3, 24, training=Training(max_epochs=50, max_steps=steps, verbose=False)).fit(WAVE)
+    assert len(taken) == steps
+
+
+def test_gradients_are_clipped_at_their_norm(monkeypatch):
+    norms = []
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: norms.append(norm))
+    for clip in (None, 0.5):
+        training = Training(max_steps=2, gradient_clip=clip, verbose=False)
+        LinearForecaster(3, 24, training=training).fit(WAVE)
+    assert norms == [0.5, 0.5]
+
+
+def test_a_missing_value_changes_how_losses_are_taken_and_not_what_they_are():
+    whole = pd.DataFrame({"a": WAVE.to_numpy(), "b": WAVE.to_numpy()[::-1]}, index=WAVE.index)
+    training = Training(max_epochs=2, validation=0.0, verbose=False)
+    windows = Forecaster(NeuralRegressor(), 3, 24, target=["a", "b"]).windows(whole)
+    masked = replace(windows, flat=np.concatenate([windows.flat, [np.nan]]))  # no window reads it
+    first, second = (fit_network(Linear(), Point(), training, rows) for rows in (windows, masked))
+    for a, b in zip(first[0].parameters(), second[0].parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert first[1]["train_loss"] == pytest.approx(second[1]["train_loss"], rel=1e-6)
+
+
 @pytest.mark.parametrize("schedule", ["exponential", "cosine", "constant"])
 def test_schedules_count_steps(schedule):
     import pytorch_lightning as pl
@@ -195,7 +225,8 @@ def test_schedules_count_steps(schedule):
         trainer.callbacks.append(Rates())
         trainer.fit(module, datamodule=data)
     ends = {"exponential": 0.1 * 0.8**2, "cosine": 0.0, "constant": 0.1}
-    assert len(seen) == 2 * data.steps
+    assert len(seen) == 2 * len(data.train_dataloader())
+    assert trainer.global_step == 2 * data.steps
     assert seen[-1] == pytest.approx(ends[schedule], abs=1e-4)
 
 

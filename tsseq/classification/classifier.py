@@ -8,12 +8,12 @@ from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from torch import Tensor
 
 from tsseq.classification.sequences import Scale, as_sequences, is_table
 from tsseq.data.layout import Layout
@@ -22,9 +22,10 @@ from tsseq.errors import DataError
 from tsseq.heads import Categorical
 from tsseq.hints import RejectsForeignNames, documented
 from tsseq.networks import GRU, Network
+from tsseq.networks.batch import Batch
 from tsseq.networks.readouts import MeanReadout, has_states
 from tsseq.persistence.state import State, check_arrays, save_model
-from tsseq.training.loader import prediction_batches
+from tsseq.training.devices import accelerator_of, predict_rows
 from tsseq.training.settings import Training
 from tsseq.training.weights import from_arrays, to_arrays
 from tsseq.typing import Array, Index
@@ -51,6 +52,8 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         The trained network.
     history_ : DataFrame
         Columns ``train_loss`` and ``val_loss``, a row per epoch.
+    accelerator_ : str
+        Kind of device that trained and predicts ("auto" is a GPU, if there is one), or as said to `tsseq.load`.
     """
 
     def __init__(self, network: Network | None = None, training: Training | None = None) -> None:
@@ -64,7 +67,7 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         if len(self.classes_) < 2:
             raise DataError(f"y has one class, {self.classes_.tolist()[0]!r}; at least two classes are needed.")
         training = Training(**DEFAULTS) if self.training is None else self.training
-        self.layout_, self.head_ = layout, Categorical(len(self.classes_))
+        self.layout_, self.head_, self.accelerator_ = layout, Categorical(len(self.classes_)), accelerator_of(training)
         order = _stratified_order(codes[:, 0], training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
         self.network_, losses = fit_network(network, self.head_, training, Windows.of_rows(rows[order], y, layout))
@@ -74,10 +77,11 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
     def _predict_rows(self, rows: Array, length: int) -> Array:
         """Probabilities (n, horizon, n_classes) of rows of ``length`` steps, in blocks of one size."""
         windows = Windows.of_rows(rows, None, replace(self.layout_, context_length=length))
-        with torch.inference_mode():
-            batches = prediction_batches(windows, torch.device("cpu"))
-            parts = [self.head_.probabilities(self.network_(batch).double()) for batch, _ in batches]
-        return np.asarray(torch.cat(parts)[: len(rows)])  # the last block was filled up
+
+        def probabilities(batch: Batch, numbers: Tensor) -> Tensor:
+            return self.head_.probabilities(self.network_(batch).cpu().double())
+
+        return predict_rows(self.network_, windows, self.accelerator_, probabilities)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted classifier to a file without pickle; `tsseq.load` reads it.
@@ -154,8 +158,8 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
             raise ValueError(f"{items} are not sorted classes")
         model.layout_, model.classes_ = layout, classes["values"]
         model.head_ = Categorical(len(model.classes_))
-        compiled = model.training is not None and model.training.compile
-        model.network_ = from_arrays(model._network(), layout, model.head_, weights, compiled)
+        model.network_ = from_arrays(model._network(), layout, model.head_, weights)
+        model.accelerator_ = state.config.get("accelerator") or accelerator_of(model.training)
         model.history_ = state.frame("history").rename_axis("epoch")
         if "n_features_in_" in state.config:
             model.n_features_in_ = state.value("n_features_in_", int)

@@ -137,7 +137,8 @@ def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows:
     end, blocks, futures = store.end[rows], [], []
     for k in range(layout.n_targets):
         values = ops.windows(store.flat, end + (k * total - length + 1), both)
-        values = (values - store.loc[rows, k][:, None]) / store.scale[rows, k][:, None]  # (n, L + H)
+        values -= store.loc[rows, k][:, None]  # in place: fewer copies, and numbers that stay in the cache
+        values /= store.scale[rows, k][:, None]  # (n, L + H)
         blocks.append(values[:, :length])
         futures.append(values[:, length:])
     row = end % total if layout.n_past + layout.n_known else end
@@ -149,5 +150,5 @@ def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows:
         series = ops.last_before(store.bounds, end) % n_series
     for column in range(layout.n_static):
         blocks.append(ops.windows(store.flat, series + static + column * n_series, 1))
-    future = ops.join([block[..., None] for block in futures])  # (n, H, n_targets)
-    return ops.join(blocks), future.reshape(len(future), layout.n_outputs)
+    future = ops.join([block[..., None] for block in futures]) if len(futures) > 1 else futures[0]  # (n, H, n_targets)
+    return ops.join(blocks) if len(blocks) > 1 else blocks[0], future.reshape(len(future), layout.n_outputs)

@@ -393,20 +393,26 @@ class Panel:
         values = np.where(added[:, None], np.nan, self.values[rows])
         return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
 
-    def tiled(self, n: int) -> Panel:
-        """Copies of all series, one whole panel after another.
+    def tiled(self, n: int, first: int = 0, last: int | None = None) -> Panel:
+        """Copies of successive series, one whole group after another.
 
         Parameters
         ----------
         n : int
             Number of copies.
+        first : int, default 0
+            The first series to copy.
+        last : int or None, default None
+            The one after the last series to copy; None copies up to the end.
 
         Returns
         -------
         Panel
-            With n * S series; every id occurs n times.
+            With n * (last - first) series; every id occurs n times.
         """
-        return self._taken(np.tile(np.arange(len(self.times)), n), np.tile(np.arange(len(self)), n))
+        last = len(self) if last is None else last
+        rows = np.arange(self.indptr[first], self.indptr[last])
+        return self._taken(np.tile(rows, n), np.tile(np.arange(first, last), n))
 
     def _taken(self, rows: Index, series: Index) -> Panel:
         """Whole series by position, as often and in the order as they are named, and their rows."""

@@ -20,6 +20,7 @@ from tsseq.networks.patchtst import PatchTSTOptions
 from tsseq.networks.recurrent import RecurrentOptions
 from tsseq.networks.seq2seq import Seq2SeqOptions
 from tsseq.networks.transformer import TransformerOptions
+from tsseq.training.lightning_env import keep_freed_memory
 from tsseq.training.settings import Training
 
 
@@ -57,6 +58,8 @@ class _NeuralForecaster(Forecaster):
     def _new_regressor(self) -> NeuralRegressor:
         options = {name: getattr(self, name) for name in self.network._get_param_names()}
         head, training = (None if part is None else clone(part) for part in (self.head, self.training))
+        if training is None or training.keep_memory:
+            keep_freed_memory()  # before the rows are prepared, which gains by it too
         return NeuralRegressor(self.network(**options), head, training)
 
 

@@ -25,12 +25,17 @@ from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
 from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
-from tsseq.training.loader import prediction_batches
+from tsseq.training.devices import accelerator_of, predict_rows
 from tsseq.training.settings import Training
 from tsseq.training.weights import from_arrays, to_arrays
 from tsseq.typing import Array
 
 PATHS_AT_ONCE = 32
+
+
+def _rows_of(levels: Tensor, rows: Tensor) -> Tensor:
+    """Levels (n_paths, n, H, C) of some rows, on the device of the rows' numbers."""
+    return levels[:, rows.cpu()].to(rows.device)
 
 
 def _has_quantiles(regressor: NeuralRegressor) -> bool:
@@ -63,6 +68,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         The layout of a row.
     history_ : DataFrame
         ``train_loss`` and ``val_loss`` per epoch.
+    accelerator_ : str
+        Kind of device that trained and predicts ("auto" is a GPU, if there is one), or as said to `tsseq.load`.
 
     Examples
     --------
@@ -124,6 +131,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         self.head_.check(windows.scaling.kind, windows.scaling.log, *limits)
         network = LSTM() if self.network is None else self.network
         training = Training() if self.training is None else self.training
+        self.accelerator_ = accelerator_of(training)
         self.network_, losses = fit_network(network, self.head_, training, windows)
         columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
         self.history_ = pd.DataFrame(columns).rename_axis("epoch")
@@ -196,7 +204,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         uniforms = torch.tensor(level, dtype=torch.float32).clamp(1e-6, 1 - 1e-6).reshape(shape)
         uniforms = uniforms.expand(-1, len(X), -1, -1)  # (n_paths, n, H, C)
         paths = [
-            self._run(X, lambda batch, rows, chunk=chunk: self.network_.sample(batch, chunk[:, rows]), axis=1)
+            self._run(X, lambda batch, rows, chunk=chunk: self.network_.sample(batch, _rows_of(chunk, rows)), axis=1)
             for chunk in uniforms.split(PATHS_AT_ONCE)
         ]
         return np.concatenate(paths).reshape(len(level), len(X), -1)
@@ -222,9 +230,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         if not isinstance(X, Windows):
             X = Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
-        with torch.inference_mode():
-            parts = [function(*batch) for batch in prediction_batches(X, torch.device("cpu"))]
-        return torch.cat(parts, dim=axis).narrow(axis, 0, len(X)).double().numpy()
+        return predict_rows(self.network_, X, self.accelerator_, function, axis)
 
     def _rows_of(self, X: Array, y: Array) -> Windows:
         """The rows of a plain array as the trivial windows of a layout."""
@@ -301,8 +307,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         model.layout_, model.head_ = state.value("layout", Layout), state.value("head", Head)
         weights, _ = state.split("network", "history")
         network = LSTM() if model.network is None else model.network
-        compiled = model.training is not None and model.training.compile
-        model.network_ = from_arrays(network, model.layout_, model.head_, weights, compiled)
+        model.network_ = from_arrays(network, model.layout_, model.head_, weights)
+        model.accelerator_ = state.config.get("accelerator") or accelerator_of(model.training)
         model.n_features_in_, model.one_output_ = model.layout_.width, state.value("one_output_", bool)
         if "feature_names_in_" in state.config:
             model.feature_names_in_ = np.array(state.value("feature_names_in_", list), dtype=object)

@@ -21,6 +21,8 @@ from tsseq.forecasting.rows import Levels, as_needed, check_observed, forecast_r
 from tsseq.resampling.sobol import PATHS, sobol_uniforms
 from tsseq.typing import Array, Index
 
+SERIES_AT_ONCE, PATHS_AT_ONCE = 256, 32
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -60,8 +62,8 @@ class Rollout:
             return self._roll(lambda windows: forecast_rows(regressor, windows, levels))
         first = replace(self, steps=horizon).forecast(regressor, levels)
         point = self.forecast(regressor, None)
-        paths = self.sample(regressor, PATHS, seed=None)  # (n_paths, S, steps, targets)
-        values = np.concatenate([point, np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)], axis=-1)
+        quantiles = [np.quantile(paths, levels, axis=0) for paths in self._paths(regressor, PATHS, seed=None)]
+        values = np.concatenate([point, np.moveaxis(np.concatenate(quantiles, axis=1), 0, -1)], axis=-1)
         values[:, :horizon] = first
         return values
 
@@ -70,27 +72,62 @@ class Rollout:
 
         Series are drawn independently; without a ``seed``, all by the same evenly spread numbers.
         """
-        first_rows = np.arange(n_paths)[:, None] * len(self.panel.times)
-        tiled = replace(self, panel=self.panel.tiled(n_paths), origins=(first_rows + self.origins).ravel())
-        uniforms = self._uniforms(n_paths, seed)
+        return np.concatenate(list(self._paths(regressor, n_paths, seed)), axis=1)
 
-        def draw(windows: Windows) -> Array:
-            check_observed(windows)
-            windows = as_needed(regressor, windows)
-            paths = regressor.sample(windows, next(uniforms).reshape(1, len(windows), -1))
-            return in_units(windows, paths[0][..., None])
+    def _paths(self, regressor: Any, n_paths: int, seed: int | None) -> Iterator[Array]:
+        """Paths (n_paths, s, steps, targets) of some series after others, so that few are in memory at once."""
+        blocks = list(self._uniforms(n_paths, seed))
+        size = max(SERIES_AT_ONCE // self.panel.n_targets, 1)
+        for first in range(0, len(self.origins), size):
+            last = min(first + size, len(self.origins))
+            yield self._tiled(1, first, last)._paths_of([block[:, :, first:last] for block in blocks], regressor)
 
-        return tiled._roll(draw)[..., 0].reshape(n_paths, len(self.origins), -1, self.panel.n_targets)
+    def _paths_of(self, blocks: list[Array], regressor: Any) -> Array:
+        """Paths by the uniform numbers (channels, n_paths, S, n_outputs) of every block.
 
-    def _roll(self, predict: Callable[[Windows], Array]) -> Array:
-        """(S, steps, targets, K) block after block; the first of the K values becomes history."""
+        All paths of a series begin in one context, which is read once; then each has a context of its own.
+        """
+        paths = replace(self, steps=self.layout.horizon)._roll(lambda windows: _draw(regressor, windows, blocks[0]))
+        paths = np.moveaxis(paths, -1, 0)  # (n_paths, S, horizon, targets)
+        if self.steps <= self.layout.horizon:
+            return paths[:, :, : self.steps]
+        rest = []
+        for k in range(0, len(paths), PATHS_AT_ONCE):
+            known = paths[k : k + PATHS_AT_ONCE]
+            levels = (
+                block[:, k : k + PATHS_AT_ONCE].reshape(len(block), 1, -1, block.shape[3]) for block in blocks[1:]
+            )
+            rest.append(self._tiled(len(known))._go_on(known, levels, regressor))
+        return np.concatenate([paths, np.concatenate(rest)], axis=2)
+
+    def _go_on(self, known: Array, levels: Iterator[Array], regressor: Any) -> Array:
+        """Steps beyond the first block of paths (n, s, horizon, targets), each of which is a series of its own here."""
+        values = self._roll(
+            lambda windows: _draw(regressor, windows, next(levels)), known.reshape(-1, *known.shape[2:])
+        )
+        return values.reshape(*known.shape[:2], -1, known.shape[3])
+
+    def _tiled(self, n: int, first: int = 0, last: int | None = None) -> Rollout:
+        """``n`` copies of successive series."""
+        n_rows, origins = len(self.panel.times) // len(self.origins), self.origins[first:last]
+        shift = np.arange(n)[:, None] * (n_rows * len(origins)) - first * n_rows
+        lengths = np.tile(self.lengths[first:last], n)
+        return replace(self, panel=self.panel.tiled(n, first, last), origins=(shift + origins).ravel(), lengths=lengths)
+
+    def _roll(self, predict: Callable[[Windows], Array], known: Array | None = None) -> Array:
+        """(S, steps, targets, K) block after block; the first of the K values becomes history.
+
+        It begins behind the first block, where that is ``known`` (S, horizon, targets).
+        """
         panel, horizon, blocks = self.panel, self.layout.horizon, []
-        for first in range(0, self.steps, horizon):
+        if known is not None:
+            panel = panel.with_values(panel.steps_after(self.origins, horizon), slice(0, panel.n_targets), known)
+        for first in range(0 if known is None else horizon, self.steps, horizon):
             origins = self.origins + first
             blocks.append(predict(Windows.of(panel, self.layout, self.scaling, origins)))
             rows, targets = panel.steps_after(origins, horizon), slice(0, panel.n_targets)
             panel = panel.with_values(rows, targets, blocks[-1][..., 0])
-        return np.concatenate(blocks, axis=1)[:, : self.steps]
+        return np.concatenate(blocks, axis=1)[:, : self.steps - (0 if known is None else horizon)]
 
     def _uniforms(self, n_paths: int, seed: int | None) -> Iterator[Array]:
         """Uniform random numbers (channels, n_paths, S, n_outputs) of block after block."""
@@ -124,6 +161,14 @@ class Rollout:
         columns |= {time_name: panel.times.take(origin + 1 + step), "step": step + 1}
         columns |= {"context_time": panel.times.take(origin - length + 1 + row)}
         return pd.DataFrame(columns | {"weight": weights[channel, series, step, row]})
+
+
+def _draw(regressor: Any, windows: Windows, uniforms: Array) -> Array:
+    """Draws (S, horizon, targets, n) in the data's units, by uniform numbers (channels, n, S, n_outputs)."""
+    check_observed(windows)
+    windows = as_needed(regressor, windows)
+    levels = uniforms.swapaxes(0, 1).reshape(uniforms.shape[1], len(windows), -1)
+    return in_units(windows, np.moveaxis(regressor.sample(windows, levels), 0, -1))
 
 
 def with_known(panel: Panel, steps: int, future: Frame | None) -> Panel:

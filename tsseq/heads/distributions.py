@@ -122,8 +122,8 @@ class StudentT(Head):
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """Values (..., B, H, C) at probabilities ``level``."""
-        standard = special.stdtrit(self._freedom(params).double().cpu().numpy(), level.double().cpu().numpy())
-        quantiles = torch.as_tensor(standard, dtype=params.dtype, device=params.device)
+        standard = special.stdtrit(self._freedom(params).cpu().double().numpy(), level.cpu().double().numpy())
+        quantiles = torch.as_tensor(standard, dtype=params.dtype).to(params.device)
         return params[..., 0] + _deviation(params) * quantiles
 
     def _freedom(self, params: Tensor) -> Tensor:
@@ -177,9 +177,10 @@ class _CountDistribution(Head):
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """Values (..., B, H, C) at probabilities ``level``; whole numbers in units of the data."""
-        unit = scale[:, None].double()  # (B, 1, C)
-        counts = self._ppf(params.double().cpu().numpy(), level.double().cpu().numpy(), unit.cpu().numpy())
-        return torch.as_tensor(counts, device=params.device) / unit
+        unit = scale[:, None].cpu().double()  # (B, 1, C)
+        counts = self._ppf(params.cpu().double().numpy(), level.cpu().double().numpy(), unit.numpy())
+        values = torch.as_tensor(counts) / unit
+        return values if params.device.type == "cpu" else values.to(params.dtype).to(params.device)
 
     @abstractmethod
     def _distribution(self, params: Tensor, unit: Tensor) -> Any:

@@ -80,7 +80,13 @@ class Batch(NamedTuple):
 
 
 def unflatten(
-    row: Tensor, layout: Layout, codes: Tensor, loc: Tensor, scale: Tensor, future: Tensor | None = None
+    row: Tensor,
+    layout: Layout,
+    codes: Tensor,
+    loc: Tensor,
+    scale: Tensor,
+    future: Tensor | None = None,
+    complete: bool = False,
 ) -> Batch:
     """Read flat rows as a batch; NaN becomes 0 and is marked as not observed.
 
@@ -98,15 +104,20 @@ def unflatten(
         (B, C_target) scale of the targets.
     future : Tensor, optional
         (B, H, C_target) scaled targets of the horizon.
+    complete : bool, default False
+        Whether the rows are known to have no missing value.
 
     Returns
     -------
     Batch
         The rows, with axes (batch, time, channel).
     """
-    observed = row.isfinite()
-    values = torch.where(observed, row, 0.0)
-    return Batch(_channels(values, layout), _channels(observed.to(row.dtype), layout), codes, loc, scale, future)
+    if complete:
+        values, mask = row, row.new_ones(()).expand_as(row)
+    else:
+        observed = row.isfinite()
+        values, mask = torch.where(observed, row, 0.0), observed.to(row.dtype)
+    return Batch(_channels(values, layout), _channels(mask, layout), codes, loc, scale, future)
 
 
 def _channels(row: Tensor, layout: Layout) -> Channels:

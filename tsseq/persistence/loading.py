@@ -22,6 +22,7 @@ from tsseq.networks import Network
 from tsseq.persistence.codec import Kinds
 from tsseq.persistence.container import FORMAT, StrPath, read
 from tsseq.persistence.state import Arrays, Upgrade, restore
+from tsseq.training.devices import check_accelerator
 from tsseq.training.settings import Training
 
 RECORDS = (*TIME_RULES, FrameLayout, Layout, Panel, Scaling, Schema, Training)
@@ -33,8 +34,17 @@ KINDS: Kinds = {kind.__name__: kind for kind in RECORDS} | {
 }
 
 
-def load(path: StrPath, networks: Sequence[type[Network]] = (), heads: Sequence[type[Head]] = ()) -> Any:
-    """Load a model that was saved with ``model.save(path)``; it predicts the same bits.
+NEURAL = ("NeuralRegressor", "NeuralClassifier", "NeuralLabeller")
+
+
+def load(
+    path: StrPath,
+    networks: Sequence[type[Network]] = (),
+    heads: Sequence[type[Head]] = (),
+    *,
+    accelerator: str | None = None,
+) -> Any:
+    """Load a model that was saved with ``model.save(path)``; on the same kind of device it predicts the same bits.
 
     Loading runs no code from the file and unpacks nothing, so a file from elsewhere does no harm. Whether its
     forecasts are to be trusted is another question: a digest in a file says nothing about who wrote it.
@@ -47,6 +57,9 @@ def load(path: StrPath, networks: Sequence[type[Network]] = (), heads: Sequence[
         Your own networks, since a file only names them.
     heads : sequence of Head classes, default ()
         Your own heads.
+    accelerator : str, optional
+        Kind of device that predicts: "cpu", "gpu", "cuda:1", "mps", "auto"; the CPU where there is none of that kind.
+        Default: that of the model's `Training`.
 
     Returns
     -------
@@ -58,7 +71,8 @@ def load(path: StrPath, networks: Sequence[type[Network]] = (), heads: Sequence[
     ModelFileError
         If the file is damaged, holds something else, is of a newer format, or names an unknown network or head.
     ConfigError
-        If ``networks`` or ``heads`` are not classes of that kind, or bear a name of tsseq's own.
+        If ``networks`` or ``heads`` are not classes of that kind, or bear a name of tsseq's own, or there is no such
+        kind of device.
     OSError
         If the file cannot be read.
 
@@ -74,9 +88,12 @@ def load(path: StrPath, networks: Sequence[type[Network]] = (), heads: Sequence[
     True
     """
     kinds = KINDS | _by_name("networks", networks, Network) | _by_name("heads", heads, Head)
+    if accelerator is not None:
+        check_accelerator(accelerator)
     version, members = read(path)
+    upgrades = [UPGRADES[older] for older in range(version, FORMAT)]
     try:
-        return restore(members, kinds, [UPGRADES[older] for older in range(version, FORMAT)])
+        return restore(members, kinds, [*upgrades, lambda tree, arrays: (_placed(tree, accelerator), arrays)])
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
 
@@ -88,6 +105,13 @@ def _by_name(argument: str, classes: Sequence[type[Any]], base: type[Any]) -> Ki
         if KINDS.get(kind.__name__, kind) is not kind:
             raise ConfigError(f"{kind.__name__} is a name of tsseq's own; rename your class.")
     return {kind.__name__: kind for kind in classes}
+
+
+def _placed(tree: Any, accelerator: str | None) -> Any:
+    """The tree of a model whose networks know where to predict."""
+    place = {"accelerator": accelerator} if tree["kind"] in NEURAL else {}
+    parts = {name: _placed(inner, accelerator) for name, inner in tree["parts"].items()}
+    return tree | {"config": tree["config"] | place, "parts": parts}
 
 
 # What was renamed since format 1: classes and arrays; a tensor that is not named here is one of the regressor's.

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.trainer.connectors import callback_connector
 
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.lightning_env import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
-from tsseq.training.loader import DeviceRows, Loader, epoch_plan
+from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
-from tsseq.training.module import ForecastModule, KeepBest, OneBar
+from tsseq.training.module import RUN, ForecastModule, KeepBest, OneBar
 from tsseq.training.settings import Training
 from tsseq.typing import Index
 
@@ -58,13 +62,30 @@ def fit_network(
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         model = Model(network, windows.layout, head)
+        model.ragged = windows.layout.missing and _begins_late(windows)
         module = ForecastModule(model, settings, rate, data.steps, _clip(windows, head))
         if settings.compile:
             model.core.compile()
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
         with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
             trainer.fit(module, datamodule=data)
-    return module.network.cpu().float().eval(), module.losses
+    if settings.compile:
+        del model.core._compiled_call_impl  # or the first forecast would compile again, for its own modes
+    return model.cpu().float().eval(), module.losses
+
+
+class Runs:
+    """Shards of a loader in runs, each of which Lightning takes for one batch."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return -(-len(self.loader) // RUN)
+
+    def __iter__(self) -> Iterator[Iterator[Shard]]:
+        shards = iter(self.loader)
+        return (islice(shards, RUN) for _ in range(len(self)))
 
 
 class WindowsDataModule(pl.LightningDataModule):
@@ -82,16 +103,16 @@ class WindowsDataModule(pl.LightningDataModule):
         self.rows = DeviceRows(self.windows, self.trainer.strategy.root_device)
         self.place = self.trainer.global_rank, self.trainer.world_size
 
-    def train_dataloader(self) -> Loader:
+    def train_dataloader(self) -> Runs:
         """Shuffled batches."""
-        return self._loader(self.train, self.seed)
+        return self._runs(self.train, self.seed)
 
-    def val_dataloader(self) -> Loader | list[Any]:
+    def val_dataloader(self) -> Runs | list[Any]:
         """Batches in order; none when nothing is held out."""
-        return self._loader(self.held_out, None) if len(self.held_out) else []
+        return self._runs(self.held_out, None) if len(self.held_out) else []
 
-    def _loader(self, index: Index, seed: int | None) -> Loader:
-        return Loader(self.rows, index, self.settings.batch_size, seed, *self.place)
+    def _runs(self, index: Index, seed: int | None) -> Runs:
+        return Runs(Loader(self.rows, index, self.settings.batch_size, seed, *self.place))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are gathered where they are used."""
@@ -107,9 +128,25 @@ def _split(windows: Windows, share: float) -> tuple[Index, Index]:
     return np.arange(len(windows)), np.empty(0, dtype=np.int64)
 
 
+def _begins_late(windows: Windows) -> bool:
+    """Whether some context begins with a row at which nothing is observed: only then must a step look at its batch."""
+    layout, (total, n_targets, _) = windows.layout, windows.sizes
+    lead, covariates = layout.context_length - 1, range(n_targets, n_targets + layout.n_past + layout.n_known)
+    places = [windows.end + k * total for k in range(layout.n_targets)] + [
+        windows.origin + k * total for k in covariates
+    ]
+    values = [windows.flat[place - lead] for place in places]
+    return not np.isfinite(values).any(axis=0).all()
+
+
 def _clip(windows: Windows, head: Head) -> float:
     """Bound of scaled targets, so that one outlier moves no network; none for units of the data and for counts."""
     return CLIP if windows.scaling.kind != "none" and "last" in head.scalings else math.inf
+
+
+# Every Trainer looks through all installed packages for callbacks of plugins; once is enough.
+_registry: Any = sys.modules[callback_connector._load_external_callbacks.__module__]  # type: ignore[attr-defined]
+_registry.entry_points = cache(_registry.entry_points)
 
 
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:
@@ -123,7 +160,6 @@ def _trainer(settings: Training, validates: bool) -> pl.Trainer:
         **{name: getattr(settings, name) for name in names},
         max_steps=-1 if settings.max_steps is None else settings.max_steps,
         strategy=_strategy(settings),
-        gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
         enable_progress_bar=settings.verbose,
         logger=False,

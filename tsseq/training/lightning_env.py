@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 LOGGERS = ("pytorch_lightning", "lightning_fabric")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -20,7 +21,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 def quiet_lightning() -> Iterator[None]:
     """Within it, Lightning says nothing but errors; afterwards everything is as it was."""
     names = [name for name in logging.Logger.manager.loggerDict if name.startswith(LOGGERS)]
-    loggers = [logging.getLogger(name) for name in {*LOGGERS, *names}]
+    # Those without a level of their own inherit it; setting any level empties the caches of all loggers there are.
+    loggers = [logger for name in {*LOGGERS, *names} if (logger := logging.getLogger(name)).level or name in LOGGERS]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
@@ -60,6 +62,7 @@ def own_temporary_folder() -> Iterator[None]:
             tempfile.tempdir = before
 
 
+@cache
 def keep_freed_memory() -> None:
     """Let glibc keep large freed blocks for the next step, instead of asking the kernel anew; elsewhere do nothing."""
     if platform.libc_ver()[0] == "glibc":

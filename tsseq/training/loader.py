@@ -14,9 +14,9 @@ from tsseq.data.windows import Windows
 from tsseq.networks.batch import Batch, unflatten
 from tsseq.typing import Index
 
+LARGEST = float(np.finfo(np.float32).max)
 LEAST_STEPS = 50
 LEAST_BATCH = 16
-ROWS_AT_ONCE = 256
 
 
 class TorchOps:
@@ -45,17 +45,24 @@ class DeviceRows:
 
     def __init__(self, windows: Windows, device: torch.device) -> None:
         self.layout, self.device, self.sizes, self.n = windows.layout, device, windows.sizes, len(windows)
-        self.store = Store(*(torch.as_tensor(array, device=device) for array in windows.store))
-        self.y = None if windows.y is None else torch.as_tensor(windows.y, device=device)
+        exact = device.type == "cpu"  # elsewhere float64 is slow, or missing
+        store, kind = (windows.store, np.float64) if exact else (single_store(windows), np.float32)
+        self.store = Store(*(torch.as_tensor(array, device=device) for array in store))
+        units = windows.store.loc, windows.store.scale
+        self.loc, self.scale = (torch.as_tensor(array.astype(kind, copy=False), device=device) for array in units)
+        y = None if windows.y is None else windows.y.astype(kind, copy=False)
+        self.y = None if y is None else torch.as_tensor(y, device=device)
+        self.complete, self.weighted = is_complete(windows), bool((windows.scaling.weight != 1.0).any())
 
     def batch(self, rows: Tensor, training: bool) -> tuple[Batch, Tensor]:
         """-> what the network reads, and the scaled targets (B, H, C), NaN where missing."""
         x, y = gather_rows(self.store, self.layout, self.sizes, rows, TorchOps())
         y = y if self.y is None else self.y[rows]
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
-        loc, scale = self.store.loc[rows].float(), self.store.scale[rows].float()
-        future = target.nan_to_num(0.0) if training else None
-        return unflatten(x.float(), self.layout, self.store.codes[self._series(rows)], loc, scale, future), target
+        loc, scale = self.loc[rows].float(), self.scale[rows].float()
+        future = (target if self.complete else target.nan_to_num(0.0)) if training else None
+        units = self.store.codes[self._series(rows)], loc, scale
+        return unflatten(x.float(), self.layout, *units, future, complete=self.complete), target
 
     def weight(self, rows: Tensor) -> Tensor:
         """(B, C) what errors count."""
@@ -67,6 +74,34 @@ class DeviceRows:
         return TorchOps().last_before(self.store.bounds, self.store.end[rows])
 
 
+def single_store(windows: Windows) -> Store:
+    """The arrays that rows are gathered from in float32.
+
+    The mean of every series is subtracted from its targets and locations before, so that no high level blurs changes.
+    """
+    store, panel = windows.store, windows.panel
+    flat = windows.flat.copy()
+    targets = flat[: len(panel.times) * panel.n_targets].reshape(panel.n_targets, -1)  # (C, T)
+    observed = np.isfinite(targets)
+    sums, counts = (
+        np.add.reduceat(values, panel.indptr[:-1], axis=1)
+        for values in (np.where(observed, targets, 0.0), observed.astype(np.int64))
+    )
+    level = sums / np.maximum(counts, 1)  # (C, S)
+    targets -= np.repeat(level, panel.lengths, axis=1)
+    columns = (windows.end // len(panel.times))[:, None] + np.arange(windows.layout.n_targets)
+    loc = store.loc - level[columns, windows.series[:, None]]
+    numbers = {"flat": flat, "loc": loc, "scale": store.scale, "weight": store.weight}
+    return store._replace(**{name: array.astype(np.float32) for name, array in numbers.items()})
+
+
+def is_complete(windows: Windows) -> bool:
+    """Whether every value, covariates and targets included, is finite once it is scaled to float32."""
+    unit = windows.store.scale.min(initial=1.0)
+    values = [windows.flat] if windows.y is None else [windows.flat, windows.y]
+    return all(2 * max(x.max(initial=0.0), -x.min(initial=0.0)) < LARGEST * min(unit, 1.0) for x in values)
+
+
 class Shard(NamedTuple):
     """One rank's share of a batch.
 
@@ -76,15 +111,18 @@ class Shard(NamedTuple):
         What the network reads.
     target : Tensor of shape (B, H, C)
         What it should forecast.
-    weight : Tensor of shape (B, 1, C)
-        What an error counts.
+    observed : Tensor of shape (B, H, C) or None
+        Which targets are observed; None if no value is missing anywhere.
+    weight : Tensor of shape (B, 1, C) or None
+        What an error counts; None if all count 1.
     share : float
         Rows on this rank times world size over rows in the batch; 0 for a dummy batch on a rank without rows.
     """
 
     batch: Batch
     target: Tensor
-    weight: Tensor
+    observed: Tensor | None
+    weight: Tensor | None
     share: float
 
 
@@ -108,15 +146,16 @@ class Loader:
         return self.steps
 
     def __iter__(self) -> Iterator[Shard]:
-        order = self._order()
+        order = torch.as_tensor(self._order(), device=self.rows.device)
         self.epoch += 1
         for first in range(0, self.steps * self.batch_size, self.batch_size):
             whole = order[first : first + self.batch_size]
             shard = whole[self.rank :: self.world]
-            rows = torch.as_tensor(shard if len(shard) else whole[:1], device=self.rows.device)
+            rows = shard if len(shard) else whole[:1]
             batch, target = self.rows.batch(rows, self.seed is not None)
-            weight = self.rows.weight(rows).float()[:, None]  # (B, 1, C)
-            yield Shard(batch, target, weight, len(shard) * self.world / len(whole))
+            observed = None if self.rows.complete else target.isfinite()
+            weight = self.rows.weight(rows).float()[:, None] if self.rows.weighted else None  # (B, 1, C)
+            yield Shard(batch, target, observed, weight, len(shard) * self.world / len(whole))
 
     def _order(self) -> Index:
         if self.seed is None:
@@ -129,14 +168,14 @@ class Loader:
         return np.concatenate([random.permutation(self.index) for _ in passes])[:needed]
 
 
-def prediction_batches(windows: Windows, device: torch.device) -> Iterator[tuple[Batch, Tensor]]:
+def prediction_batches(windows: Windows, device: torch.device, size: int) -> Iterator[tuple[Batch, Tensor]]:
     """Batches of one size and the numbers of their rows, in order; the last one is filled up with the last row.
 
     So what is predicted for a row does not depend on how many are predicted with it.
     """
     rows = DeviceRows(windows, device)
-    for first in range(0, rows.n, ROWS_AT_ONCE):
-        numbers = torch.arange(first, first + ROWS_AT_ONCE, device=device).clamp(max=rows.n - 1)
+    for first in range(0, rows.n, size):
+        numbers = torch.arange(first, first + size, device=device).clamp(max=rows.n - 1)
         yield rows.batch(numbers, training=False)[0], numbers
 
 

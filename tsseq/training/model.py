@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,14 @@ class Model(nn.Module):
         self.embed = Embedding(layout) if any(layout.categories) else None
         self.core = network.build(layout if self.embed is None else self.embed.layout, head.n_params)
         self.unit: int = getattr(self.core, "unit", 1)
+        self.ragged = layout.missing  # whether a context may begin late in training
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled with its tensors on the CPU, so that a machine without this device reads it."""
+        memo: dict[int, Any] = {id(tensor): tensor.cpu() for tensor in self.buffers()}
+        memo |= {id(weight): nn.Parameter(weight.detach().cpu(), weight.requires_grad) for weight in self.parameters()}
+        state = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {name: deepcopy(value, memo) for name, value in state.items()}
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, H, C_target, n_params)."""
@@ -99,7 +108,7 @@ class Model(nn.Module):
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
         """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""
         batch = batch if self.embed is None else self.embed(batch)
-        n_missing = n_leading_missing(batch) if self.layout.missing or not self.training else None
+        n_missing = n_leading_missing(batch) if self.ragged or not self.training else None
         if n_missing is None or not n_missing.any():
             return run(batch, *more)
         length = batch.values.target.shape[1]

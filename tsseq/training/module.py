@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
@@ -18,47 +19,70 @@ from tsseq.training.model import Model
 from tsseq.training.settings import Training
 
 DECAY = 0.8
+RUN = 20  # steps in what Lightning takes for one batch
 
 
 class ForecastModule(pl.LightningModule):
     """Loss, optimiser and history of one fit.
 
-    Losses are means over observed values; over an epoch they are summed and counted on every rank, so that they are
-    exact however the rows divide. Scaled targets beyond ``clip`` count as ``clip``.
+    Lightning is given runs of steps, since its own work on what it calls a batch costs more than a step of a small
+    network. Losses are means over observed values; over an epoch they are summed and counted on every rank, so that
+    they are exact however the rows divide. Scaled targets beyond ``clip`` count as ``clip``.
     """
+
+    automatic_optimization = False
 
     def __init__(self, network: Model, settings: Training, rate: float, steps: int, clip: float = math.inf) -> None:
         super().__init__()
         self.network, self.head, self.settings = network, network.head, settings
         self.rate, self.steps, self.clip = rate, steps, clip
+        self.last_step = min(settings.max_epochs * steps, settings.max_steps or math.inf)
         self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
-        self.sums = {"train_loss": torch.zeros(2, dtype=torch.float64), "val_loss": torch.zeros(2, dtype=torch.float64)}
+        self.sums: dict[str, list[tuple[Tensor, Tensor]]] = {"train_loss": [], "val_loss": []}
 
-    def training_step(self, shard: Shard, index: int) -> Tensor:
-        """Mean loss of this rank's rows, weighted by their share of the batch."""
-        return self._loss(shard, "train_loss") * shard.share
+    def training_step(self, run: Iterator[Shard], index: int) -> None:
+        """An optimiser step for every shard of a run."""
+        optimizer: Any = self.optimizers()
+        for step, shard in enumerate(run, self.global_step):
+            if step == self.last_step:
+                break
+            loss = self.loss(shard, "train_loss")
+            optimizer.optimizer.zero_grad()
+            self.manual_backward(loss if shard.share == 1 else loss * shard.share)
+            optimizer.step()
+            self._set_rate(optimizer.optimizer, step + 1)
 
-    def validation_step(self, shard: Shard, index: int) -> None:
-        """Add to the sums; a stand-in counts nothing."""
-        if shard.share:
-            self._loss(shard, "val_loss")
+    def validation_step(self, run: Iterator[Shard], index: int) -> None:
+        """Record the losses; a stand-in counts nothing."""
+        for shard in run:
+            if shard.share:
+                self.loss(shard, "val_loss")
 
-    def _loss(self, shard: Shard, name: str) -> Tensor:
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Clip the gradients."""
+        self.clip_gradients(optimizer, self.settings.gradient_clip or 0.0, "norm")
+
+    def loss(self, shard: Shard, name: str) -> Tensor:
+        """Mean loss of this rank's rows, recorded under ``name``; nothing here waits for the device."""
+        shard = self.trainer.precision_plugin.convert_input(shard)
         params, penalty = self.network.params_and_penalty(shard.batch)
-        observed = shard.target.isfinite()
-        target = shard.target.nan_to_num(0.0).clamp(-self.clip, self.clip)
+        target = shard.target if shard.observed is None else shard.target.nan_to_num(0.0)
+        target = target if self.clip == math.inf else target.clamp(-self.clip, self.clip)
         losses = self.head.loss(params.float(), target, shard.batch.loc, shard.batch.scale)
-        losses = losses * shard.weight if self.head.weighted else losses
-        total, count = torch.where(observed, losses, 0.0).sum(), observed.sum()
+        losses = losses * shard.weight if self.head.weighted and shard.weight is not None else losses
+        if shard.observed is None:
+            total = losses.sum()
+            loss, count = total / losses.numel(), torch.tensor(losses.numel())
+        else:
+            total, count = torch.where(shard.observed, losses, 0.0).sum(), shard.observed.sum()
+            loss = total / count.clamp(min=1)
         if shard.share:
-            sums = self.sums[name] = self.sums[name].to(total.device)
-            sums += torch.stack([total.detach().double(), count.double()])
-        loss = total / count.clamp(min=1)
+            self.sums[name].append((total.detach(), count))
         return loss if penalty is None else loss + penalty.mean()
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums."""
-        self.sums = {name: torch.zeros_like(sums) for name, sums in self.sums.items()}
+        self.sums = {name: [] for name in self.sums}
 
     def on_validation_epoch_end(self) -> None:
         """Tell Lightning the validation loss, for early stopping."""
@@ -72,23 +96,32 @@ class ForecastModule(pl.LightningModule):
             raise TrainingDivergedError(f"{what} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
 
     def _reduced(self, name: str) -> float:
-        """Mean over all ranks; recorded."""
-        total, count = self.trainer.strategy.reduce(self.sums[name], reduce_op="sum").tolist()
+        """Mean over all steps and ranks; recorded."""
+        columns = [torch.stack(column).cpu().double().sum() for column in zip(*self.sums[name])]
+        sums = torch.stack(columns) if columns else torch.zeros(2, dtype=torch.float64)
+        if self.trainer.world_size > 1:
+            sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
+        total, count = sums.tolist()
         self.losses[name].append(total / count if count else math.nan)
         return self.losses[name][-1]
 
-    def configure_optimizers(self) -> Any:
-        """AdamW, and a schedule that counts steps."""
-        settings = self.settings
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=settings.weight_decay)
-        total = min(settings.max_epochs * self.steps, settings.max_steps or math.inf)
-        rate = {
-            "exponential": lambda step: DECAY ** (step / self.steps),
-            "cosine": lambda step: (1 + math.cos(math.pi * min(step / total, 1.0))) / 2,
-            "constant": lambda step: 1.0,
-        }[settings.schedule]
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; fused on GPUs, where it exists and nothing scales gradients."""
+        device, decay = self.device.type, self.settings.weight_decay
+        fused = device in ("cuda", "mps") and not str(self.settings.precision).startswith("16")
+        return torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=decay, fused=fused or None)
+
+    def _set_rate(self, optimizer: Any, step: int) -> None:
+        """The learning rate of a step, counted from 0."""
+        schedule = self.settings.schedule
+        if schedule == "exponential":
+            rate = self.rate * DECAY ** (step / self.steps)
+        elif schedule == "cosine":
+            rate = self.rate * ((1 + math.cos(math.pi * min(step / self.last_step, 1.0))) / 2)
+        else:
+            rate = self.rate
+        for group in optimizer.param_groups:
+            group["lr"] = rate
 
     def get_extra_state(self) -> Tensor:
         """The history travels with the weights when other processes trained them."""
@@ -122,6 +155,17 @@ class KeepBest(pl.Callback):
 
 class OneBar(TQDMProgressBar):
     """Lightning's progress bar of the training steps, without a second one for validation."""
+
+    @property
+    def total_train_batches(self) -> int:
+        """Steps of an epoch."""
+        steps: int = self.trainer.lightning_module.steps  # type: ignore[assignment]
+        return steps
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Show the last step of the run."""
+        last = min((batch_idx + 1) * RUN, module.steps) - 1
+        super().on_train_batch_end(trainer, module, outputs, batch, last)
 
     def init_validation_tqdm(self) -> Tqdm:
         """A bar that is not shown."""

@@ -44,7 +44,8 @@ class Training(RejectsForeignNames, BaseEstimator):
     verbose : bool, default True
         Whether to show a progress bar.
     accelerator : str, default "auto"
-        Kind of device, as Lightning's Trainer takes it: "cpu", "gpu", "auto".
+        Kind of device that trains and predicts: "cpu", "gpu", "cuda", "mps" (Apple), or another that Lightning's
+        Trainer takes; "auto" is a GPU, if there is one.
     devices : int or list of int, default 1
         How many devices, or which ones, as Lightning's Trainer takes it. Several train as several processes.
     num_nodes : int, default 1
@@ -54,10 +55,21 @@ class Training(RejectsForeignNames, BaseEstimator):
     precision : str or int, default "32-true"
         Numbers of the network, as Lightning's Trainer takes it: "32-true", "bf16-mixed", "16-mixed".
     compile : bool, default False
-        Whether to run the network through `torch.compile`.
+        Whether to run the network through `torch.compile` while it trains; forecasts never wait for a compiler.
     keep_memory : bool, default True
         Whether the C library keeps freed memory for the next step (Linux with glibc; for the whole process): long
         recurrent networks train up to 1.7 times as fast on CPUs.
+
+    Notes
+    -----
+    Forecasts, samples, attention weights and classes are computed where the network was trained: on the first of
+    ``devices`` of kind ``accelerator``, or as ``tsseq.load(path, accelerator=...)`` says; on the CPU where a machine
+    has no such device, as after unpickling a model elsewhere. On a GPU, rows come in batches of one size that fits into
+    its memory, and products have all digits of float32 (no TF32), so that figures are those of the CPU to about 1e-5;
+    on the CPU they are the same bits on every run. A pickled, copied or saved model holds its weights on the CPU, so
+    that processes and machines without the device read it.
+
+    Small networks leave a GPU idle at the default ``batch_size``: some thousands of windows a step keep it busy.
 
     Examples
     --------

@@ -55,9 +55,7 @@ def to_arrays(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def from_arrays(
-    network: Network, layout: Layout, head: Head, arrays: Mapping[str, NDArray[Any]], compiled: bool = False
-) -> Model:
+def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[str, NDArray[Any]]) -> Model:
     """Build a model with given weights; the random state of the process is as before afterwards.
 
     It is built without memory first, so that shapes are compared before anything is allocated.
@@ -72,8 +70,6 @@ def from_arrays(
         What the last layer means.
     arrays : mapping of str to ndarray
         What `to_arrays` gave.
-    compiled : bool, default False
-        Whether to run the network through `torch.compile`.
 
     Returns
     -------
@@ -107,8 +103,6 @@ def from_arrays(
     with torch.no_grad():
         for name, tensor in _tensors(model).items():
             tensor.copy_(tensors[name])
-    if compiled:
-        model.core.compile()
     return model.eval()
 
 
