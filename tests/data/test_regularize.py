@@ -249,7 +249,9 @@ def test_filled_prices_go_straight_into_ridge(sp500):
         DataError, match=r"Fill them with tsseq.regularize\(frame, 'XNYS'\), prices with fill='ffill'\.$"
     ):
         model.fit(prices)
-    with pytest.raises(DataError, match=r"fill prices with tsseq.regularize\(frame, calendar, fill='ffill'\)"):
+    with pytest.raises(
+        DataError, match=r"fill prices in between with tsseq.regularize\(frame, calendar, fill='ffill'\)"
+    ):
         model.fit(regularize(prices, "XNYS"))
     filled = regularize(prices, "XNYS", fill="ffill")
     assert model.fit(filled).predict().notna().all(axis=None)
