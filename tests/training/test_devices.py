@@ -230,7 +230,7 @@ def test_a_forecast_needs_no_float64(head):
     windows = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE)
     model = Model(GRU(8), windows.layout, head).to("meta").eval()
     with Apple(), torch.inference_mode():
-        batch, _ = DeviceRows(windows, torch.device("meta")).batch(torch.arange(8, device="meta"), training=False)
+        batch, *_ = DeviceRows(windows, torch.device("meta")).batch(torch.arange(8, device="meta"), training=False)
         params = model.core(batch)
         head.mean(params)
         if not isinstance(head, Point):

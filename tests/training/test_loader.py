@@ -33,7 +33,7 @@ def test_tensors_gather_what_numpy_gathers(multivariate):
     windows = Forecaster(LastValue(), 3, 8, **roles).windows(panel_frame())
     rows = DeviceRows(windows, CPU)
     picked = np.random.default_rng(1).permutation(len(windows))[:30]
-    batch, target = rows.batch(torch.from_numpy(picked), training=True)
+    batch, target, _ = rows.batch(torch.from_numpy(picked), training=True)
     x, y = windows.gather(picked)
     layout, length = windows.layout, windows.layout.context_length
     seen = torch.from_numpy(np.isfinite(x[:, : length * layout.n_targets]))

@@ -54,24 +54,20 @@ class DeviceRows:
         self.y = None if y is None else torch.as_tensor(y, device=device)
         self.complete, self.weighted = is_complete(windows), bool((windows.scaling.weight != 1.0).any())
 
-    def batch(self, rows: Tensor, training: bool) -> tuple[Batch, Tensor]:
-        """-> what the network reads, and the scaled targets (B, H, C), NaN where missing."""
+    def batch(self, rows: Tensor, training: bool) -> tuple[Batch, Tensor, Tensor | None]:
+        """-> what the network reads, the scaled targets (B, H, C), NaN where missing, and what errors count (B, 1, C).
+
+        The last is None if all errors count 1.
+        """
         x, y = gather_rows(self.store, self.layout, self.sizes, rows, TorchOps())
         y = y if self.y is None else self.y[rows]
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.loc[rows].float(), self.scale[rows].float()
         future = (target if self.complete else target.nan_to_num(0.0)) if training else None
-        units = self.store.codes[self._series(rows)], loc, scale
-        return unflatten(x.float(), self.layout, *units, future, complete=self.complete), target
-
-    def weight(self, rows: Tensor) -> Tensor:
-        """(B, C) what errors count."""
-        weight: Tensor = self.store.weight[self._series(rows)]
-        return weight
-
-    def _series(self, rows: Tensor) -> Tensor:
-        """(B,) which series of which target every window is."""
-        return TorchOps().last_before(self.store.bounds, self.store.end[rows])
+        series = TorchOps().last_before(self.store.bounds, self.store.end[rows])  # (B,)
+        units = self.store.codes[series], loc, scale
+        weight = self.store.weight[series].float()[:, None] if self.weighted else None
+        return unflatten(x.float(), self.layout, *units, future, complete=self.complete), target, weight
 
 
 def single_store(windows: Windows) -> Store:
@@ -152,9 +148,8 @@ class Loader:
             whole = order[first : first + self.batch_size]
             shard = whole[self.rank :: self.world]
             rows = shard if len(shard) else whole[:1]
-            batch, target = self.rows.batch(rows, self.seed is not None)
+            batch, target, weight = self.rows.batch(rows, self.seed is not None)
             observed = None if self.rows.complete else target.isfinite()
-            weight = self.rows.weight(rows).float()[:, None] if self.rows.weighted else None  # (B, 1, C)
             yield Shard(batch, target, observed, weight, len(shard) * self.world / len(whole))
 
     def _order(self) -> Index:
