@@ -232,9 +232,11 @@ def test_a_forecast_needs_no_float64(head):
     with Apple(), torch.inference_mode():
         batch, *_ = DeviceRows(windows, torch.device("meta")).batch(torch.arange(8, device="meta"), training=False)
         params = model.core(batch)
-        head.mean(params)
+        forecasts = [head.mean(params)]
         if not isinstance(head, Point):
-            head.quantiles(params, [0.1, 0.5], batch.scale)
+            forecasts.append(head.quantiles(params, [0.1, 0.5], batch.scale))
+    assert {forecast.dtype for forecast in forecasts} == {torch.float32}
+    assert {forecast.shape[:2] for forecast in forecasts} == {(8, 3)}
 
 
 @pytest.mark.parametrize("multivariate", ["independent", "joint"])

@@ -142,8 +142,8 @@ def backtest(
     apart = int(np.median(np.diff(at))) if len(at) > 1 else 1  # rows between neighbours: how far errors overlap
     table, shares = forecast_table(forecasts), explained_shares(panel, horizon)
     units = scales["absolute"], horizon, apart, scales["squared"]
-    schemas = {own.schema: own for own in panels.values()}
-    hints = tuple(hint for own in schemas.values() for hint in _hints(own, changed, horizon))
+    schemas = {view.schema: view for view in panels.values()}
+    hints = tuple(hint for view in schemas.values() for hint in _hints(view, changed, horizon))
     return BacktestResult(table, pd.DataFrame(fits), *units, explained=shares, hints=hints)
 
 

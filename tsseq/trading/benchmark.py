@@ -97,8 +97,8 @@ def _index_table(levels: pd.Series[float], name: str, dates: pd.DatetimeIndex, f
     values = to_floats(levels.to_frame(), f"levels of the benchmark {name!r}")[:, 0]
     wrong = np.flatnonzero(values <= 0)
     if len(wrong):
-        found = f"the benchmark {name!r} is {values[wrong[0]]} on {listed(levels.index[wrong[:1]])}"
-        raise DataError(f"{found}. Pass levels above 0, such as closes; of returns r, pass (1 + r).cumprod().")
+        problem = f"the benchmark {name!r} is {values[wrong[0]]} on {listed(levels.index[wrong[:1]])}"
+        raise DataError(f"{problem}. Pass levels above 0, such as closes; of returns r, pass (1 + r).cumprod().")
     known = pd.Series(values, levels.index).dropna().sort_index()
     comparable = isinstance(known.index, pd.DatetimeIndex) and str(known.index.tz) == str(dates.tz)
     begin = dates[first[0]] if len(first) else dates[-1]
@@ -110,8 +110,8 @@ def _index_table(levels: pd.Series[float], name: str, dates: pd.DatetimeIndex, f
         raise DataError(f"the benchmark {name!r} has repeated dates. Pass one level for each.")
     bars = dates[dates >= begin]
     if (share := float(bars.isin(known.index).mean())) < _OWN_LEVELS:
-        found = f"only {share:.0%} of the book's bars have a level of the benchmark {name!r} of their own"
-        raise DataError(f"{found}. Pass levels with the stamps of the prices, such as its closes on the same bars.")
+        problem = f"only {share:.0%} of the book's bars have a level of the benchmark {name!r} of their own"
+        raise DataError(f"{problem}. Pass levels with the stamps of the prices, such as its closes on the same bars.")
     return PriceTable(dates, pd.Index([name]), known.reindex(dates, method="ffill").to_numpy()[:, None], None)
 
 

@@ -274,10 +274,10 @@ def _scaled(weights: Array, expected: pd.DataFrame, table: PriceTable, window: i
     for row, end in enumerate(table.dates.searchsorted(expected.index, side="right")):
         recent = returns[max(end - window, 0) : end]  # (window, N)
         whole = ~np.isnan(recent).any(axis=0)
-        held = np.where(whole, weights[row], 0.0)
-        deviation = (recent[:, whole] @ held[whole]).std(ddof=1) * per_year if len(recent) == window else 0.0
+        portfolio = np.where(whole, weights[row], 0.0)
+        deviation = (recent[:, whole] @ portfolio[whole]).std(ddof=1) * per_year if len(recent) == window else 0.0
         if deviation > _ROUNDING:
-            scaled[row] = held * (target / deviation)
+            scaled[row] = portfolio * (target / deviation)
     return scaled
 
 

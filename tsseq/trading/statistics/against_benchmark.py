@@ -123,8 +123,8 @@ def _tested(excess: Array, trials: Trials | None, tail: float, n_samples: int, s
     if np.ptp(excess) == 0:
         p_value = _share(np.full(n_samples, mean <= 0))
         return tests | {"lower": mean, "upper": mean, "p_value": p_value, "adjusted_p": p_value}
-    own = mean_draws(excess[None], block_length(len(excess), 1), n_samples, seed)
-    ratio, draws, error = own.mean[0] / own.error[0], own.draws[0], own.error[0]
+    bootstrap = mean_draws(excess[None], block_length(len(excess), 1), n_samples, seed)
+    ratio, draws, error = bootstrap.mean[0] / bootstrap.error[0], bootstrap.draws[0], bootstrap.error[0]
     low, high = np.quantile(draws, [tail, 1 - tail])
     tests |= {"lower": mean - high * error, "upper": mean - low * error, "p_value": _share(draws >= ratio)}
     if trials is None or trials.count < 2:
