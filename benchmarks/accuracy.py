@@ -187,6 +187,7 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="what two cores can do in some hours")
     parser.add_argument("--only", help="only this data set")
     parser.add_argument("--model", help="only this model")
+    parser.add_argument("--horizon", type=int, help="only this horizon")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--results", type=Path, default=HERE / "accuracy.json", help="runs found there are not repeated"
@@ -197,7 +198,8 @@ if __name__ == "__main__":
     for run in planned(given.quick, given.seeds):
         if any(tuple(old[name] for name in Run._fields) == run for old in done):
             continue
-        if (given.only or run.data) != run.data or (given.model or run.model) != run.model:
+        chosen = given.only or run.data, given.model or run.model, given.horizon or run.horizon
+        if chosen != (run.data, run.model, run.horizon):
             continue
         done.append(run._asdict() | (sp500(run) if run.data == "sp500" else long_term(run, given.data)))
         print(json.dumps(done[-1]), flush=True)

@@ -43,6 +43,7 @@ from tsseq.data.windows import Windows
 from tsseq.training import devices
 from tsseq.training.devices import accelerator_of, exact_products, find_device, predict_rows
 from tsseq.training.fitting import _begins_late
+from tsseq.training.line import Line
 from tsseq.training.loader import DeviceRows, Loader, single_store
 from tsseq.training.model import Model
 from tsseq.training.module import ForecastModule
@@ -213,15 +214,17 @@ def test_a_step_needs_no_float64_and_waits_for_nothing(network, head, missing):
         frame.iloc[::7, 0] = np.nan
     windows = Forecaster(NeuralRegressor(), 3, 24, target="y", known=["k", "c"], scaling=scaling).windows(frame)
     assert windows.layout.missing == missing
-    model = Model(network, windows.layout, head).to("meta")
-    model.ragged = _begins_late(windows)
-    module = ForecastModule(model, quick(), 1e-3, 50, 20.0)
+    models = [Model(network, windows.layout, head, line).to("meta") for line in (None, Line(windows.layout))]
+    for model in models:
+        model.ragged = _begins_late(windows)
+    module = ForecastModule(models, quick(), 1e-3, 50, 20.0)
     module._trainer = SimpleNamespace(precision_plugin=SimpleNamespace(convert_input=lambda shard: shard))
     optimizer = torch.optim.AdamW(module.parameters())
     with Apple():
         shards = Loader(DeviceRows(windows, torch.device("meta")), np.arange(len(windows)), 64, 0)
         for _, shard in zip(range(2), shards):
-            module.loss(shard, "train_loss").backward()
+            for racer in module.racers:
+                module.loss(racer, shard, "train_loss").backward()
             optimizer.step()
 
 

@@ -175,6 +175,15 @@ def test_max_steps_ends_training():
     assert len(model.history_) == 2
 
 
+def test_steps_of_an_epoch_that_ends_early_are_validated_and_kept():
+    model, shorter = (
+        LinearForecaster(3, 24, line=False, training=Training(max_steps=steps, verbose=False)).fit(WAVE)
+        for steps in (95, 50)
+    )
+    assert model.history_["val_loss"][1] < model.history_["val_loss"][0]
+    assert not model.predict().equals(shorter.predict())
+
+
 @pytest.mark.parametrize("steps", [1, 7, 53])
 def test_a_fit_of_some_steps_takes_just_these(steps, monkeypatch):
     taken = []
@@ -189,7 +198,7 @@ def test_gradients_are_clipped_at_their_norm(monkeypatch):
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: norms.append(norm))
     for clip in (None, 0.5):
         training = Training(max_steps=2, gradient_clip=clip, verbose=False)
-        LinearForecaster(3, 24, training=training).fit(WAVE)
+        LinearForecaster(3, 24, line=True, training=training).fit(WAVE)
     assert norms == [0.5, 0.5]
 
 
@@ -219,7 +228,7 @@ def test_schedules_count_steps(schedule):
     settings = Training(max_epochs=2, schedule=schedule, verbose=False)
     windows = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE)
     data = fitting.WindowsDataModule(windows, settings, 0)
-    module = fitting.ForecastModule(Model(Linear(), windows.layout, Point()), settings, 0.1, data.steps)
+    module = fitting.ForecastModule([Model(Linear(), windows.layout, Point())], settings, 0.1, data.steps, 20.0)
     with fitting.quiet_lightning():
         trainer = fitting._trainer(settings, validates=False)
         trainer.callbacks.append(Rates())

@@ -15,6 +15,7 @@ from tsseq.forecasting.regressor import NeuralRegressor
 from tsseq.heads import Head
 from tsseq.hints import documented
 from tsseq.networks import GRU, LSTM, RNN, DLinear, Linear, Network, PatchTST, PeepholeLSTM, Seq2Seq, Transformer
+from tsseq.networks.base import StartOptions
 from tsseq.networks.linear import DLinearOptions
 from tsseq.networks.patchtst import PatchTSTOptions
 from tsseq.networks.recurrent import RecurrentOptions
@@ -25,7 +26,7 @@ from tsseq.training.settings import Training
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class NeuralOptions:
+class NeuralOptions(StartOptions):
     """What stands around a network.
 
     Parameters

@@ -38,7 +38,8 @@ class Head(RejectsForeignNames, BaseEstimator, ABC):
     - ``n_params``, a class attribute or a property: how many numbers the network gives for every value forecast;
     - ``loss(params, target, loc, scale)``: what training makes small, for every value;
     - ``mean(params)``: the point forecast;
-    - ``icdf(params, level, scale)``, if it is a distribution: quantiles, samples and paths follow from it.
+    - ``icdf(params, level, scale)``, if it is a distribution: quantiles, samples and paths follow from it;
+    - ``link(forecast)``, if its first parameter is not the forecast itself, and ``location``, if another one is.
 
     ``params`` is (B, H, C, n_params), real numbers without bounds: windows, steps of the horizon, targets. Targets and
     forecasts (B, H, C) are scaled: ``target * scale + loc`` is in units of the data, with ``loc`` and ``scale`` (B, C).
@@ -113,6 +114,38 @@ class Head(RejectsForeignNames, BaseEstimator, ABC):
         Tensor
             (B, H, C), scaled.
         """
+
+    @property
+    def location(self) -> int:
+        """Which of the parameters says where the forecast lies (default: the first)."""
+        return 0
+
+    def link(self, forecast: Tensor) -> Tensor:
+        """The location parameter of a point forecast (B, H, C), scaled; the forecast itself unless a head says more."""
+        return forecast
+
+    def shift(self, params: Tensor, forecast: Tensor, share: Tensor) -> Tensor:
+        """Move parameters, so that those whose location is 0 forecast a given value.
+
+        Parameters
+        ----------
+        params : Tensor
+            (B, H, C, n_params) from the last layer.
+        forecast : Tensor
+            (B, H, C), scaled; the forecast of a line, beside which a network learns the rest.
+        share : Tensor
+            A number that the location is multiplied by before.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C, n_params).
+        """
+        location = params[..., self.location] * share + self.link(forecast)
+        if self.n_params == 1:
+            return location[..., None]
+        place = torch.arange(self.n_params, device=params.device) == self.location
+        return torch.where(place, location[..., None], params)
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """Values that are not exceeded with a given probability, the inverse of the distribution function.

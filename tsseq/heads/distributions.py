@@ -18,6 +18,7 @@ from tsseq.heads.base import Head
 Numbers: TypeAlias = NDArray[Any]
 
 SMALLEST = 1e-3
+LEAST = 1e-2  # of a forecast in scaled units that has a logarithm
 
 
 def _deviation(params: Tensor) -> Tensor:
@@ -84,6 +85,10 @@ class LogNormal(_Distribution):
         """Negative log-likelihood (B, H, C)."""
         return super().loss(params, target.clamp(min=self.lowest), loc, scale)
 
+    def link(self, forecast: Tensor) -> Tensor:
+        """The logarithm of a forecast (B, H, C)."""
+        return forecast.clamp(min=LEAST).log()
+
     def mean(self, params: Tensor) -> Tensor:
         """The mean of the distribution, (B, H, C)."""
         return self._distribution(params).mean
@@ -148,6 +153,10 @@ class Bernoulli(_Distribution):
     scalings = ("none",)
     lowest, highest = 0.0, 1.0
 
+    def link(self, forecast: Tensor) -> Tensor:
+        """The logit of a probability (B, H, C)."""
+        return forecast.clamp(LEAST, 1 - LEAST).logit()
+
     def mean(self, params: Tensor) -> Tensor:
         """The probability of a 1, (B, H, C)."""
         return params[..., 0].sigmoid()
@@ -170,6 +179,11 @@ class _CountDistribution(Head):
         """Negative log-likelihood (B, H, C) of the counts, in units of the data."""
         unit = scale[:, None]
         return torch.neg(self._distribution(params, unit).log_prob((target * unit).round().clamp(min=0.0)))
+
+    def link(self, forecast: Tensor) -> Tensor:
+        """The number whose softplus is a forecast (B, H, C)."""
+        forecast = forecast.clamp(min=LEAST)
+        return forecast + (-torch.expm1(-forecast)).log()
 
     def mean(self, params: Tensor) -> Tensor:
         """The mean, (B, H, C)."""

@@ -48,6 +48,11 @@ class Quantiles(Head):
         """One number per trained level."""
         return len(self.trained_levels)
 
+    @property
+    def location(self) -> int:
+        """The median's place."""
+        return self.trained_levels.index(0.5)
+
     def loss(self, params: Tensor, target: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
         """Pinball loss (B, H, C), mean over the levels."""
         error = target[..., None] - self._values(params)  # (B, H, C, Q)
@@ -56,7 +61,7 @@ class Quantiles(Head):
 
     def mean(self, params: Tensor) -> Tensor:
         """The median, (B, H, C)."""
-        return self._values(params)[..., self.trained_levels.index(0.5)]
+        return self._values(params)[..., self.location]
 
     def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
         """Quantiles (B, H, C, Q); a level outside of the trained range is a ConfigError."""
@@ -78,7 +83,7 @@ class Quantiles(Head):
         return torch.lerp(low, high, share)
 
     def _values(self, params: Tensor) -> Tensor:
-        middle = self.trained_levels.index(0.5)
+        middle = self.location
         steps = functional.softplus(params)
         below = -steps[..., :middle].flip(-1).cumsum(-1).flip(-1)
         median = params[..., middle : middle + 1]

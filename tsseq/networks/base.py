@@ -15,8 +15,27 @@ from tsseq.hints import RejectsForeignNames
 from tsseq.networks.batch import Batch
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
+class StartOptions:
+    """What a network begins with.
+
+    Parameters
+    ----------
+    line : bool or None, default None
+        Whether the network learns only what a line does not forecast: the ridge regression of the horizon on the row.
+        With None it is trained with and without, and what forecasts the validation rows better is kept; without
+        validation rows, there is no line.
+    series_embedding : bool or None, default None
+        Whether the network learns a vector for each series, so that series may differ in character. None is yes for 2
+        series and more (or targets that are series of their own) with at least 100 training windows each.
+    """
+
+    line: bool | None = None
+    series_embedding: bool | None = None
+
+
 @dataclass(eq=False, repr=False)
-class Network(RejectsForeignNames, BaseEstimator, ABC):
+class Network(RejectsForeignNames, StartOptions, BaseEstimator, ABC):
     """Hyper-parameters of an architecture, as a small estimator that builds a torch module; abstract.
 
     Attributes

@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool1d, pad
 
 from tsseq.data.layout import Layout
 from tsseq.hints import documented
-from tsseq.networks.base import Network
+from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import CovariateLinear, flatten_row
 
@@ -51,7 +51,7 @@ class _LinearNet(nn.Module):
 
 
 @dataclass(eq=False, repr=False)
-class DLinearOptions:
+class DLinearOptions(StartOptions):
     """Hyper-parameters of `DLinear`.
 
     Parameters

@@ -10,13 +10,13 @@ from torch.nn.functional import pad
 
 from tsseq.data.layout import Layout
 from tsseq.hints import documented
-from tsseq.networks.base import Network
+from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import CovariateLinear, attention_options
 
 
 @dataclass(eq=False, repr=False)
-class PatchTSTOptions:
+class PatchTSTOptions(StartOptions):
     """Hyper-parameters of `PatchTST`.
 
     Parameters

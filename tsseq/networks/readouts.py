@@ -52,6 +52,7 @@ class _Readout(Network):
     def __init__(self, network: HasStates) -> None:
         self.network = network
         self.learning_rate = network.learning_rate  # type: ignore[misc]
+        self.line = self.series_embedding = False  # states are read, not rows
 
 
 class MeanReadout(_Readout):

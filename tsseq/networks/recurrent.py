@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tsseq.data.layout import Layout
 from tsseq.hints import documented
 from tsseq.networks import recurrent_cells as cells
-from tsseq.networks.base import Network
+from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import future_known, history, n_history, segments
 from tsseq.networks.readouts import Encoder
@@ -21,7 +21,7 @@ FORGET_BIAS = 2.0
 
 
 @dataclass(eq=False, repr=False)
-class RecurrentOptions:
+class RecurrentOptions(StartOptions):
     """Hyper-parameters of recurrent networks.
 
     Parameters

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.hints import documented
-from tsseq.networks.base import Autoregressive, Network
+from tsseq.networks.base import Autoregressive, Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import expand_attention, future_known, history, n_history, positions, segments
 from tsseq.networks.recurrent import map_state, merge_directions
@@ -22,7 +22,7 @@ ATTENTION = (None, "additive", "dot", "general")
 
 
 @dataclass(eq=False, repr=False)
-class Seq2SeqOptions:
+class Seq2SeqOptions(StartOptions):
     """Hyper-parameters of `Seq2Seq`.
 
     Parameters

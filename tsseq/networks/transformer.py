@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from tsseq.data.layout import Layout
 from tsseq.hints import documented
 from tsseq.networks import layers
-from tsseq.networks.base import Network
+from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
 
 
 @dataclass(eq=False, repr=False)
-class TransformerOptions:
+class TransformerOptions(StartOptions):
     """Hyper-parameters of `Transformer`.
 
     Parameters

@@ -20,14 +20,16 @@ from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.lightning_env import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
+from tsseq.training.line import fit_line
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
-from tsseq.training.module import RUN, ForecastModule, KeepBest, OneBar
+from tsseq.training.module import RUN, ForecastModule, OneBar
 from tsseq.training.settings import Training
 from tsseq.typing import Index
 
 LEAST_VALIDATION = 10
 CLIP = 20.0
+LEAST_PER_SERIES = 100
 
 
 def fit_network(
@@ -52,6 +54,11 @@ def fit_network(
         On the CPU and in evaluation mode.
     losses : dict of str to list of float
         Per epoch.
+
+    Notes
+    -----
+    A model with a line and one without are trained side by side where the network does not say which. Both see the same
+    batches, and the one that cannot win any more stops.
     """
     settings.check()
     if settings.keep_memory:
@@ -61,17 +68,38 @@ def fit_network(
         torch.manual_seed(seed)
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
-        model = Model(network, windows.layout, head)
-        model.ragged = windows.layout.missing and _begins_late(windows)
-        module = ForecastModule(model, settings, rate, data.steps, _clip(windows, head))
-        if settings.compile:
-            model.core.compile()
+        clip = _clip(windows, head)
+        models = []
+        for with_line in _kinds(network, validates=len(data.held_out) > 0):
+            torch.manual_seed(seed)
+            line = fit_line(windows, data.train, clip) if with_line else None
+            model = Model(network, windows.layout, head, line, _n_vectors(network, windows, len(data.train)))
+            model.ragged = windows.layout.missing and _begins_late(windows)
+            if settings.compile:
+                model.core.compile()
+            models.append(model)
+        module = ForecastModule(models, settings, rate, data.steps, clip)
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
         with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
             trainer.fit(module, datamodule=data)
+    winner = module.winner
     if settings.compile:
-        del model.core._compiled_call_impl  # or the first forecast would compile again, for its own modes
-    return model.cpu().float().eval(), module.losses
+        del winner.model.core._compiled_call_impl  # or the first forecast would compile again, for its own modes
+    return winner.model.cpu().float().eval(), winner.losses
+
+
+def _kinds(network: Network, validates: bool) -> list[bool]:
+    """Whether there is a line in each of the models that are trained."""
+    if network.line is None:
+        return [False, True] if validates else [False]
+    return [network.line]
+
+
+def _n_vectors(network: Network, windows: Windows, n_rows: int) -> int:
+    """How many series have a vector of their own."""
+    n_series = len(windows.scaling.ids) * windows.n_channels
+    differ = n_series > 1 and n_rows >= LEAST_PER_SERIES * n_series
+    return n_series if (differ if network.series_embedding is None else network.series_embedding) else 0
 
 
 class Runs:
@@ -150,7 +178,7 @@ _registry.entry_points = cache(_registry.entry_points)
 
 
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:
-    callbacks: list[pl.Callback] = [KeepBest()] if validates else []
+    callbacks: list[pl.Callback] = []
     if validates and settings.patience is not None:
         callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
     if settings.verbose:
@@ -158,7 +186,6 @@ def _trainer(settings: Training, validates: bool) -> pl.Trainer:
     names = ("max_epochs", "accelerator", "devices", "num_nodes", "precision")  # as Lightning takes them
     return pl.Trainer(
         **{name: getattr(settings, name) for name in names},
-        max_steps=-1 if settings.max_steps is None else settings.max_steps,
         strategy=_strategy(settings),
         callbacks=callbacks,
         enable_progress_bar=settings.verbose,

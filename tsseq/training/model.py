@@ -16,6 +16,7 @@ from tsseq.heads import Head
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch, drop_leading, n_leading_missing
 from tsseq.networks.embedding import Embedding
+from tsseq.training.line import Line
 
 Draw: TypeAlias = Callable[[Tensor, int], Tensor]
 
@@ -25,12 +26,15 @@ class Model(nn.Module):
 
     Categories become learnt vectors before the core sees them. Rows before the first one at which anything is observed
     are not there for it: a context filled up in front with missing values gives what the shorter context gives.
+    Beside a line, the core forecasts what the line does not. Above 0, ``n_series`` series have a learnt vector each.
     """
 
-    def __init__(self, network: Network, layout: Layout, head: Head) -> None:
+    def __init__(
+        self, network: Network, layout: Layout, head: Head, line: Line | None = None, n_series: int = 0
+    ) -> None:
         super().__init__()
-        self.layout, self.head = layout, head
-        self.embed = Embedding(layout) if any(layout.categories) else None
+        self.layout, self.head, self.line = layout, head, line
+        self.embed = Embedding(layout, n_series) if any(layout.categories) or n_series else None
         self.core = network.build(layout if self.embed is None else self.embed.layout, head.n_params)
         self.unit: int = getattr(self.core, "unit", 1)
         self.ragged = layout.missing  # whether a context may begin late in training
@@ -53,18 +57,18 @@ class Model(nn.Module):
         is a number or a tensor (B,).
         """
         penalties: list[Tensor] = []
-        params = self._by_length(batch, partial(self._params, penalties=penalties))
+        params = self._by_length(batch, partial(self._params, penalties=penalties), *self._lines(batch))
         return params, torch.cat(penalties) if penalties else None
 
     def attention(self, batch: Batch) -> Tensor:
         """(B, H, L) how much each step of the horizon looks at each row of the context; 0 where there is none."""
 
-        def weights(part: Batch) -> Tensor:
-            draw = (self._mean,) if isinstance(self.core, Autoregressive) else ()
+        def weights(part: Batch, line: Tensor | None = None) -> Tensor:
+            draw = (self._draw_beside(line),) if isinstance(self.core, Autoregressive) else ()
             looks: Tensor = self.core.attention(part, *draw)  # type: ignore[operator]
             return pad(looks, (self.layout.context_length - looks.shape[2], 0))
 
-        return self._by_length(batch, weights)
+        return self._by_length(batch, weights, *self._lines(batch))
 
     def sample(self, batch: Batch, level: Tensor) -> Tensor:
         """Paths (n, B, H, C), each value that of a probability ``level`` (n, B, H, C).
@@ -81,29 +85,51 @@ class Model(nn.Module):
         copies = len(level)
         by_row = level.transpose(0, 1)  # (B, n, H, C)
 
-        def params_of(part: Batch, level: Tensor) -> Tensor:
+        def params_of(part: Batch, level: Tensor, line: Tensor | None = None) -> Tensor:
             flat, scale = level.flatten(0, 1), part.scale.repeat_interleave(copies, dim=0)
 
             def draw(params: Tensor, first: int) -> Tensor:
                 return self.head.icdf(params, flat[:, first : first + params.shape[1]], scale)
 
-            values = self.head.icdf(self._params(part, draw, copies).float(), flat, scale)  # (B * n, H, C)
+            values = self.head.icdf(self._params(part, line, draw, copies).float(), flat, scale)  # (B * n, H, C)
             return values.reshape(-1, copies, *values.shape[1:])
 
-        return self._by_length(batch, params_of, by_row).transpose(0, 1)
+        return self._by_length(batch, params_of, by_row, *self._lines(batch)).transpose(0, 1)
+
+    def _lines(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The line's forecast (B, H, C); nothing without a line."""
+        return () if self.line is None else (self.line(batch),)
 
     def _params(
-        self, batch: Batch, draw: Draw | None = None, copies: int = 1, penalties: list[Tensor] | None = None
+        self,
+        batch: Batch,
+        line: Tensor | None = None,
+        draw: Draw | None = None,
+        copies: int = 1,
+        penalties: list[Tensor] | None = None,
     ) -> Tensor:
-        more = (draw or self._mean, copies) if isinstance(self.core, Autoregressive) else ()
+        line = line if line is None else line.repeat_interleave(copies, dim=0)
+        more = (self._draw_beside(line, draw), copies) if isinstance(self.core, Autoregressive) else ()
         output = self.core(batch, *more)
         params: Tensor = output[0] if isinstance(output, tuple) else output
         if isinstance(output, tuple) and penalties is not None:
             penalties.append(torch.as_tensor(output[1]).expand(len(batch.loc)))
-        return params
+        return params if line is None else self._beside(line, params)
 
-    def _mean(self, params: Tensor, first: int) -> Tensor:
-        return self.head.mean(params)
+    def _beside(self, line: Tensor, params: Tensor) -> Tensor:
+        """Parameters whose location is that of the line and some of their own."""
+        assert self.line is not None
+        return self.head.shift(params, line, self.line.share)
+
+    def _draw_beside(self, line: Tensor | None, draw: Draw | None = None) -> Draw:
+        """What an autoregressive core reads next: a draw or the mean, where the line has moved it."""
+
+        def value(params: Tensor, first: int) -> Tensor:
+            if line is not None:
+                params = self._beside(line[:, first : first + params.shape[1]], params)
+            return self.head.mean(params) if draw is None else draw(params, first)
+
+        return value
 
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
         """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""

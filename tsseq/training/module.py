@@ -1,29 +1,30 @@
-"""The one LightningModule, and the callback that keeps the best weights in memory."""
+"""The one LightningModule, and its progress bar."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import permutations
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from tsseq.errors import TrainingDivergedError
 from tsseq.training.loader import Shard
 from tsseq.training.model import Model
+from tsseq.training.racer import DECAY, Racer
 from tsseq.training.settings import Training
 
-DECAY = 0.8
 RUN = 20  # steps in what Lightning takes for one batch
 
 
 class ForecastModule(pl.LightningModule):
-    """Loss, optimiser and history of one fit.
+    """Losses, optimiser and history of one fit, of one model or of two that compete.
 
     Lightning is given runs of steps, since its own work on what it calls a batch costs more than a step of a small
     network. Losses are means over observed values; over an epoch they are summed and counted on every rank, so that
@@ -32,40 +33,49 @@ class ForecastModule(pl.LightningModule):
 
     automatic_optimization = False
 
-    def __init__(self, network: Model, settings: Training, rate: float, steps: int, clip: float = math.inf) -> None:
+    def __init__(self, models: Sequence[Model], settings: Training, rate: float, steps: int, clip: float) -> None:
         super().__init__()
-        self.network, self.head, self.settings = network, network.head, settings
+        self.models = nn.ModuleList(models)
+        self.racers, self.head, self.settings = [Racer(model) for model in models], models[0].head, settings
         self.rate, self.steps, self.clip = rate, steps, clip
         self.last_step = min(settings.max_epochs * steps, settings.max_steps or math.inf)
-        self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
-        self.sums: dict[str, list[tuple[Tensor, Tensor]]] = {"train_loss": [], "val_loss": []}
 
     def training_step(self, run: Iterator[Shard], index: int) -> None:
         """An optimiser step for every shard of a run."""
         optimizer: Any = self.optimizers()
         for step, shard in enumerate(run, self.global_step):
-            if step == self.last_step:
-                break
-            loss = self.loss(shard, "train_loss")
+            shard = self.trainer.precision_plugin.convert_input(shard)
+            losses = [self.loss(racer, shard, "train_loss") for racer in self.racers if racer.runs]
+            loss = sum(losses[1:], losses[0])
+            if self.trainer.world_size > 1:  # every rank waits for the gradients of all weights
+                idle = [weight.sum() for racer in self.racers if not racer.runs for weight in racer.model.parameters()]
+                loss = loss + 0.0 * sum(idle)
             optimizer.optimizer.zero_grad()
             self.manual_backward(loss if shard.share == 1 else loss * shard.share)
             optimizer.step()
             self._set_rate(optimizer.optimizer, step + 1)
+            if step + 1 == self.last_step:
+                self.trainer.should_stop = True  # after the validation of what there is of this epoch
+                break
 
     def validation_step(self, run: Iterator[Shard], index: int) -> None:
         """Record the losses; a stand-in counts nothing."""
         for shard in run:
             if shard.share:
-                self.loss(shard, "val_loss")
+                shard = self.trainer.precision_plugin.convert_input(shard)
+                for racer in self.racers:
+                    if racer.runs:
+                        self.loss(racer, shard, "val_loss")
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Clip the gradients."""
-        self.clip_gradients(optimizer, self.settings.gradient_clip or 0.0, "norm")
+        """Clip the gradients of every model."""
+        if self.settings.gradient_clip is not None:
+            for racer in self.racers:
+                nn.utils.clip_grad_norm_(racer.model.parameters(), self.settings.gradient_clip)
 
-    def loss(self, shard: Shard, name: str) -> Tensor:
+    def loss(self, racer: Racer, shard: Shard, name: str) -> Tensor:
         """Mean loss of this rank's rows, recorded under ``name``; nothing here waits for the device."""
-        shard = self.trainer.precision_plugin.convert_input(shard)
-        params, penalty = self.network.params_and_penalty(shard.batch)
+        params, penalty = racer.model.params_and_penalty(shard.batch)
         target = shard.target if shard.observed is None else shard.target.nan_to_num(0.0)
         target = target if self.clip == math.inf else target.clamp(-self.clip, self.clip)
         losses = self.head.loss(params.float(), target, shard.batch.loc, shard.batch.scale)
@@ -77,33 +87,70 @@ class ForecastModule(pl.LightningModule):
             total, count = torch.where(shard.observed, losses, 0.0).sum(), shard.observed.sum()
             loss = total / count.clamp(min=1)
         if shard.share:
-            self.sums[name].append((total.detach(), count))
+            racer.sums[name].append((total.detach(), count))
         return loss if penalty is None else loss + penalty.mean()
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums."""
-        self.sums = {name: [] for name in self.sums}
+        for racer in self.racers:
+            racer.sums = {name: [] for name in racer.sums}
 
     def on_validation_epoch_end(self) -> None:
-        """Tell Lightning the validation loss, for early stopping."""
-        self.log("val_loss", self._reduced("val_loss"), rank_zero_only=False)
+        """Tell Lightning the best validation loss, for early stopping, and stop models that cannot win any more."""
+        self.log("val_loss", min(self._reduced("val_loss")), rank_zero_only=False)
+        for racer in self.racers:
+            racer.keep_best()
+        for racer, rival in permutations(self.racers, 2):
+            racer.runs = racer.runs and not racer.is_hopeless(rival)
 
     def on_train_epoch_end(self) -> None:
-        """Stop with an error if the loss is not finite."""
-        loss = self._reduced("train_loss")
-        if not math.isfinite(loss):
-            what = f"the loss became {loss} in epoch {self.current_epoch}"
-            raise TrainingDivergedError(f"{what} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
+        """Stop with an error if a loss is not finite."""
+        for loss in self._reduced("train_loss"):
+            if not math.isfinite(loss):
+                what = f"the loss became {loss} in epoch {self.current_epoch}"
+                raise TrainingDivergedError(f"{what} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
 
-    def _reduced(self, name: str) -> float:
-        """Mean over all steps and ranks; recorded."""
-        columns = [torch.stack(column).cpu().double().sum() for column in zip(*self.sums[name])]
-        sums = torch.stack(columns) if columns else torch.zeros(2, dtype=torch.float64)
+    def on_train_end(self) -> None:
+        """Put the best weights back, and believe no more of the network beside a line than the validation rows say."""
+        for racer in self.racers:
+            racer.put_back()
+        if self.winner.model.line is not None and self.winner.losses["val_loss"]:
+            self._choose_share(self.winner, self.winner.model.line.share)
+
+    @property
+    def winner(self) -> Racer:
+        """The model with the better validation loss; the first unless the other is clearly better."""
+        plain, *others = self.racers
+        return next((racer for racer in others if racer.beats(plain)), plain)
+
+    def _choose_share(self, racer: Racer, share: Tensor) -> None:
+        """All, half or none of what the network says besides the line: what has the best validation loss."""
+        losses = {1.0: racer.best}
+        racer.model.eval()
+        for number in (0.5, 0.0):
+            share.fill_(number)
+            racer.sums["val_loss"] = []
+            with torch.no_grad():
+                for run in self.trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
+                    for shard in run:
+                        self.loss(racer, self.trainer.precision_plugin.convert_input(shard), "val_loss")
+            losses[number] = self._means([racer], "val_loss")[0]
+        share.fill_(min(losses, key=lambda number: losses[number]))
+
+    def _reduced(self, name: str) -> list[float]:
+        """Means over all steps and ranks of the models that run; recorded."""
+        running = [racer for racer in self.racers if racer.runs]
+        means = self._means(running, name)
+        for racer, loss in zip(running, means):
+            racer.losses[name].append(loss)
+        return means
+
+    def _means(self, racers: Sequence[Racer], name: str) -> list[float]:
+        columns = [[torch.stack(column).cpu().double().sum() for column in zip(*racer.sums[name])] for racer in racers]
+        sums = torch.stack([torch.stack(pair) if pair else torch.zeros(2, dtype=torch.float64) for pair in columns])
         if self.trainer.world_size > 1:
             sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
-        total, count = sums.tolist()
-        self.losses[name].append(total / count if count else math.nan)
-        return self.losses[name][-1]
+        return [total / count if count else math.nan for total, count in sums.tolist()]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; fused on GPUs, where it exists and nothing scales gradients."""
@@ -124,33 +171,15 @@ class ForecastModule(pl.LightningModule):
             group["lr"] = rate
 
     def get_extra_state(self) -> Tensor:
-        """The history travels with the weights when other processes trained them."""
-        rows = [torch.tensor(values, dtype=torch.float64) for values in self.losses.values()]
+        """The histories travel with the weights when other processes trained them."""
+        rows = [torch.tensor(values, dtype=torch.float64) for racer in self.racers for values in racer.losses.values()]
         return pad_sequence(rows, batch_first=True, padding_value=math.nan)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Inverse of `get_extra_state`."""
-        self.losses = {name: [v for v in row.tolist() if v == v] for name, row in zip(self.losses, state)}
-
-
-class KeepBest(pl.Callback):
-    """Keep the weights of the best validation loss in memory, and put them back at the end."""
-
-    def __init__(self) -> None:
-        self.loss = math.inf
-        self.weights: dict[str, Tensor] | None = None
-
-    def on_validation_end(self, trainer: pl.Trainer, module: Any) -> None:
-        """Copy the weights if this epoch is the best."""
-        loss = module.losses["val_loss"][-1]
-        if loss < self.loss:
-            self.loss = loss
-            self.weights = {name: value.detach().clone() for name, value in module.network.state_dict().items()}
-
-    def on_train_end(self, trainer: pl.Trainer, module: Any) -> None:
-        """Put the best weights back."""
-        if self.weights is not None:
-            module.network.load_state_dict(self.weights)
+        rows = iter(state)
+        for racer in self.racers:
+            racer.losses = {name: [v for v in row.tolist() if v == v] for name, row in zip(racer.losses, rows)}
 
 
 class OneBar(TQDMProgressBar):

@@ -17,6 +17,7 @@ from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.heads import Head
 from tsseq.networks import Network
+from tsseq.training.line import Line
 from tsseq.training.model import Model
 
 
@@ -93,17 +94,28 @@ def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[st
     tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     with torch.device("meta"), _at_most(2 * len(tensors) + 16), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # layers without any weights
-        sizes = {name: (tuple(x.shape), x.dtype) for name, x in _tensors(Model(network, layout, head)).items()}
+        model = _model_for(tensors, network, layout, head)
+        sizes = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _tensors(model).items()}
     for name in sorted(sizes.keys() | tensors.keys()):
         size = (tuple(tensors[name].shape), tensors[name].dtype) if name in tensors else None
         if sizes.get(name) != size:
             raise ValueError(f"{network!r} needs {sizes.get(name)} as {name}, and the weights have {size}")
     with torch.random.fork_rng(devices=[]):
-        model = Model(network, layout, head)
+        model = _model_for(tensors, network, layout, head)
     with torch.no_grad():
         for name, tensor in _tensors(model).items():
             tensor.copy_(tensors[name])
     return model.eval()
+
+
+def _model_for(tensors: dict[str, Tensor], network: Network, layout: Layout, head: Head) -> Model:
+    """A new model with a line and vectors of series if ``tensors`` have some, for as many series."""
+    n_lines, n_vectors = (
+        tensors[name].shape[0] - 1 if name in tensors and tensors[name].dim() else 0
+        for name in ("line.weight", "embed.series.weight")
+    )
+    line = Line(layout, n_lines) if "line.weight" in tensors else None
+    return Model(network, layout, head, line, n_vectors)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

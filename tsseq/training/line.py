@@ -1,0 +1,167 @@
+"""The best line: a ridge regression of the horizon on the row, beside which a network learns the rest."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from tsseq.data.layout import Layout
+from tsseq.data.windows import Windows
+from tsseq.networks.batch import Batch
+from tsseq.networks.layers import flatten_row
+from tsseq.training.loader import DeviceRows
+from tsseq.typing import Index
+
+MOST_COLUMNS = 1024  # more covariates than that are left to the network
+MOST_NUMBERS = 2**21  # of all series' lines; more series share one
+MOST_PRODUCTS = 10**10  # multiplications that the normal equations may cost
+ROWS_AT_ONCE = 4096
+STRENGTH = 1e-4  # of the ridge, relative to the mean square of a column
+OWN_SHARE, OWN_ROWS = (
+    0.3,
+    1000,
+)  # how strongly the line of a series is drawn to that of all: share of its rows, and rows
+
+
+class Line(nn.Module):
+    """A fixed linear map of every row to a forecast (B, H, C), scaled.
+
+    A target's forecast is a map of its own past and of all covariates that are numbers; the past of other targets is
+    left to the network. Every series that was seen in training has a map of its own, if all of them fit into
+    `MOST_NUMBERS`; other series have one in common.
+
+    Parameters
+    ----------
+    layout : Layout
+        Sizes of a row.
+    n_series : int, default 0
+        Series with a map of their own.
+
+    Attributes
+    ----------
+    weight : Tensor of shape (1 + n_series, n_targets, n_columns, horizon)
+        The maps; the first one is that of unknown series.
+    share : Tensor of shape ()
+        How much of what the network says besides is believed, 0 to 1.
+    """
+
+    weight: Tensor
+    share: Tensor
+
+    def __init__(self, layout: Layout, n_series: int = 0) -> None:
+        super().__init__()
+        self.layout = layout
+        n_others = layout.width - layout.n_targets * layout.context_length
+        self.reads_covariates = layout.context_length + n_others < MOST_COLUMNS
+        n_columns = layout.context_length + n_others * self.reads_covariates + 1
+        self.register_buffer("weight", torch.zeros(1 + n_series, layout.n_targets, n_columns, layout.horizon))
+        self.register_buffer("share", torch.ones(()))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, H, C)."""
+        codes = torch.where(batch.codes < len(self.weight), batch.codes, 0)
+        weight = self.weight[codes] if len(self.weight) > 1 else self.weight.expand(len(codes), -1, -1, -1)
+        forecast: Tensor = self.columns(batch)[:, :, None] @ weight  # (B, C, 1, H)
+        return forecast.squeeze(2).mT
+
+    def columns(self, batch: Batch) -> Tensor:
+        """(B, C, n_columns) what the forecast of every target is a map of; 0 where missing, 1 at the end."""
+        target = batch.values.target.mT  # (B, C, L)
+        past = pad(target, (self.layout.context_length - target.shape[2], 0))
+        others = flatten_row(batch, self.layout)[1:4] if self.reads_covariates else []
+        shared = torch.cat([*others, past.new_ones(len(past), 1)], dim=1)
+        return torch.cat([past, shared[:, None].expand(-1, past.shape[1], -1)], dim=2)
+
+    @property
+    def are_numbers(self) -> Tensor:
+        """(n_columns,) whether a column is a number, and not the code of a category."""
+        layout = self.layout
+        both, edges = layout.context_length + layout.horizon, [layout.n_past, layout.n_past + layout.n_known]
+        codes = np.array(layout.categories or (0,) * (edges[1] + layout.n_static), dtype=np.int64) > 0
+        past, known, static = np.split(codes, edges)
+        others = (
+            [*np.tile(past, layout.context_length), *np.tile(known, both), *static] if self.reads_covariates else []
+        )
+        return torch.tensor([True] * layout.context_length + [not code for code in others] + [True])
+
+
+def fit_line(windows: Windows, index: Index, clip: float) -> Line:
+    """Solve the normal equations of some windows, of at most as many as `MOST_PRODUCTS` allows, spread evenly.
+
+    Errors are squared, and weigh as they do in training. Where a target is missing, the products of its row count as
+    many times less as values of its horizon are missing; with complete targets the solution is exact. The line of a
+    series is drawn to that of all, which is drawn to zero (partial pooling).
+
+    Parameters
+    ----------
+    windows : Windows
+        Rows with targets.
+    index : ndarray of shape (n,)
+        Which of them train.
+    clip : float
+        Bound of scaled targets.
+
+    Returns
+    -------
+    Line
+        On the CPU.
+    """
+    line = Line(windows.layout, n_lines(windows))
+    squares, products, counts = normal_equations(line, windows, index, clip)  # (S, C, p, p), (S, C, p, H), (S, C)
+    pooled = _ridge(squares.sum(dim=(0, 1)), products.sum(dim=(0, 1)), STRENGTH)
+    line.weight.copy_(pooled)
+    for series, target in np.ndindex(*counts.shape) if len(line.weight) > 1 or windows.layout.n_targets > 1 else ():
+        if counts[series, target] > 0:
+            square, product = squares[series, target], products[series, target]
+            strength = OWN_SHARE + OWN_ROWS / float(counts[series, target])
+            own = pooled + _ridge(square, product - square @ pooled, strength)
+            line.weight[series + len(line.weight) - len(counts), target] = own
+    return line
+
+
+def n_lines(windows: Windows) -> int:
+    """How many series have a line of their own."""
+    line, n_series = Line(windows.layout), len(windows.scaling.ids) * windows.n_channels
+    return n_series if 1 < n_series <= MOST_NUMBERS // max(line.weight.numel(), line.weight.shape[2] ** 2) else 0
+
+
+def normal_equations(line: Line, windows: Windows, index: Index, clip: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of products of columns, (S, C, p, p), of columns and targets, (S, C, p, H), and the number of rows, (S, C).
+
+    S is the number of series with a line of their own, or 1 if there are none.
+    """
+    n_maps, n_targets, n_columns, horizon = line.weight.shape
+    n_series, rows = max(n_maps - 1, 1), DeviceRows(windows, torch.device("cpu"))
+    most = MOST_PRODUCTS / (n_targets * n_columns * (n_columns + horizon))
+    chosen = torch.as_tensor(index[:: max(math.ceil(len(index) / most), 1)])
+    squares = torch.zeros(n_series, n_targets, n_columns, n_columns, dtype=torch.float64)
+    products = torch.zeros(n_series, n_targets, n_columns, horizon, dtype=torch.float64)
+    counts = torch.zeros(n_series, n_targets, dtype=torch.float64)
+    for part in chosen.split(ROWS_AT_ONCE):
+        batch, target, weight = rows.batch(part, training=False)
+        x, y = line.columns(batch).double(), target.clamp(-clip, clip).double().mT  # (B, C, p), (B, C, H)
+        x = x * line.are_numbers
+        unit = torch.ones_like(y[:, :, :1]) if weight is None else weight.double().mT ** 2  # (B, C, 1)
+        share = y.isfinite().double().mean(dim=2, keepdim=True)
+        left, right = x * (unit * share), unit * y.nan_to_num(0.0)
+        codes = batch.codes - 1 if n_maps > 1 else torch.zeros_like(batch.codes)
+        for series in codes.unique().tolist():
+            own = codes == series
+            squares[series] += left[own].movedim(0, 2) @ x[own].movedim(0, 1)
+            products[series] += x[own].movedim(0, 2) @ right[own].movedim(0, 1)
+            counts[series] += share[own].sum(dim=(0, 2))
+    return squares, products, counts
+
+
+def _ridge(squares: Tensor, products: Tensor, strength: float) -> Tensor:
+    """(p, H) the solution, drawn to zero but for the last column, the intercept."""
+    diagonal = squares.diagonal()
+    penalty = torch.full_like(diagonal, strength * diagonal[:-1].mean().item())
+    penalty[-1] = 0.0
+    penalty += 1e-9 * max(diagonal.max().item(), 1.0)
+    solution: Tensor = torch.linalg.solve(squares + torch.diag(penalty), products)
+    return solution
