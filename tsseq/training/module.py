@@ -57,6 +57,8 @@ class ForecastModule(pl.LightningModule):
             if step + 1 == self.last_step:
                 self.trainer.should_stop = True  # after the validation of what there is of this epoch
                 break
+        for racer in self.racers:
+            racer.join_sums("train_loss", RUN)
 
     def validation_step(self, run: Iterator[Shard], index: int) -> None:
         """Record the losses; a stand-in counts nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from tsseq.training.model import Model
@@ -37,6 +38,12 @@ class Racer:
     def best(self) -> float:
         """The best validation loss."""
         return min(self.losses["val_loss"], default=math.inf)
+
+    def join_sums(self, name: str, n: int) -> None:
+        """Replace the last ``n`` sums by theirs: many small tensors that stay would keep the memory between them."""
+        if self.runs and len(self.sums[name]) > 1:
+            totals, counts = zip(*self.sums[name][-n:])
+            self.sums[name][-n:] = [(torch.stack(totals).sum(), torch.stack(counts).sum())]
 
     def keep_best(self) -> None:
         """Copy the weights if the last epoch is the best one."""
