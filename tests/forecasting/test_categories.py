@@ -53,7 +53,7 @@ def ridge(**more):
 
 
 def linear(**more):
-    return LinearForecaster(HORIZON, LENGTH, **({"training": QUICK} | ROLES | more))
+    return LinearForecaster(HORIZON, LENGTH, **({"training": QUICK, "line": False} | ROLES | more))
 
 
 MODELS = {"ridge": ridge, "linear": linear}

@@ -21,7 +21,10 @@ def changes(model, frame):
     return model.predict(frame)["y"].droplevel("day") - last
 
 
-@pytest.mark.parametrize("regressor", [Ridge(), NeuralRegressor(Linear(), training=Training(seed=0, verbose=False))])
+PLAIN = Linear(line=False, series_embedding=False)
+
+
+@pytest.mark.parametrize("regressor", [Ridge(), NeuralRegressor(PLAIN, training=Training(seed=0, verbose=False))])
 def test_a_model_may_learn_what_each_series_is_like_from_its_id(regressor):
     frame = drifting()
     aware = changes(Forecaster(regressor, 1, 1, target="y", static="ticker").fit(frame), frame)

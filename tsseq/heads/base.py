@@ -121,7 +121,18 @@ class Head(RejectsForeignNames, BaseEstimator, ABC):
         return 0
 
     def link(self, forecast: Tensor) -> Tensor:
-        """The location parameter of a point forecast (B, H, C), scaled; the forecast itself unless a head says more."""
+        """The location parameter at which a head forecasts a given value: the value itself, unless a head says more.
+
+        Parameters
+        ----------
+        forecast : Tensor
+            (B, H, C) forecasts, scaled.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C).
+        """
         return forecast
 
     def shift(self, params: Tensor, forecast: Tensor, share: Tensor) -> Tensor:

@@ -86,7 +86,18 @@ class LogNormal(_Distribution):
         return super().loss(params, target.clamp(min=self.lowest), loc, scale)
 
     def link(self, forecast: Tensor) -> Tensor:
-        """The logarithm of a forecast (B, H, C)."""
+        """The location parameter at which the head forecasts a given value: the logarithm.
+
+        Parameters
+        ----------
+        forecast : Tensor
+            (B, H, C) forecasts, scaled; taken as at least 0.01.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C).
+        """
         return forecast.clamp(min=LEAST).log()
 
     def mean(self, params: Tensor) -> Tensor:
@@ -154,7 +165,18 @@ class Bernoulli(_Distribution):
     lowest, highest = 0.0, 1.0
 
     def link(self, forecast: Tensor) -> Tensor:
-        """The logit of a probability (B, H, C)."""
+        """The location parameter at which the head forecasts a given value: the logit.
+
+        Parameters
+        ----------
+        forecast : Tensor
+            (B, H, C) forecasts, scaled; taken as from 0.01 to 0.99.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C).
+        """
         return forecast.clamp(LEAST, 1 - LEAST).logit()
 
     def mean(self, params: Tensor) -> Tensor:
@@ -181,7 +203,18 @@ class _CountDistribution(Head):
         return torch.neg(self._distribution(params, unit).log_prob((target * unit).round().clamp(min=0.0)))
 
     def link(self, forecast: Tensor) -> Tensor:
-        """The number whose softplus is a forecast (B, H, C)."""
+        """The location parameter at which the head forecasts a given value: the number whose softplus it is.
+
+        Parameters
+        ----------
+        forecast : Tensor
+            (B, H, C) forecasts, scaled; taken as at least 0.01.
+
+        Returns
+        -------
+        Tensor
+            (B, H, C).
+        """
         forecast = forecast.clamp(min=LEAST)
         return forecast + (-torch.expm1(-forecast)).log()
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from tsseq.data.layout import Layout
-from tsseq.hints import RejectsForeignNames
+from tsseq.hints import RejectsForeignNames, documented
 from tsseq.networks.batch import Batch
 
 
@@ -34,6 +34,7 @@ class StartOptions:
     series_embedding: bool | None = None
 
 
+@documented
 @dataclass(eq=False, repr=False)
 class Network(RejectsForeignNames, StartOptions, BaseEstimator, ABC):
     """Hyper-parameters of an architecture, as a small estimator that builds a torch module; abstract.

@@ -15,6 +15,7 @@ from tsseq.networks.batch import Batch
 from tsseq.networks.layers import CovariateLinear, flatten_row
 
 
+@documented
 class Linear(Network):
     """One linear map from everything in a row to the horizon.
 

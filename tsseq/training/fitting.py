@@ -72,7 +72,7 @@ def fit_network(
         models = []
         for with_line in _kinds(network, validates=len(data.held_out) > 0):
             torch.manual_seed(seed)
-            line = fit_line(windows, data.train, clip) if with_line else None
+            line = fit_line(windows, data.train, clip, head.weighted) if with_line else None
             model = Model(network, windows.layout, head, line, _n_vectors(network, windows, len(data.train)))
             model.ragged = windows.layout.missing and _begins_late(windows)
             if settings.compile:

@@ -89,10 +89,10 @@ class Line(nn.Module):
         return torch.tensor([True] * layout.context_length + [not code for code in others] + [True])
 
 
-def fit_line(windows: Windows, index: Index, clip: float) -> Line:
+def fit_line(windows: Windows, index: Index, clip: float, weighted: bool = True) -> Line:
     """Solve the normal equations of some windows, of at most as many as `MOST_PRODUCTS` allows, spread evenly.
 
-    Errors are squared, and weigh as they do in training. Where a target is missing, the products of its row count as
+    Errors are squared. Where a target is missing, the products of its row count as
     many times less as values of its horizon are missing; with complete targets the solution is exact. The line of a
     series is drawn to that of all, which is drawn to zero (partial pooling).
 
@@ -104,6 +104,8 @@ def fit_line(windows: Windows, index: Index, clip: float) -> Line:
         Which of them train.
     clip : float
         Bound of scaled targets.
+    weighted : bool, default True
+        Whether errors of a series weigh as they do in training (`Head.weighted`).
 
     Returns
     -------
@@ -111,7 +113,9 @@ def fit_line(windows: Windows, index: Index, clip: float) -> Line:
         On the CPU.
     """
     line = Line(windows.layout, n_lines(windows))
-    squares, products, counts = normal_equations(line, windows, index, clip)  # (S, C, p, p), (S, C, p, H), (S, C)
+    squares, products, counts = normal_equations(
+        line, windows, index, clip, weighted
+    )  # (S, C, p, p), (S, C, p, H), (S, C)
     pooled = _ridge(squares.sum(dim=(0, 1)), products.sum(dim=(0, 1)), STRENGTH)
     line.weight.copy_(pooled)
     for series, target in np.ndindex(*counts.shape) if len(line.weight) > 1 or windows.layout.n_targets > 1 else ():
@@ -129,7 +133,9 @@ def n_lines(windows: Windows) -> int:
     return n_series if 1 < n_series <= MOST_NUMBERS // max(line.weight.numel(), line.weight.shape[2] ** 2) else 0
 
 
-def normal_equations(line: Line, windows: Windows, index: Index, clip: float) -> tuple[Tensor, Tensor, Tensor]:
+def normal_equations(
+    line: Line, windows: Windows, index: Index, clip: float, weighted: bool
+) -> tuple[Tensor, Tensor, Tensor]:
     """Sums of products of columns, (S, C, p, p), of columns and targets, (S, C, p, H), and the number of rows, (S, C).
 
     S is the number of series with a line of their own, or 1 if there are none.
@@ -145,7 +151,7 @@ def normal_equations(line: Line, windows: Windows, index: Index, clip: float) ->
         batch, target, weight = rows.batch(part, training=False)
         x, y = line.columns(batch).double(), target.clamp(-clip, clip).double().mT  # (B, C, p), (B, C, H)
         x = x * line.are_numbers
-        unit = torch.ones_like(y[:, :, :1]) if weight is None else weight.double().mT ** 2  # (B, C, 1)
+        unit = torch.ones_like(y[:, :, :1]) if weight is None or not weighted else weight.double().mT ** 2  # (B, C, 1)
         share = y.isfinite().double().mean(dim=2, keepdim=True)
         left, right = x * (unit * share), unit * y.nan_to_num(0.0)
         codes = batch.codes - 1 if n_maps > 1 else torch.zeros_like(batch.codes)
