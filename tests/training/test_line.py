@@ -43,9 +43,9 @@ def smooth(n: int = 1200) -> pd.Series:
     return pd.Series(values + noise, pd.date_range("2020", periods=n, freq="h"), name="y")
 
 
-def line_of(forecaster: Forecaster, frame, index=None) -> tuple[Line, object]:
+def line_of(forecaster: Forecaster, frame) -> tuple[Line, object]:
     windows = forecaster.windows(frame)
-    return fit_line(windows, np.arange(len(windows)) if index is None else index, 20.0), windows
+    return fit_line(windows, np.arange(len(windows)), np.empty(0, dtype=int), 20.0), windows
 
 
 def forecasts_of(line: Line, windows) -> np.ndarray:

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from copy import deepcopy
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -20,7 +21,7 @@ from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.lightning_env import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
-from tsseq.training.line import fit_line
+from tsseq.training.line import Line, fit_line, n_lines
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
 from tsseq.training.module import RUN, ForecastModule, OneBar
@@ -69,11 +70,12 @@ def fit_network(
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         clip = _clip(windows, head)
+        line = fit_line(windows, data.train, data.held_out, clip, head.weighted)
         models = []
         for with_line in _kinds(network, validates=len(data.held_out) > 0):
             torch.manual_seed(seed)
-            line = fit_line(windows, data.train, clip, head.weighted) if with_line else None
-            model = Model(network, windows.layout, head, line, _n_vectors(network, windows, len(data.train)))
+            n_vectors = _n_vectors(network, windows, len(data.train), line)
+            model = Model(network, windows.layout, head, deepcopy(line) if with_line else None, n_vectors)
             model.ragged = windows.layout.missing and _begins_late(windows)
             if settings.compile:
                 model.core.compile()
@@ -95,11 +97,12 @@ def _kinds(network: Network, validates: bool) -> list[bool]:
     return [network.line]
 
 
-def _n_vectors(network: Network, windows: Windows, n_rows: int) -> int:
+def _n_vectors(network: Network, windows: Windows, n_rows: int, line: Line) -> int:
     """How many series have a vector of their own."""
     n_series = len(windows.scaling.ids) * windows.n_channels
-    differ = n_series > 1 and n_rows >= LEAST_PER_SERIES * n_series
-    return n_series if (differ if network.series_embedding is None else network.series_embedding) else 0
+    differ = len(line.weight) > 1 or n_lines(windows) == 0
+    told_apart = n_series > 1 and n_rows >= LEAST_PER_SERIES * n_series and differ
+    return n_series if (told_apart if network.series_embedding is None else network.series_embedding) else 0
 
 
 class Runs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ MOST_NUMBERS = 2**21  # of all series' lines; more series share one
 MOST_PRODUCTS = 10**10  # multiplications that the normal equations may cost
 ROWS_AT_ONCE = 4096
 STRENGTH = 1e-4  # of the ridge, relative to the mean square of a column
+WORSE = 1.02  # errors of lines of their own beside those of one for all: above it, series are alike
 OWN_SHARE, OWN_ROWS = (
     0.3,
     1000,
@@ -89,12 +91,13 @@ class Line(nn.Module):
         return torch.tensor([True] * layout.context_length + [not code for code in others] + [True])
 
 
-def fit_line(windows: Windows, index: Index, clip: float, weighted: bool = True) -> Line:
+def fit_line(windows: Windows, index: Index, held_out: Index, clip: float, weighted: bool = True) -> Line:
     """Solve the normal equations of some windows, of at most as many as `MOST_PRODUCTS` allows, spread evenly.
 
-    Errors are squared. Where a target is missing, the products of its row count as
-    many times less as values of its horizon are missing; with complete targets the solution is exact. The line of a
-    series is drawn to that of all, which is drawn to zero (partial pooling).
+    Errors are squared. Where a target is missing, the products of its row count as many times less as values of its
+    horizon are missing; with complete targets the solution is exact. The line of a series is drawn to that of all,
+    which is drawn to zero (partial pooling). If lines of their own forecast the held-out rows clearly worse, the series
+    are alike, and have one in common.
 
     Parameters
     ----------
@@ -102,6 +105,8 @@ def fit_line(windows: Windows, index: Index, clip: float, weighted: bool = True)
         Rows with targets.
     index : ndarray of shape (n,)
         Which of them train.
+    held_out : ndarray of shape (m,)
+        Which of them are held out.
     clip : float
         Bound of scaled targets.
     weighted : bool, default True
@@ -113,40 +118,63 @@ def fit_line(windows: Windows, index: Index, clip: float, weighted: bool = True)
         On the CPU.
     """
     line = Line(windows.layout, n_lines(windows))
-    squares, products, counts = normal_equations(
-        line, windows, index, clip, weighted
-    )  # (S, C, p, p), (S, C, p, H), (S, C)
-    pooled = _ridge(squares.sum(dim=(0, 1)), products.sum(dim=(0, 1)), STRENGTH)
+    sums = normal_equations(line, windows, index, clip, weighted)
+    pooled = _ridge(sums.squares.sum(dim=(0, 1)), sums.products.sum(dim=(0, 1)), STRENGTH)
+    lines = pooled.expand_as(sums.products).clone()  # (S, C, p, H)
+    for place in np.ndindex(*sums.counts.shape) if lines[..., 0, 0].numel() > 1 else ():
+        if sums.counts[place] > 0:
+            rest = sums.products[place] - sums.squares[place] @ pooled
+            lines[place] += _ridge(sums.squares[place], rest, OWN_SHARE + OWN_ROWS / float(sums.counts[place]))
+    if len(held_out) and len(lines) > 1:
+        tests = normal_equations(line, windows, held_out, clip, weighted)
+        if tests.error(lines) > WORSE * tests.error(pooled.expand_as(lines)):
+            line = Line(windows.layout)
     line.weight.copy_(pooled)
-    for series, target in np.ndindex(*counts.shape) if len(line.weight) > 1 or windows.layout.n_targets > 1 else ():
-        if counts[series, target] > 0:
-            square, product = squares[series, target], products[series, target]
-            strength = OWN_SHARE + OWN_ROWS / float(counts[series, target])
-            own = pooled + _ridge(square, product - square @ pooled, strength)
-            line.weight[series + len(line.weight) - len(counts), target] = own
+    if len(lines) == max(len(line.weight) - 1, 1):
+        line.weight[-len(lines) :] = lines
     return line
 
 
 def n_lines(windows: Windows) -> int:
-    """How many series have a line of their own."""
+    """How many series can have a line of their own."""
     line, n_series = Line(windows.layout), len(windows.scaling.ids) * windows.n_channels
     return n_series if 1 < n_series <= MOST_NUMBERS // max(line.weight.numel(), line.weight.shape[2] ** 2) else 0
 
 
-def normal_equations(
-    line: Line, windows: Windows, index: Index, clip: float, weighted: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums of products of columns, (S, C, p, p), of columns and targets, (S, C, p, H), and the number of rows, (S, C).
+class Sums(NamedTuple):
+    """Sums over rows, for S series with a line of their own, or S = 1 if there are none.
 
-    S is the number of series with a line of their own, or 1 if there are none.
+    Attributes
+    ----------
+    squares : Tensor of shape (S, C, p, p)
+        Products of columns with columns.
+    products : Tensor of shape (S, C, p, H)
+        Products of columns with targets.
+    counts : Tensor of shape (S, C)
+        Rows.
+    size : float
+        Squares of the targets.
     """
+
+    squares: Tensor
+    products: Tensor
+    counts: Tensor
+    size: float
+
+    def error(self, lines: Tensor) -> float:
+        """Sum of squared errors of lines (S, C, p, H)."""
+        return self.size + float((lines * (self.squares @ lines - 2 * self.products)).sum())
+
+
+def normal_equations(line: Line, windows: Windows, index: Index, clip: float, weighted: bool) -> Sums:
+    """What a line's solution and its errors follow from."""
     n_maps, n_targets, n_columns, horizon = line.weight.shape
     n_series, rows = max(n_maps - 1, 1), DeviceRows(windows, torch.device("cpu"))
     most = MOST_PRODUCTS / (n_targets * n_columns * (n_columns + horizon))
     chosen = torch.as_tensor(index[:: max(math.ceil(len(index) / most), 1)])
     squares = torch.zeros(n_series, n_targets, n_columns, n_columns, dtype=torch.float64)
     products = torch.zeros(n_series, n_targets, n_columns, horizon, dtype=torch.float64)
-    counts = torch.zeros(n_series, n_targets, dtype=torch.float64)
+    counts, size = torch.zeros(n_series, n_targets, dtype=torch.float64), 0.0
     for part in chosen.split(ROWS_AT_ONCE):
         batch, target, weight = rows.batch(part, training=False)
         x, y = line.columns(batch).double(), target.clamp(-clip, clip).double().mT  # (B, C, p), (B, C, H)
@@ -154,13 +182,14 @@ def normal_equations(
         unit = torch.ones_like(y[:, :, :1]) if weight is None or not weighted else weight.double().mT ** 2  # (B, C, 1)
         share = y.isfinite().double().mean(dim=2, keepdim=True)
         left, right = x * (unit * share), unit * y.nan_to_num(0.0)
+        size += float((right * y.nan_to_num(0.0)).sum())
         codes = batch.codes - 1 if n_maps > 1 else torch.zeros_like(batch.codes)
         for series in codes.unique().tolist():
             own = codes == series
             squares[series] += left[own].movedim(0, 2) @ x[own].movedim(0, 1)
             products[series] += x[own].movedim(0, 2) @ right[own].movedim(0, 1)
             counts[series] += share[own].sum(dim=(0, 2))
-    return squares, products, counts
+    return Sums(squares, products, counts, size)
 
 
 def _ridge(squares: Tensor, products: Tensor, strength: float) -> Tensor:
