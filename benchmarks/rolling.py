@@ -90,8 +90,8 @@ def page(found: list[dict]) -> str:
     lines = [
         "# The cost of a backtest",
         "",
-        "Written by `python benchmarks/rolling.py`, which says what is timed. The network alone is its module on batches "
-        "that are there already.",
+        "Written by `python benchmarks/rolling.py`, which says what is timed; the network alone is its module on "
+        "batches that are there already.",
         f"{SERIES:,} series of {ROWS} rows, {CUTOFFS} cutoffs; {os.cpu_count()} cores, {torch.get_num_threads()} used; "
         f"medians of {REPEATS} alternating runs, CPU seconds in brackets.",
         "",
