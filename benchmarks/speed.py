@@ -144,9 +144,7 @@ def measured(entry: Entry, sides: dict[str, Side]) -> dict:
             if side in sides and not (k and name in ONCE):
                 runs.setdefault(name, []).append(sides[side].ask(entry.job, entry.case, what))
     seconds = {name: [run["cpu"] for run in series[1:] or series] for name, series in runs.items()}
-    figures = {
-        name: {"cpu": statistics.median(seconds[name]), "peak": series[0]["peak"]} for name, series in runs.items()
-    }
+    figures = {name: series[0] | {"cpu": statistics.median(seconds[name])} for name, series in runs.items()}
     ratios = {}
     for ratio in entry.limits:
         above, below = ratio.split(" : ")

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullLocator
 
 JOURNEY = "epoch", "predict", "backtest"
+BOTTOM, TOP = 3e-3, 50.0  # CPU seconds
 TITLES = {
     "context": "1M rows, horizon 24",
     "horizon": "1M rows, context 96",
@@ -14,7 +16,15 @@ TITLES = {
     "series of 60 rows": "Short series, context 24, horizon 12",
     "combinations": "Sweep over 2,148 bars",
 }
-MEMORY = "fit, 1M rows", "fit, 5M rows", "predict, 10,000 series", "backtest, 20 x 1,000 series", "columns: 51"
+MEMORY = (
+    "fit, 1M rows",
+    "fit, 5M rows",
+    "predict, 10,000 series",
+    "backtest, 20 x 1,000 series",
+    "columns: 51",
+    "rows of one series: 5,000,000",
+    "series of 60 rows: 100,000",
+)
 
 
 def table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
@@ -25,7 +35,10 @@ def table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
 def seconds_of(result: dict, name: str) -> str:
     if name not in result["figures"]:
         return ""
-    seconds = result["figures"][name]["cpu"]
+    return in_words(result["figures"][name]["cpu"])
+
+
+def in_words(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds > 0.9994 else f"{1e3 * seconds:.3g} ms"
 
 
@@ -56,7 +69,8 @@ def size_rows(results: dict[str, dict], entries: dict) -> Iterator[list[str]]:
 
 def page(results: dict[str, dict], entries: dict) -> str:
     """SPEED.md: every ratio and its goal, the peaks of memory, and what grows with what."""
-    fixed = [[name, seconds_of(results[name], "one-step fit")] for name in results if name.startswith("step")]
+    steps = {name: result["figures"] for name, result in results.items() if name.startswith("step")}
+    fixed = [[name, in_words(run["one-step fit"]["cpu"] - run["step"]["cpu"])] for name, run in steps.items()]
     peaks = [
         [name, what, f"{figure['peak']:.0f}"]
         for name in MEMORY
@@ -73,13 +87,13 @@ def page(results: dict[str, dict], entries: dict) -> str:
         "toolkits have, of 64 units over single rows.",
         "",
         *table(["case", "ratio", "above", "below", "ratio", "goal"], ratio_rows(results, entries)),
-        "Where others were before, a fit of one step takes:",
+        "What a fit costs besides its steps, where others were before:",
         "",
-        *table(["network", "fit of one step"], fixed),
+        *table(["case", "fit"], fixed),
         "## Peak of memory",
         "",
         "MB over what the process held before, with its frame: 29 MB where that has 1M rows, 143 MB where 5M, and "
-        "41 MB where 51 columns.",
+        "41 MB where 100,000 rows and 51 columns.",
         "",
         *table(["case", "what", "MB"], peaks),
         "## Growth",
@@ -96,20 +110,23 @@ def page(results: dict[str, dict], entries: dict) -> str:
 
 def draw(results: dict[str, dict], growth: dict[str, dict], picture: Path) -> None:
     """One panel for each axis, both axes logarithmic."""
-    figure, grid = plt.subplots(2, 3, figsize=(12, 7), layout="constrained")
+    figure, grid = plt.subplots(2, 3, figsize=(12, 7), layout="constrained", sharey=True)
     names = {"read": "read", "fit": "fit to first step", **{name: name for name in JOURNEY}}
-    names |= {"sweep": "sweep", "sweep in shares": 'engine="shares"'}
+    names |= {"sweep": 'sweep, engine="returns"', "sweep in shares": 'sweep, engine="shares"'}
+    lines = {}
     for axes, (axis, entries) in zip(grid.flat, growth.items()):
+        figures = {n: results[f"{axis}: {n:,}"]["figures"] for n in entries if f"{axis}: {n:,}" in results}
         for k, (name, label) in enumerate(names.items()):
-            figures = {n: results[f"{axis}: {n:,}"]["figures"] for n in entries if f"{axis}: {n:,}" in results}
             points = {n: part[name]["cpu"] for n, part in figures.items() if name in part}
-            axes.loglog(list(points), list(points.values()), "o-", color=f"C{k}", label=label if points else None)
+            if points:
+                lines[label] = axes.loglog(list(points), list(points.values()), "o-", color=f"C{k}")[0]
         low, high = min(entries), max(entries)
-        floor = axes.get_ylim()[0]
-        axes.plot([low, high], [floor, floor * high / low], ":", color="grey", label="linear")
-        axes.set(title=TITLES[axis], xlabel=axis, ylabel="CPU seconds", xticks=list(entries))
+        lines["linear"] = axes.plot([low, high], [BOTTOM, BOTTOM * high / low], ":", color="grey")[0]
+        axes.set(title=TITLES[axis], xlabel=axis, ylim=(BOTTOM, None))
         axes.set_xticks(list(entries), [f"{n:,}" for n in entries])
-        axes.minorticks_off()
-        axes.legend(fontsize="small")
-    figure.suptitle("CPU seconds of tsseq on one thread")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.grid(axis="y", alpha=0.3)
+    grid[0, 0].set_ylim(BOTTOM, TOP)
+    figure.supylabel("CPU seconds on one thread")
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=8)
     figure.savefig(picture, dpi=110)
