@@ -119,7 +119,7 @@ ENTRIES |= {f"{axis}: {n:,}": entry for axis, entries in GROWTH.items() for n, e
 GUARD = {  # limits: about twice what the ratios are
     "step, Linear": steps("Linear", 100, 4.0, rounds=9),
     "step, LSTM, plain": steps("LSTM, plain", 6, 1.5, rounds=5),
-    "fit, 1M rows": frames({"fit : read": 9.0}),
+    "fit, 1M rows": frames({"fit : read": 12.0}),
     "predict, 3,000 series": frames(
         {"predict() : bare alone": 2.0, "predict : bare alone": 2.5}, "fit", series=3000, **LSTM
     ),
