@@ -130,6 +130,8 @@ class Costs:
         ndarray of shape (...)
             Their costs.
         """
+        if type(self) is Costs and self.proportional:
+            return over_assets(np.abs(value)) * self.rate
         return over_assets(self.slippage(value) + self.fees(value))
 
     def outlay(self, value: Array, shares: Array | None = None) -> Array:

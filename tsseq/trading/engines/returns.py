@@ -157,7 +157,7 @@ def run_returns(moves: Moves, targets: Array, terms: Terms) -> ReturnsRun:
         interest[:, bars] = 0.0
         growth += interest
     before = positions[:, :-1] * (1 + moves.at_fill)
-    if market.ended.any():
+    if np.count_nonzero(market.ended):
         before[:, market.ended[bars]] = 0.0
     if at_once:
         traded = positions[:, 1:] * at_fill[:, :, None]
