@@ -131,7 +131,9 @@ class Costs:
             Their costs.
         """
         if type(self) is Costs and self.proportional:
-            return over_assets(np.abs(value)) * self.rate
+            paid = over_assets(np.abs(value))
+            paid *= self.rate
+            return paid
         return over_assets(self.slippage(value) + self.fees(value))
 
     def outlay(self, value: Array, shares: Array | None = None) -> Array:
