@@ -128,11 +128,12 @@ class Windows:
         NotEnoughHistory
             A series is too short for one window.
         """
-        context_rows = None if origins is None else _covered(origins, layout.context_length, len(panel.times))
+        log, total = scaling.log, len(panel.times)
+        context_rows = _covered(origins, layout.context_length, total) if log and origins is not None else None
         origins = _origins(panel, layout) if origins is None else origins
-        flat = _flat(panel, layout, scaling, logged(panel, scaling.log, context_rows))
+        flat = _flat(panel, layout, scaling, logged(panel, log, context_rows))
         channels = np.arange(panel.n_targets if layout.n_targets == 1 else 1)
-        return cls(panel, layout, scaling, flat, (channels[:, None] * len(panel.times) + origins).ravel())
+        return cls(panel, layout, scaling, flat, (channels[:, None] * total + origins).ravel())
 
     @classmethod
     def of_rows(cls, X: Array, y: Array | None, layout: Layout) -> Windows:

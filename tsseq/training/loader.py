@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ class DeviceRows:
         The last is None if all errors count 1.
         """
         x, y = gather_rows(self.store, self.layout, self.sizes, rows, TorchOps())
+        x = x.float()
         y = y if self.y is None else self.y[rows]
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.loc[rows].float(), self.scale[rows].float()
@@ -67,7 +69,8 @@ class DeviceRows:
         series = TorchOps().last_before(self.store.bounds, self.store.end[rows])  # (B,)
         units = self.store.codes[series], loc, scale
         weight = self.store.weight[series].float()[:, None] if self.weighted else None
-        return unflatten(x.float(), self.layout, *units, future, complete=self.complete), target, weight
+        complete = self.complete or (not training and math.isfinite(x.sum()))  # what is to come is missing
+        return unflatten(x, self.layout, *units, future, complete), target, weight
 
 
 def single_store(windows: Windows) -> Store:
