@@ -219,6 +219,24 @@ class Panel:
         """
         return np.searchsorted(self.indptr, rows, side="right") - 1
 
+    def rows_at(self, stamps: pd.Index, n: int) -> Index:
+        """The rows at some timestamps that have enough rows of their series behind them.
+
+        Parameters
+        ----------
+        stamps : Index
+            Timestamps.
+        n : int
+            Rows needed up to each of them, itself included.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            In order.
+        """
+        rows = np.flatnonzero(self.times.isin(stamps))
+        return rows[rows - self.indptr[self.series_of(rows)] >= n - 1]
+
     def steps_after(self, rows: Index, n: int) -> Index:
         """The rows that follow others, whether or not they lie in the same series.
 
