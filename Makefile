@@ -1,4 +1,4 @@
-# make demo | check | quick | test | lint | type | cover | proof | matrix | notebooks | bench | api | slow | clean
+# make demo | check | quick | test | lint | type | cover | proof | matrix | notebooks | bench | guard | api | slow | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ READY := $(VENV)/ready-$(shell cat constraints.txt pyproject.toml | cksum | cut 
 RUN := env -u PYTHONPATH OMP_NUM_THREADS=1 PYTHONHASHSEED=0
 PYTEST := $(RUN) $(BIN)/python -m pytest -q
 
-.PHONY: demo check quick test lint type cover proof matrix notebooks bench api slow clean
+.PHONY: demo check quick test lint type cover proof matrix notebooks bench guard api slow clean
 
 $(READY):
 	@echo "Making $(VENV) and installing the tested versions (constraints.txt); this takes some minutes once."
@@ -54,6 +54,10 @@ notebooks: $(READY)
 
 bench: $(READY)
 	@$(RUN) $(BIN)/python benchmarks/accuracy.py --quick
+
+# Ratios of speed, measured in one run, and their limits; fails if one is exceeded twice.
+guard: $(READY)
+	@$(RUN) $(BIN)/python benchmarks/speed.py --guard
 
 # Accept a change of the public names and signatures.
 api: $(READY)

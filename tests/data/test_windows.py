@@ -179,6 +179,8 @@ def test_windows_read_the_values_of_their_panel_without_a_copy():
     windows = windows_of(frame_of([9, 7]), target=["t0", "t1"])
     assert np.shares_memory(windows.flat, windows.panel.values)
     assert np.shares_memory(windows[2:5].flat, windows.panel.values)
+    covered = windows_of(frame_of([9, 7]), target=["t0", "t1"], past="p0", known="k0")
+    assert np.shares_memory(covered.flat, covered.panel.values)
 
 
 def test_windows_that_all_teach_are_fitted_without_a_copy():

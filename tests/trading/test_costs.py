@@ -35,6 +35,17 @@ def test_another_cost_model_is_charged_by_both_engines(engine):
     np.testing.assert_allclose((1 + book.gross_returns) * (1 - book.costs_paid), 1 + book.returns, rtol=1e-12)
 
 
+@pytest.mark.parametrize("parts", [{}, {"bps": 10}, {"bps": 10, "slippage_bps": 5}, {"bps": 10, "fixed": 0.01}])
+def test_a_cost_model_that_changes_nothing_costs_the_same(parts):
+    @dataclass(frozen=True)
+    class Same(Costs):
+        pass
+
+    values = np.random.default_rng(0).normal(size=(5, 4, 3))
+    assert Same(**parts).paid(values) == pytest.approx(Costs(**parts).paid(values), rel=1e-14, abs=0)
+    np.testing.assert_array_equal(Same(**parts).outlay(values), Costs(**parts).outlay(values))
+
+
 def test_purchases_are_paid_from_cash_whatever_the_cost_model():
     account = simulate(
         pd.Series([1.0], DAYS[:1]),

@@ -71,3 +71,11 @@ def test_another_fill_price_is_one_record():
     prices = pd.DataFrame({"open": [1.0, 2.0, 3.0], "close": [2.0, 4.0, 5.0]}, DAYS[:3])
     middle = Execution("middle", "", 1, lambda bars: (bars.open + bars.close) / 2, needs_opens=True)
     assert market_of(read_prices(prices), middle, 0).fills.tolist() == [[1.5], [3.0], [4.0]]
+
+
+def test_assets_with_as_many_prices_on_other_dates_meet_on_all_dates():
+    table = read_prices(pd.concat([PANEL.loc[["A"]].iloc[:20], PANEL.loc[["B"]].iloc[10:]]))
+    expected = CLOSES[["A", "B"]].to_numpy(copy=True)
+    expected[20:, 0] = expected[:10, 1] = np.nan
+    np.testing.assert_array_equal(table.dates, DAYS)
+    np.testing.assert_array_equal(table.closes, expected)

@@ -247,8 +247,10 @@ def test_float32_rows_of_a_high_level_are_those_of_float64(multivariate):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(80, 2)).cumsum(axis=0), index=WAVE.index[:80], columns=["a", "b"])
     frame["b"] += 1e8
+    frame["c"] = frame["b"] + rng.normal(size=80)
     frame.iloc[10, 0] = np.nan
-    windows = Forecaster(NeuralRegressor(), 3, 24, target=["a", "b"], multivariate=multivariate).windows(frame)
+    options = {"target": ["a", "b"], "known": "c", "multivariate": multivariate}
+    windows = Forecaster(NeuralRegressor(), 3, 24, **options).windows(frame)
     rows = np.arange(len(windows))
     x, y = gather_rows(single_store(windows), windows.layout, windows.sizes, rows, NumpyOps())
     exact = windows.gather(rows)

@@ -1,5 +1,6 @@
 """What a fit promises: it repeats, leaves nothing behind, validates in time, and stops when it should."""
 
+import gc
 import logging
 import os
 import random
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import threading
 import warnings
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +41,7 @@ from tsseq.training.fitting import _split, fit_network
 from tsseq.training.model import Model
 
 WAVE = make_series("seasonal", 300)
+QUICK = Training(max_steps=2, verbose=False)
 
 
 def small(kind=LSTMForecaster, **training):
@@ -53,6 +56,18 @@ def weights(model) -> list[np.ndarray]:
 
 def same(first, second) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+def test_a_fit_lets_go_of_its_rows():
+    windows, model = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE), NeuralRegressor(training=QUICK)
+    values = weakref.ref(windows)
+    gc.disable()
+    try:
+        model.fit(windows, windows.targets())
+        del windows
+        assert values() is None
+    finally:
+        gc.enable()
 
 
 def test_same_seed_gives_the_same_bits():
@@ -234,7 +249,7 @@ def test_schedules_count_steps(schedule):
         trainer.callbacks.append(Rates())
         trainer.fit(module, datamodule=data)
     ends = {"exponential": 0.1 * 0.8**2, "cosine": 0.0, "constant": 0.1}
-    assert len(seen) == 2 * len(data.train_dataloader())
+    assert len(seen) == 2 * -(-data.steps // fitting.RUN)
     assert trainer.global_step == 2 * data.steps
     assert seen[-1] == pytest.approx(ends[schedule], abs=1e-4)
 

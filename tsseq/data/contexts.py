@@ -50,7 +50,24 @@ def contexts_at(flat: Array, ends: Index, length: int) -> Array:
 
 
 def ends_at(column: Array, origins: Index, length: int) -> Ends:
-    """Describe the contexts of ``length`` rows of a ``column`` (T,) that end at ``origins`` (n,)."""
+    """Describe the contexts of ``length`` rows of a ``column`` (T,) that end at ``origins`` (n,).
+
+    One whose last value differs from its first by twice the rounding that is allowed is known by these two.
+    """
+    last, known = np.empty(len(origins)), np.empty(len(origins), dtype=np.bool_)
+    for part in pieces(len(origins), 8):
+        end = last[part] = column[origins[part]]
+        first = column[origins[part] - (length - 1)]
+        known[part] = np.abs(end - first) > 2 * ROUNDING * np.maximum(np.abs(end), np.abs(first))
+    ends = Ends(last, known, known.copy())
+    others = np.flatnonzero(~known)
+    if len(others):
+        for array, values in zip(ends, _ends_by_row(column, origins[others], length)):
+            array[others] = values
+    return ends
+
+
+def _ends_by_row(column: Array, origins: Index, length: int) -> Ends:
     column, origins = _read_part(column, origins, length)
     complete = bool(np.isfinite(column).all())
     last = column if complete else np.empty_like(column)

@@ -317,17 +317,16 @@ def row_order(parsed: ParsedFrame) -> tuple[Index | None, Index, pd.Index, Index
     """
     check_stamps(parsed.times)
     stamps = parsed.times.asi8 if hasattr(parsed.times, "asi8") else parsed.times.to_numpy()
-    codes, ids, input_order = _codes(parsed.ids, len(stamps))
-    neighbours = codes[1:] == codes[:-1]
-    order = None
-    if (codes[1:] < codes[:-1]).any() or (neighbours & (stamps[1:] <= stamps[:-1])).any():
-        order, repeated = _sorted_rows(codes, stamps, len(ids))
-        if len(repeated):
-            raise DataError(_repeated_message(parsed, repeated))
-        indptr = np.append(0, np.cumsum(np.bincount(codes, minlength=len(ids))))
-    else:
-        indptr = np.searchsorted(codes, np.arange(len(ids) + 1))
-    return order, indptr, ids, input_order
+    bounds, codes, ids, input_order = _runs(parsed.ids, len(stamps))
+    if (codes[1:] > codes[:-1]).all():
+        back = np.flatnonzero(stamps[1:] <= stamps[:-1]) + 1
+        if (bounds[np.searchsorted(bounds, back)] == back).all():
+            return None, bounds, ids, input_order
+    codes = codes.repeat(np.diff(bounds))
+    order, repeated = _sorted_rows(codes, stamps, len(ids))
+    if len(repeated):
+        raise DataError(_repeated_message(parsed, repeated))
+    return order, np.append(0, np.cumsum(np.bincount(codes, minlength=len(ids)))), ids, input_order
 
 
 def _sorted_rows(codes: Index, stamps: Index, n_series: int) -> tuple[Index, Index]:
@@ -351,23 +350,23 @@ def _sorted_rows(codes: Index, stamps: Index, n_series: int) -> tuple[Index, Ind
     return order, order[np.flatnonzero(cell[1:] == cell[:-1]) + 1]
 
 
-def _codes(ids: pd.Index | None, n: int) -> tuple[Index, pd.Index, Index]:
-    """Number the ids by their sorted order; only the first row of each run is looked at."""
+def _runs(ids: pd.Index | None, n: int) -> tuple[Index, Index, pd.Index, Index]:
+    """Runs of rows with one id: their bounds (m + 1,), their ids by number (m,), sorted; the ids, and their order."""
     if ids is None:
-        return np.zeros(n, dtype=np.int64), pd.Index([None], dtype=object), np.zeros(1, dtype=np.int64)
+        first = np.zeros(1, dtype=np.int64)
+        return np.array([0, n]), first, pd.Index([None], dtype=object), first
     if ids.hasnans:
         raise DataError(f"{int(ids.isna().sum())} rows have no id (first: row {int(np.argmax(ids.isna()))}).")
     heads = np.concatenate([[0], np.flatnonzero(np.asarray(ids[1:] != ids[:-1])) + 1])
-    if len(heads) > n // 2:  # hardly any runs
-        row_codes, unique = pd.factorize(ids)
-    else:
-        run_codes, unique = pd.factorize(ids.take(heads))
-        row_codes = run_codes.repeat(np.diff(np.append(heads, n)))
+    if len(heads) > n // 2:  # hardly any runs: every row is taken for one
+        heads = np.arange(n)
+    codes, unique = pd.factorize(ids if len(heads) == n else ids.take(heads))
     try:
         by_name = unique.argsort()
     except TypeError:
         by_name = unique.map(repr).argsort()
-    return np.argsort(by_name)[row_codes], unique.take(by_name), np.asarray(by_name, dtype=np.int64)
+    places = np.asarray(by_name, dtype=np.int64)
+    return np.append(heads, n), np.argsort(by_name)[codes], unique.take(by_name), places
 
 
 def _repeated_message(parsed: ParsedFrame, rows: Index) -> str:

@@ -104,7 +104,7 @@ class Store(NamedTuple):
     Attributes
     ----------
     flat : array
-        Every channel's values one after another: targets, covariates (already standardised), static.
+        Every channel's values one after another: targets, covariates, static (already standardised).
     end : array of shape (n,)
         Position in ``flat`` of a window's last context value, of its first target.
     loc, scale : array of shape (n, n_targets)
@@ -115,6 +115,8 @@ class Store(NamedTuple):
         Their codes, counted over those seen in training.
     weight : array of shape (n_channels * S, n_targets)
         What an error of theirs counts in training.
+    units : tuple
+        Centre and spread of every covariate, past and known, that is standardised when it is read; None elsewhere.
     """
 
     flat: Any
@@ -124,6 +126,7 @@ class Store(NamedTuple):
     bounds: Any
     codes: Any
     weight: Any
+    units: tuple[tuple[float, float] | None, ...]
 
 
 def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows: Any, ops: Ops) -> tuple[Any, Any]:
@@ -142,9 +145,13 @@ def gather_rows(store: Store, layout: Layout, sizes: tuple[int, int, int], rows:
         blocks.append(values[:, :length])
         futures.append(values[:, length:])
     row = end % total if layout.n_past + layout.n_known else end
-    for channel in range(layout.n_past + layout.n_known):
+    for channel, unit in enumerate(store.units):
         width = length if channel < layout.n_past else both
-        blocks.append(ops.windows(store.flat, row + ((n_target_channels + channel) * total - length + 1), width))
+        values = ops.windows(store.flat, row + ((n_target_channels + channel) * total - length + 1), width)
+        if unit is not None:
+            values -= unit[0]
+            values /= unit[1]
+        blocks.append(values)
     static = (n_target_channels + layout.n_past + layout.n_known) * total
     if layout.n_static:
         series = ops.last_before(store.bounds, end) % n_series

@@ -219,6 +219,24 @@ class Panel:
         """
         return np.searchsorted(self.indptr, rows, side="right") - 1
 
+    def rows_at(self, stamps: pd.Index, n: int) -> Index:
+        """The rows at some timestamps that have enough rows of their series behind them.
+
+        Parameters
+        ----------
+        stamps : Index
+            Timestamps.
+        n : int
+            Rows needed up to each of them, itself included.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            In order.
+        """
+        rows = np.flatnonzero(self.times.isin(stamps))
+        return rows[rows - self.indptr[self.series_of(rows)] >= n - 1]
+
     def steps_after(self, rows: Index, n: int) -> Index:
         """The rows that follow others, whether or not they lie in the same series.
 
@@ -366,9 +384,11 @@ class Panel:
         Panel
             Shorter series are kept whole.
         """
+        if (self.lengths <= n).all():
+            return self
         lengths = np.minimum(self.lengths, n)
         rows, indptr = stretches(self.indptr[1:] - lengths, lengths), np.concatenate([[0], np.cumsum(lengths)])
-        return replace(self, values=self.values[rows], times=self.times.take(rows), indptr=indptr)
+        return replace(self, values=_taken_rows(self.values, rows), times=self.times.take(rows), indptr=indptr)
 
     def left_padded(self, n: int) -> Panel:
         """Series of a minimum length, with missing rows in front where they are shorter.
@@ -420,7 +440,7 @@ class Panel:
         indptr = np.concatenate([[0], np.cumsum(self.lengths[series])])
         static, ids, input_order = self.static[series], self.ids.take(series), self.input_order[series]
         rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories
-        return Panel(self.values[rows], static, indptr, self.times.take(rows), *rest)
+        return Panel(_taken_rows(self.values, rows), static, indptr, self.times.take(rows), *rest)
 
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
         """The same panel with other values in some places.
@@ -439,7 +459,7 @@ class Panel:
         Panel
             A copy; the panel itself stays as it is.
         """
-        changed = self.values.copy()
+        changed = self.values.copy(order="K")
         changed[rows, columns] = values
         return replace(self, values=changed)
 
@@ -471,12 +491,16 @@ class Panel:
         if short:
             raise DataError(f"the calendar records fewer than {n} timestamps after {short[0]}.")
         times = self.times.append([block.astype(self.times.dtype) for block in blocks])
-        total, coming = len(self.times), kind[:, None] * n + np.arange(n)  # (S, n) of the blocks
-        source = np.insert(np.arange(total), self.indptr[1:].repeat(n), total + coming.ravel())
-        values = np.full((len(source), self.values.shape[1]), np.nan)
-        values[source < total] = self.values
-        indptr = self.indptr + n * np.arange(len(self) + 1)
-        return replace(self, values=values, indptr=indptr, times=times.take(source))._with_calendar()
+        total, indptr = len(self.times), self.indptr + n * np.arange(len(self) + 1)
+        known = np.ones(indptr[-1], dtype=np.bool_)
+        known[self.steps_after(indptr[1:] - n - 1, n)] = False
+        table = np.full((self.values.shape[1], len(known)), np.nan)
+        for row, column in zip(table, self.values.T):
+            row[known] = column
+        source = np.cumsum(known)
+        source -= 1
+        source[~known] = (total + kind[:, None] * n + np.arange(n)).ravel()  # of the blocks
+        return replace(self, values=table.T, indptr=indptr, times=times.take(source))._with_calendar()
 
     def to_frame(self, rows: Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
         """Lay out new columns in the shape of the frame that the panel was made from.
@@ -494,7 +518,9 @@ class Panel:
             Series in the order of that frame, each ordered by time.
         """
         series = self.series_of(rows)
-        order = np.lexsort((rows, self.input_order[series]))
+        place = self.input_order[series]
+        ahead = (place[1:] > place[:-1]) | ((place[1:] == place[:-1]) & (rows[1:] > rows[:-1]))
+        order: Any = slice(None) if ahead.all() else np.lexsort((rows, place))
         ordered = {name: column[order] for name, column in columns.items()}
         return build_frame(self.frame_layout, self.ids.take(series[order]), self.times.take(rows[order]), ordered)
 
@@ -562,6 +588,11 @@ def stretches(first: Index, lengths: Index) -> Index:
     rows = np.repeat(first + lengths - np.cumsum(lengths), lengths)
     rows += np.arange(len(rows))
     return rows
+
+
+def _taken_rows(values: Array, rows: Index) -> Array:
+    """Rows (n,) of a table (T, C), whose columns are contiguous."""
+    return values.T.take(rows, axis=1).T
 
 
 def _without_strangers(panel: Panel) -> Panel:

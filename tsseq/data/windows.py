@@ -128,11 +128,12 @@ class Windows:
         NotEnoughHistory
             A series is too short for one window.
         """
-        context_rows = None if origins is None else _covered(origins, layout.context_length, len(panel.times))
+        log, total = scaling.log, len(panel.times)
+        context_rows = _covered(origins, layout.context_length, total) if log and origins is not None else None
         origins = _origins(panel, layout) if origins is None else origins
-        flat = _flat(panel, layout, scaling, logged(panel, scaling.log, context_rows))
+        flat = _flat(panel, layout, scaling, logged(panel, log, context_rows))
         channels = np.arange(panel.n_targets if layout.n_targets == 1 else 1)
-        return cls(panel, layout, scaling, flat, (channels[:, None] * len(panel.times) + origins).ravel())
+        return cls(panel, layout, scaling, flat, (channels[:, None] * total + origins).ravel())
 
     @classmethod
     def of_rows(cls, X: Array, y: Array | None, layout: Layout) -> Windows:
@@ -318,6 +319,9 @@ class Windows:
     def _ends(self) -> Ends:
         """What is known of every context, (n, n_targets) each."""
         total, shape = len(self.panel.times), (len(self), self.layout.n_targets)
+        if self.panel.n_targets == 1:
+            last, changes, varies = ends_at(self.flat[:total], self.end, self.layout.context_length)
+            return Ends(last[:, None], changes[:, None], varies[:, None])
         ends = Ends(np.empty(shape), np.empty(shape, dtype=np.bool_), np.empty(shape, dtype=np.bool_))
         for column, target, chosen in self._by_target():
             part = self.flat[column * total : (column + 1) * total], self.end[chosen] % total
@@ -342,7 +346,8 @@ class Windows:
     def store(self) -> Store:
         """The arrays that `gather_rows` reads."""
         weight = self._learnt(self.scaling.weight, 1.0)
-        return Store(self.flat, self.end, *self.units, self.bounds, self._codes, weight)
+        units = _covariate_units(self.panel, self.layout, self.scaling)
+        return Store(self.flat, self.end, *self.units, self.bounds, self._codes, weight, units)
 
     def gather(self, rows: Index) -> tuple[Array, Array]:
         """Copy the numbers of some windows.
@@ -425,7 +430,7 @@ class Windows:
         """
         times, origin = self.panel.times, self.origin
         stamps = times.asi8 if hasattr(times, "asi8") else times.to_numpy()
-        ordered = _unique(stamps[origin])
+        ordered = _unique(np.concatenate([_unique(stamps[origin[part]]) for part in pieces(len(self), 8)]))
         border = ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)]
         ends_early = stamps[self.layout.horizon :] <= border  # by row of the origin
         return np.flatnonzero(ends_early[origin]), np.flatnonzero((stamps >= border)[origin])
@@ -497,10 +502,11 @@ def _covered(last: Index, length: int, total: int) -> Mask:
 
 
 def _flat(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Array:
-    """Every channel, one after another: targets, standardised covariates, static ones."""
-    n_rows = len(panel.times) * (panel.n_targets + layout.n_past + layout.n_known)
-    if n_rows == targets.size and not layout.n_static and targets.flags.f_contiguous:
-        return targets.ravel(order="F")  # a view
+    """Every channel, one after another: targets, covariates, standardised static ones."""
+    n_rows, values = len(panel.times) * (panel.n_targets + layout.n_past + layout.n_known), panel.values
+    shared = not scaling.log and not layout.n_static and n_rows == values.size and not _splits(panel, layout)
+    if shared and values.flags.f_contiguous:
+        return values.ravel(order="F")  # a view
     flat, first = np.empty(n_rows + len(panel) * layout.n_static), 0
     for channel in _channels(panel, layout, scaling, targets):
         flat[first : first + len(channel)] = channel
@@ -510,15 +516,23 @@ def _flat(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Arr
 
 def _channels(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Iterator[Array]:
     yield from targets.T
-    n = len(panel.schema.covariates)
-    categories = (0,) * (n + len(panel.schema.static)) if layout.categories else panel.n_categories
-    dynamic = panel.values.T[panel.n_targets :], scaling.centre, scaling.spread, categories[:n]
-    static = panel.static.T, scaling.static_centre, scaling.static_spread, categories[n:]
-    blocks = [dynamic][: layout.n_past + layout.n_known] + [static][: layout.n_static]
-    for columns, centre, spread, n_categories in blocks:
-        for k, column in enumerate(columns):
-            standard = (column - centre[k]) / spread[k]
-            yield from dummies(standard[:, None], n_categories[k : k + 1]).T if any(n_categories) else (standard,)
+    static = (panel.static - scaling.static_centre) / scaling.static_spread
+    columns, sizes = [*panel.values.T[panel.n_targets :], *static.T], _splits(panel, layout)
+    for k, column in enumerate(columns):
+        yield from dummies(column[:, None], sizes[k : k + 1]).T if sizes else (column,)
+
+
+def _splits(panel: Panel, layout: Layout) -> tuple[int, ...]:
+    """Into how many columns of 0 and 1 every covariate is split, 0 for none; () if none is."""
+    return () if layout.categories else panel.n_categories
+
+
+def _covariate_units(panel: Panel, layout: Layout, scaling: Scaling) -> tuple[tuple[float, float] | None, ...]:
+    """Centre and spread of every channel of a covariate, past or known; None where they are 0 and 1."""
+    pairs = list(zip(scaling.centre.tolist(), scaling.spread.tolist()))
+    sizes = _splits(panel, layout) or (0,) * len(pairs)
+    units = [None if pair == (0.0, 1.0) else pair for pair in pairs]
+    return tuple(unit for unit, n in zip(units, sizes) for _ in range(max(n, 1)))
 
 
 def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, codes: bool) -> Layout:

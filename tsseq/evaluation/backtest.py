@@ -210,7 +210,7 @@ def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizo
 
     They are read straight from the panel, since naive models learn nothing.
     """
-    rows = np.flatnonzero(panel.times.isin(cutoffs) & (panel.position >= context_length - 1))
+    rows = panel.rows_at(cutoffs, context_length)
     season, sizes = panel.rules[0].season_length, (np.zeros((1, context_length)), np.zeros((1, horizon)))
     models: dict[str, Any] = {"last_value": LastValue(), "drift": Drift(), "mean": Mean()}
     models |= {"seasonal_naive": SeasonalNaive(season)} if 1 < season <= context_length else {}

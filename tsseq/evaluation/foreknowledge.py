@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from tsseq.data.panel import Panel
+from tsseq.data.panel import Panel, stretches
 from tsseq.typing import Array, Index
 
 LAGS = (1, 2, 3, 5)
@@ -37,7 +37,7 @@ class Changes(NamedTuple):
     >>> from tsseq import load_sample
     >>> from tsseq.data import Schema
     >>> panel = Panel.from_frame(load_sample("airline"), Schema.of("passengers"))
-    >>> round(Changes.of(panel, 0, 1).explained, 1)  # by the season, most of all
+    >>> round(Changes.of(panel, paths(panel, 0), 1).explained, 1)  # by the season, most of all
     0.8
     """
 
@@ -47,15 +47,15 @@ class Changes(NamedTuple):
     basis: Array
 
     @classmethod
-    def of(cls, panel: Panel, target: int, step: int) -> Self:
+    def of(cls, panel: Panel, target: tuple[Array, Array], step: int) -> Self:
         """Read the changes of one target.
 
         Parameters
         ----------
         panel : Panel
             The whole history.
-        target : int
-            Position of the target.
+        target : tuple of ndarray of shape (T,)
+            Its `paths`.
         step : int
             Rows ahead.
 
@@ -64,11 +64,10 @@ class Changes(NamedTuple):
         Changes
             At most 20,000 of them, evenly spread over the rows; none where there are fewer than 50.
         """
-        path, filled = _paths(panel, target)
-        lags = _lags(panel, step)
-        enough = (panel.position >= max(lags)) & (panel.position + step < panel.lengths[panel.series_of_row])
-        origins = np.flatnonzero(enough)
-        origins = origins[np.isfinite(path[origins] + path[origins + step] + filled[origins - max(lags)])]
+        (path, filled), lags = target, _lags(panel, step)
+        longest = max(lags)
+        origins = stretches(panel.indptr[:-1] + longest, np.maximum(panel.lengths - longest - step, 0))
+        origins = origins[np.isfinite(path[origins] + path[origins + step] + filled[origins - longest])]
         origins = origins[:: 1 + len(origins) // MOST_ROWS]
         if len(origins) < FEWEST_ROWS:
             return cls(origins[:0], step, np.zeros(0), np.zeros((0, 1)))
@@ -98,6 +97,8 @@ class Changes(NamedTuple):
         Changes
             With m more columns in the basis.
         """
+        if columns.shape[1] == 0:
+            return self
         return self._replace(basis=_orthonormal(np.column_stack([self.basis, columns])))
 
     def correlation(self, column: Array) -> float:
@@ -145,8 +146,9 @@ def explained_shares(panel: Panel, horizon: int) -> pd.DataFrame:
     """
     shares: dict[tuple[Hashable, int], tuple[float, float]] = {}
     for k, name in enumerate(panel.schema.target):
+        target = paths(panel, k)
         for step in dict.fromkeys((1, horizon)):
-            changes = Changes.of(panel, k, step)
+            changes = Changes.of(panel, target, step)
             shares[name, step] = changes.explained, changes.beside(_known_columns(panel, changes)).explained
     keys = pd.MultiIndex.from_tuples(list(shares), names=["target", "step"])
     return pd.DataFrame(list(shares.values()), keys, ["past", "known"])
@@ -182,17 +184,18 @@ def foreknown(panel: Panel, horizon: int) -> pd.DataFrame:
     {'tomorrow': 1.0, 'today': 0.04}
     """
     rows = []
-    for k, target in enumerate(panel.schema.target):
+    for k, name in enumerate(panel.schema.target):
+        target = paths(panel, k)
         for step in dict.fromkeys((1, horizon)):
-            changes = Changes.of(panel, k, step)
+            changes = Changes.of(panel, target, step)
             n = panel.times.take(changes.origins).nunique() / step
-            for role, name, column in _covariates(panel) if len(changes.origins) else ():
-                values = _paths(panel, column)[1]
+            for role, covariate, column in _covariates(panel) if len(changes.origins) else ():
+                values = paths(panel, column)[1]
                 end = changes.origins + (step if role == "known" else 0)
                 level, before = np.nan_to_num(values[end]), np.nan_to_num(values[end - 1])
                 best = max((changes.correlation(form) for form in (level, level - before)), key=abs)
-                rows.append((name, role, target, step, best, changes.explained, n))
-        rows += [(*row, Changes.of(panel, k, 1).explained, len(panel)) for row in _static_correlations(panel, k)]
+                rows.append((covariate, role, name, step, best, changes.explained, n))
+        rows += [(*row, Changes.of(panel, target, 1).explained, len(panel)) for row in _static_correlations(panel, k)]
     names = ["covariate", "role", "target", "step", "correlation", "explained", "n"]
     return pd.DataFrame(rows, columns=names).sort_values("correlation", key=abs, ascending=False, ignore_index=True)
 
@@ -254,7 +257,7 @@ def _covariates(panel: Panel) -> Iterator[tuple[str, Hashable, int]]:
 
 def _static_correlations(panel: Panel, target: int) -> Iterator[tuple[Hashable, str, Hashable, int, float]]:
     """Static covariates that are numbers, and their correlation over the series with the change over all rows."""
-    filled, ends = _paths(panel, target)[1], panel.indptr[1:] - 1
+    filled, ends = paths(panel, target)[1], panel.indptr[1:] - 1
     first = pd.Series(filled).groupby(panel.series_of_row).first().to_numpy()
     change = np.nan_to_num(filled[ends] - first)
     for name, column in zip(panel.schema.static, panel.static.T):
@@ -274,15 +277,40 @@ def _known_columns(panel: Panel, changes: Changes) -> Array:
     return np.nan_to_num(np.column_stack(columns)) if columns else np.zeros((len(end), 0))
 
 
-def _paths(panel: Panel, column: int) -> tuple[Array, Array]:
-    """(T,) a column in units of every series' changes, logarithms where all are above 0; (T,) its last known values."""
+def paths(panel: Panel, column: int) -> tuple[Array, Array]:
+    """A column in units of every series' changes, of logarithms where all values of a series are above 0.
+
+    Parameters
+    ----------
+    panel : Panel
+        The whole history.
+    column : int
+        Position of the column.
+
+    Returns
+    -------
+    path : ndarray of shape (T,)
+        Its values, less the series' mean.
+    filled : ndarray of shape (T,)
+        The value observed last.
+
+    Examples
+    --------
+    >>> from tsseq.data import Schema
+    >>> panel = Panel.from_frame(pd.Series([1.0, 2.0, np.nan, 8.0]), Schema())
+    >>> path, filled = paths(panel, 0)
+    >>> path.round(2), filled.round(2)
+    (array([-1.63, -0.41,   nan,  2.04]), array([-1.63, -0.41, -0.41,  2.04]))
+    """
+    begins = np.zeros(len(panel.times), dtype=np.bool_)
+    begins[panel.indptr[:-1][panel.lengths > 0]] = True
     values, starts, series = panel.values[:, column].copy(), panel.indptr[:-1][panel.lengths > 0], panel.series_of_row
     positive = np.repeat(np.fmin.reduceat(values, starts) > 0, panel.lengths[panel.lengths > 0])
     values[positive] = np.log(values[positive])
     observed = np.isfinite(values)
-    latest = np.where(observed | (panel.position == 0), np.arange(len(values)), 0)
+    latest = np.where(observed | begins, np.arange(len(values)), 0)
     filled = values[np.maximum.accumulate(latest)]
-    changes = np.where(panel.position > 0, np.diff(filled, prepend=np.nan), np.nan)
+    changes = np.where(begins, np.nan, np.diff(filled, prepend=np.nan))
     known = np.isfinite(changes)
     n = np.maximum(np.bincount(series[known], minlength=len(panel)), 1)
     mean = np.bincount(series[known], changes[known], len(panel)) / n

@@ -277,12 +277,12 @@ class Forecaster(FrameOptions, BaseForecaster):
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
         panel, layout = self._history(frame), self.layout_
         cutoffs = stamps_like(panel.times, cutoffs)
-        rows = np.flatnonzero(panel.times.isin(cutoffs) & (panel.position >= layout.context_length - 1))
+        rows = panel.rows_at(cutoffs, layout.context_length)
         without_context = cutoffs.difference(panel.times.take(rows))
         if len(without_context):
             needed = f"series with {layout.context_length} rows up to them"
             raise DataError(f"{len(without_context)} cutoffs have no {needed} (first: {without_context[0]}).")
-        origins = rows + layout.horizon * panel.series_of_row[rows]
+        origins = rows + layout.horizon * panel.series_of(rows)
         panel = panel.extend(layout.horizon)
         check_known(panel, panel.steps_after(origins, layout.horizon).ravel(), "predict_at")
         unknown = slice(0, len(panel.schema.target + panel.schema.past))

@@ -203,6 +203,8 @@ class Mean(_Naive):
 
     def _continue(self, context: Array, steps: Index) -> Array:
         observed = np.isfinite(context)
+        if observed.all():
+            return np.repeat(context.sum(axis=1, keepdims=True) / context.shape[1], len(steps), axis=1)
         counts = np.where(observed.any(axis=1), observed.sum(axis=1), np.nan)
         mean = np.where(observed, context, 0.0).sum(axis=1) / counts
         return np.repeat(mean[:, None], len(steps), axis=1)
@@ -210,5 +212,7 @@ class Mean(_Naive):
 
 def _last_observed(context: Array) -> tuple[Array, Index]:
     """(n, L) -> the last observed value (n,), NaN if there is none, and how many rows after it are missing (n,)."""
+    if np.isfinite(context[:, -1]).all():
+        return context[:, -1].copy(), np.zeros(len(context), dtype=np.int64)
     since = np.isfinite(context)[:, ::-1].argmax(axis=1)
     return context[np.arange(len(context)), context.shape[1] - 1 - since], since

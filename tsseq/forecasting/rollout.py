@@ -120,14 +120,14 @@ class Rollout:
         It begins behind the first block, where that is ``known`` (S, horizon, targets).
         """
         panel, horizon, blocks = self.panel, self.layout.horizon, []
-        if known is not None:
-            panel = panel.with_values(panel.steps_after(self.origins, horizon), slice(0, panel.n_targets), known)
-        for first in range(0 if known is None else horizon, self.steps, horizon):
-            origins = self.origins + first
-            blocks.append(predict(Windows.of(panel, self.layout, self.scaling, origins)))
-            rows, targets = panel.steps_after(origins, horizon), slice(0, panel.n_targets)
-            panel = panel.with_values(rows, targets, blocks[-1][..., 0])
-        return np.concatenate(blocks, axis=1)[:, : self.steps - (0 if known is None else horizon)]
+        begin = 0 if known is None else horizon
+        for first in range(begin, self.steps, horizon):
+            if known is not None:
+                before = panel.steps_after(self.origins + first - horizon, horizon)
+                panel = panel.with_values(before, slice(0, panel.n_targets), known)
+            blocks.append(predict(Windows.of(panel, self.layout, self.scaling, self.origins + first)))
+            known = blocks[-1][..., 0]
+        return np.concatenate(blocks, axis=1)[:, : self.steps - begin]
 
     def _uniforms(self, n_paths: int, seed: int | None) -> Iterator[Array]:
         """Uniform random numbers (channels, n_paths, S, n_outputs) of block after block."""
@@ -212,6 +212,8 @@ def _columns(panel: Panel) -> slice:
 
 def check_known(panel: Panel, rows: Index, where: str) -> None:
     """Known covariates must be there in the future ``rows``; a DataError names the first that is not."""
+    if not panel.schema.known:
+        return
     empty = np.argwhere(np.isnan(panel.values[rows][:, _columns(panel)]))
     if len(empty):
         row, column = rows[empty[0, 0]], panel.schema.known[empty[0, 1]]

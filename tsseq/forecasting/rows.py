@@ -41,7 +41,14 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
     DataError
         No target is observed at all, or none of the windows is complete and the regressor needs that.
     """
-    windows = as_needed(regressor, windows)
+    windows, n_dropped = _learnable(regressor, as_needed(regressor, windows))
+    with _explained(regressor, windows):
+        regressor.fit(windows, windows.targets())
+    return n_dropped
+
+
+def _learnable(regressor: Any, windows: Windows) -> tuple[Windows, int]:
+    """The windows that `fit_rows` fits on, and how many of the others lack some target."""
     observed = windows.n_observed_targets()
     if not observed.any():
         names = ", ".join(map(repr, windows.panel.schema.target))
@@ -54,10 +61,7 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
             none = f"none of {n_dropped} training windows has all its targets"
             raise DataError(f"{none}, which {type(regressor).__name__} needs.")
         keep = keep & complete if (keep & complete).any() else complete
-    windows = windows[keep] if keep.any() and not keep.all() else windows
-    with _explained(regressor, windows):
-        regressor.fit(windows, windows.targets())
-    return n_dropped
+    return windows[keep] if keep.any() and not keep.all() else windows, n_dropped
 
 
 def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Array:

@@ -113,7 +113,7 @@ def unflatten(
         The rows, with axes (batch, time, channel).
     """
     if complete:
-        values, mask = row, row.new_ones(()).expand_as(row)
+        values, mask = row, torch.ones_like(row)
     else:
         observed = row.isfinite()
         values, mask = torch.where(observed, row, 0.0), observed.to(row.dtype)
@@ -135,6 +135,9 @@ def _channels(row: Tensor, layout: Layout) -> Channels:
 def n_leading_missing(batch: Batch) -> Tensor:
     """(B,) leading rows of the context at which nothing at all is observed: they lie before the series begins."""
     observed, length = batch.observed, batch.observed.target.shape[1]
+    first = torch.cat([observed.target[:, 0], observed.past[:, 0], observed.known[:, 0]], dim=1)
+    if first.any(dim=1).all():
+        return first.new_zeros(len(first), dtype=torch.int64)
     rows = torch.cat([observed.target, observed.past, observed.known[:, :length]], dim=2).any(dim=2)  # (B, L)
     return (rows.cumsum(dim=1) == 0).sum(dim=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ class Costs:
         """Fee and slippage as a fraction of the traded value."""
         return (self.bps + self.slippage_bps) / 10_000
 
-    @property
+    @cached_property
     def proportional(self) -> bool:
         """Whether a trade of twice the value costs twice as much, so that the size of the equity does not matter."""
         return not (self.fixed or self.minimum or self.per_share)
@@ -130,6 +130,10 @@ class Costs:
         ndarray of shape (...)
             Their costs.
         """
+        if type(self) is Costs and self.proportional:
+            paid = over_assets(np.abs(value))
+            paid *= self.rate
+            return paid
         return over_assets(self.slippage(value) + self.fees(value))
 
     def outlay(self, value: Array, shares: Array | None = None) -> Array:
@@ -147,7 +151,7 @@ class Costs:
         ndarray
             Cash paid for each purchase, and minus the cash received for each sale.
         """
-        filled = value + self.slippage(value)
+        filled = value if type(self) is Costs and not self.slippage_bps else value + self.slippage(value)
         return filled + self.fees(filled, shares)
 
     def affordable(self, purchases: Array, shares: Array, room: Array) -> Array:

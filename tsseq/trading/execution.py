@@ -128,8 +128,9 @@ def market_of(table: PriceTable, execution: Execution, start: int, delisting_ret
     times its last price from then on.
     """
     # Before its first price an asset cannot be held, so any number does. Sweeps are faster by columns, as all else is.
-    closes = np.array(pd.DataFrame(table.closes).ffill().fillna(1.0), dtype=np.float64, order="F")
     closed = ~np.isnan(table.closes)
+    filled = table.closes if closed.all() else pd.DataFrame(table.closes).ffill().fillna(1.0)
+    closes = np.array(filled, dtype=np.float64, order="F")
     n_bars = len(closes)
     end = n_bars - np.argmax(closed[::-1], axis=0)  # (N,): the bar after the last price
     ended = (np.arange(n_bars)[:, None] >= end) & (end < n_bars - LATE_FEED)
@@ -139,7 +140,7 @@ def market_of(table: PriceTable, execution: Execution, start: int, delisting_ret
     opens = np.full_like(closes, np.nan) if table.opens is None else table.opens
     prices = execution.price(BarPrices(opens, closes, np.where(listed_before, last_close, np.nan)))
     punctual = closed & ~np.isnan(prices)
-    fills = np.where(punctual, prices, np.where(closed | ended, closes, last_close))
+    fills = prices if punctual.all() else np.where(punctual, prices, np.where(closed | ended, closes, last_close))
     seconds = table.dates.as_unit("s").asi8
     years = np.diff(seconds, prepend=seconds[0]) / 86_400 / 365
     years[: start + 1] = 0.0

@@ -41,7 +41,7 @@ class Orders(NamedTuple):
     @property
     def at_once(self) -> bool:
         """Whether nothing waits: every decision is filled on its own bar."""
-        return len(self.filled) == len(self.first) and bool(self.due.all())
+        return len(self.filled) == len(self.first) and np.count_nonzero(self.due) == self.due.size
 
 
 def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, Array]:

@@ -75,7 +75,11 @@ def read_prices(prices: Frame, price: str = "close") -> PriceTable:
             f"the prices need a DatetimeIndex, or dates beside the ids; found {panel.times.dtype}. Convert the dates "
             "with pd.to_datetime and set them as the index."
         )
-    rows, dates = pd.factorize(panel.times, sort=True)
+    first = panel.times[: panel.lengths[0]]
+    if (panel.lengths == len(first)).all() and (panel.times.asi8.reshape(len(panel), -1) == first.asi8).all():
+        rows, dates = np.tile(np.arange(len(first)), len(panel)), first  # no need to sort the dates of all assets
+    else:
+        rows, dates = pd.factorize(panel.times, sort=True)
     dates = dates.rename(time_name)
     cells = rows, np.repeat(np.arange(len(panel)), panel.lengths)
     named = panel.ids[0] is not None

@@ -12,7 +12,7 @@ from tsseq.errors import DataError
 from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.book import Account, Book
 from tsseq.trading.costs import Costs, financing_caveats
-from tsseq.trading.engines.returns import Moves, run_returns
+from tsseq.trading.engines.returns import Moves, run_returns, view
 from tsseq.trading.engines.shares import account_of, charged, run_shares
 from tsseq.trading.execution import Market, opened
 from tsseq.trading.orders import Orders, delisting_caveats, orders_of, read_weights, waiting_caveats
@@ -130,7 +130,7 @@ def simulate(
         bars, positions, before, account = _shares(market, orders, targets, terms, start)
     bars = bars.iloc[start:]
     _check_solvent(bars)
-    frame = pd.DataFrame(positions, market.dates, market.assets).iloc[start:]
+    frame = pd.DataFrame(positions[start:], market.dates[start:], market.assets, copy=False)
     stamp = () if fill_rule.caveat is None else (fill_rule.caveat,)
     return Book(
         **{str(name): values for name, values in bars.items()},
@@ -168,7 +168,7 @@ def _returns(market: Market, orders: Orders, targets: Array, terms: Terms) -> _O
         )
         gross = np.maximum(run.factors(net=False)[0], 0.0) - 1
     bars = _by_bar(market, orders, turnover=traded, costs_paid=paid)
-    bars = bars.assign(gross_returns=gross, returns=(1 + gross) * (1 - bars["costs_paid"]) - 1)
+    bars["gross_returns"], bars["returns"] = gross, (1 + gross) * (1 - bars["costs_paid"]) - 1
     return bars, weights, before, None
 
 
@@ -177,28 +177,32 @@ def _shares(market: Market, orders: Orders, targets: Array, terms: Terms, start:
         run = run_shares(market, orders, targets[None], terms)
         equity = run.equity[0]
         returns = np.maximum(equity / np.concatenate([[terms.money], equity[:-1]]) - 1, -1.0)
-    account = account_of(run, market, orders, terms.costs, start)
-    traded = np.abs(run.traded[0]) * market.fills[orders.filled]  # (F, N)
-    spent = np.add(*charged(run, market, orders, terms.costs)).sum(axis=1)
+    slippage, fees = charged(run, market, orders, terms.costs)
+    account = account_of(run, market, orders, (slippage, fees), start)
+    traded = np.abs(run.traded[0]) * market.fills[view(orders.filled)]  # (F, N)
+    spent = (slippage + fees).sum(axis=1)
     capital = run.equity_at_fill[0]
     bars = _by_bar(market, orders, turnover=traded.sum(axis=1) / capital, costs_paid=spent / capital)
-    bars = bars.assign(gross_returns=(1 + returns) / (1 - bars["costs_paid"]) - 1, returns=returns)
+    bars["gross_returns"], bars["returns"] = (1 + returns) / (1 - bars["costs_paid"]) - 1, returns
     weights = np.zeros(market.closes.shape)
     weights[start:] = account.positions.to_numpy() / equity[start:, None]
-    fills = np.where(market.ended[orders.filled], 0.0, market.fills[orders.filled])
+    fills = np.where(market.ended[view(orders.filled)], 0.0, market.fills[view(orders.filled)])
     return bars, weights, run.shares[0, :-1] * fills / capital[:, None], account
 
 
 def _by_bar(market: Market, orders: Orders, **values: Array) -> pd.DataFrame:
     """Values of each fill (F,) on its bar, 0 on all others (T,)."""
-    return pd.DataFrame(values, market.dates[orders.filled]).reindex(market.dates, fill_value=0.0)
+    table = np.zeros((len(market.dates), len(values)))
+    table[orders.filled] = np.stack(list(values.values()), axis=1)
+    return pd.DataFrame(table, market.dates, list(values))
 
 
 def _check_solvent(bars: pd.DataFrame) -> None:
-    ruined = bars[~(bars["returns"] > -1)]
+    ruined = np.flatnonzero(~(bars["returns"].to_numpy() > -1))
     if len(ruined):
-        worst = ruined.iloc[0]
+        first = bars.iloc[ruined[:1]]
+        worst = first.iloc[0]
         raise DataError(
-            f"the book loses all its equity on {listed(ruined.index[:1])}: {worst['gross_returns']:.1%} before costs, "
+            f"the book loses all its equity on {listed(first.index)}: {worst['gross_returns']:.1%} before costs, "
             f"costs of {worst['costs_paid']:.1%}. Lower the weights or the costs."
         )

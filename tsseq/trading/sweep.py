@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -29,8 +30,6 @@ from tsseq.typing import Array, Index
 
 # Prices times combinations at a time where all step from bar to bar together.
 _IN_TURN = 4_000_000
-# NumPy copies what it broadcasts over rows shorter than half its buffer, of 8,192 numbers by default.
-_BUFFER = 1024
 
 
 def sweep(
@@ -132,13 +131,14 @@ def sweep(
     figures: list[dict[str, Array]] = []
     excess = np.empty((len(combinations), len(riskless)), dtype=np.float32)
     rest = excess
-    for growth in growth_of(market, orders, targets, terms):
-        relative = growth[:, start:]
-        figures.append(_figures(relative, riskless, all_statistics, per_year))
-        relative *= inverse
-        relative -= 1
-        np.log1p(relative, out=rest[: len(relative)], dtype=np.float32, casting="same_kind")
-        rest = rest[len(relative) :]
+    with short_buffer():
+        for growth in growth_of(market, orders, targets, terms):
+            relative = growth[:, start:]
+            figures.append(_figures(relative, riskless, all_statistics, per_year))
+            relative *= inverse
+            relative -= 1
+            np.log1p(relative, out=rest[: len(relative)], dtype=np.float32, casting="same_kind")
+            rest = rest[len(relative) :]
     results = pd.DataFrame(combinations)
     for name in figures[0]:
         results[name] = np.concatenate([figure[name] for figure in figures])
@@ -197,6 +197,14 @@ def _like_first(weights: Frame, table: PriceTable, first: PriceTable, decided: I
     return targets
 
 
+@contextmanager
+def short_buffer() -> Iterator[None]:
+    """Spare NumPy the copies of what it broadcasts over rows shorter than half its buffer, by default 8,192 numbers."""
+    with np.errstate():  # at whose end the buffer is as before
+        np.setbufsize(1024)
+        yield
+
+
 def growth_of(market: Market, orders: Orders, targets: Iterable[Array], terms: Terms) -> Iterator[Array]:
     """1 + net return (K, T) of some books at a time, NaN from the bar on which one has lost all."""
     moves = Moves.of(market, orders)
@@ -204,7 +212,6 @@ def growth_of(market: Market, orders: Orders, targets: Iterable[Array], terms: T
     for chunk in _chunks(targets, (AT_ONCE if at_once else _IN_TURN) // market.closes.size):
         weights = chunk if terms.leverage == 1 else chunk * terms.leverage
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            np.setbufsize(_BUFFER)  # until the end of the block
             if terms.engine == "shares":
                 growth = _growth_of_shares(moves, weights, terms)
             else:
@@ -243,4 +250,4 @@ def _figures(growth: Array, riskless: Array, all_statistics: bool, periods_per_y
     excess = rows.beyond(returns, riskless)
     if all_statistics:
         return rows.statistics(returns, excess, returns.shape[1], periods_per_year)
-    return {"total_return": rows.total_return(returns), "sharpe": rows.sharpe(excess, periods_per_year)}
+    return {"total_return": growth.prod(axis=1) - 1, "sharpe": rows.sharpe(excess, periods_per_year)}

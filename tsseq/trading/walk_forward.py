@@ -24,7 +24,7 @@ from tsseq.trading.price_table import listed, read_prices
 from tsseq.trading.simulate import simulate
 from tsseq.trading.statistics.overfitting import Score, scorer_of
 from tsseq.trading.statistics.returns import bars_per_year, cash_returns, total_return
-from tsseq.trading.sweep import combinations_of, decisions_of, growth_of
+from tsseq.trading.sweep import combinations_of, decisions_of, growth_of, short_buffer
 from tsseq.trading.terms import Engine, Terms
 from tsseq.typing import Array, Index
 
@@ -187,7 +187,8 @@ def walk_forward(
     score = scorer_of(by, bars_per_year(market.dates))
     rows = _rows_of_choices(market.dates[decided], decided - first + 1, every, window, start)
     orders = orders_of(market, decided, fill_rule.delay)
-    growth = np.concatenate(list(growth_of(market, orders, targets, terms)))
+    with short_buffer():
+        growth = np.concatenate(list(growth_of(market, orders, targets, terms)))
     returns = pd.DataFrame(growth.T - 1, market.dates).iloc[first:]
     choices = _choices(returns, decided[rows] - first + 1, cash_rate, window, score)
     winners, place = np.unique(choices["combination"], return_inverse=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any, TypeAlias, cast
 
@@ -25,7 +26,7 @@ _ROUNDING = 1e-12
 _OPTIONS = {"top_k": ("k",), "top_k_dropout": ("k", "n_drop"), "volatility": ("target_volatility",)}
 _RULES = ("sign", "threshold", "rank", *_OPTIONS)
 # So many prices times combinations at a time stay in the processor's cache.
-AT_ONCE = 32_000
+AT_ONCE = 48_000
 
 
 @dataclass(frozen=True)
@@ -107,22 +108,21 @@ class WeightingRule:
             raise ConfigError(
                 f"the rule takes {count} arguments; functions of (expected) or (expected, past) are called."
             )
-        limits = self.max_weight, self.max_gross, self.book_volatility
-        positive = all(limit is None or limit > 0 for limit in limits)
-        if not (positive and self.no_trade_band >= 0 and self.volatility_window >= 2):
+        limits = [limit for limit in (self.max_weight, self.max_gross, self.book_volatility) if limit is not None]
+        if not (all(limit > 0 for limit in limits) and self.no_trade_band >= 0 and self.volatility_window >= 2):
             wanted = "max_weight, max_gross and book_volatility above 0, no_trade_band of at least 0"
             raise ConfigError(f"pass {wanted} and volatility_window of at least 2.")
 
     def _read_missing(self) -> None:
         """Take NaN for an option that was not named, and 3.0 for 3, as in a row of a sweep's table."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and np.isnan(value):
-                object.__setattr__(self, field.name, field.default)
+        for name, value in vars(self).items():
+            if isinstance(value, float):
+                if math.isnan(value):
+                    object.__setattr__(self, name, getattr(WeightingRule, name))
+                elif name in ("k", "n_drop") and value.is_integer():
+                    object.__setattr__(self, name, int(value))
             elif isinstance(value, np.bool_):
-                object.__setattr__(self, field.name, bool(value))
-            elif field.name in ("k", "n_drop") and isinstance(value, float) and value.is_integer():
-                object.__setattr__(self, field.name, int(value))
+                object.__setattr__(self, name, bool(value))
 
     def weights(self, expected: pd.DataFrame, table: PriceTable, values: Array | None = None) -> Array:
         """Apply the rule, then the limits.
@@ -198,8 +198,8 @@ def weights_of_rules(rules: Sequence[WeightingRule], expected: pd.DataFrame, tab
 
 def _takes_signs(rule: WeightingRule) -> bool:
     """Whether a rule is a threshold without limits, of which many are one comparison."""
-    limits = rule.book_volatility, rule.max_weight, rule.max_gross
-    return rule.rule in ("sign", "threshold") and limits == (None, None, None) and not rule.no_trade_band
+    unlimited = rule.book_volatility is None and rule.max_weight is None and rule.max_gross is None
+    return unlimited and rule.rule in ("sign", "threshold") and not rule.no_trade_band
 
 
 def _signs(expected: Array, above: Array | float, below: Array | float) -> Array:

@@ -142,6 +142,11 @@ class WindowsDataModule(pl.LightningDataModule):
         """Batches in order; none when nothing is held out."""
         return self._runs(self.held_out, None) if len(self.held_out) else []
 
+    def teardown(self, stage: str) -> None:
+        """Let go of the rows, since Lightning's objects stay until Python looks for circles."""
+        vars(self.rows).clear()
+        del self.windows, self.rows, self.train, self.held_out
+
     def _runs(self, index: Index, seed: int | None) -> Runs:
         return Runs(Loader(self.rows, index, self.settings.batch_size, seed, *self.place))
 

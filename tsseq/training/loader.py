@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class TorchOps:
         return flat.unfold(0, width, 1).index_select(0, start)
 
     def join(self, blocks: list[Tensor]) -> Tensor:
-        return torch.cat(blocks, dim=-1)
+        return torch.cat([block.float() for block in blocks], dim=-1)  # while a block is in the cache
 
     def last_before(self, bounds: Tensor, places: Tensor) -> Tensor:
         return torch.searchsorted(bounds, places, right=True) - 1
@@ -47,7 +48,8 @@ class DeviceRows:
         self.layout, self.device, self.sizes, self.n = windows.layout, device, windows.sizes, len(windows)
         exact = device.type == "cpu"  # elsewhere float64 is slow, or missing
         store, kind = (windows.store, np.float64) if exact else (single_store(windows), np.float32)
-        self.store = Store(*(torch.as_tensor(array, device=device) for array in store))
+        arrays = {name: torch.as_tensor(array, device=device) for name, array in zip(store._fields[:-1], store)}
+        self.store = Store(units=store.units, **arrays)
         units = windows.store.loc, windows.store.scale
         self.loc, self.scale = (torch.as_tensor(array.astype(kind, copy=False), device=device) for array in units)
         y = None if windows.y is None else windows.y.astype(kind, copy=False)
@@ -60,6 +62,7 @@ class DeviceRows:
         The last is None if all errors count 1.
         """
         x, y = gather_rows(self.store, self.layout, self.sizes, rows, TorchOps())
+        x = x.float()
         y = y if self.y is None else self.y[rows]
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.loc[rows].float(), self.scale[rows].float()
@@ -67,17 +70,23 @@ class DeviceRows:
         series = TorchOps().last_before(self.store.bounds, self.store.end[rows])  # (B,)
         units = self.store.codes[series], loc, scale
         weight = self.store.weight[series].float()[:, None] if self.weighted else None
-        return unflatten(x.float(), self.layout, *units, future, complete=self.complete), target, weight
+        complete = self.complete or (not training and math.isfinite(x.sum()))  # what is to come is missing
+        return unflatten(x, self.layout, *units, future, complete), target, weight
 
 
 def single_store(windows: Windows) -> Store:
     """The arrays that rows are gathered from in float32.
 
-    The mean of every series is subtracted from its targets and locations before, so that no high level blurs changes.
+    The mean of every series is subtracted from its targets and locations before, and covariates are standardised, so
+    that no high level blurs changes.
     """
     store, panel = windows.store, windows.panel
-    flat = windows.flat.copy()
-    targets = flat[: len(panel.times) * panel.n_targets].reshape(panel.n_targets, -1)  # (C, T)
+    flat, total = windows.flat.copy(), len(panel.times)
+    for channel, unit in enumerate(store.units, panel.n_targets):
+        if unit is not None:
+            flat[channel * total : (channel + 1) * total] -= unit[0]
+            flat[channel * total : (channel + 1) * total] /= unit[1]
+    targets = flat[: total * panel.n_targets].reshape(panel.n_targets, -1)  # (C, T)
     observed = np.isfinite(targets)
     sums, counts = (
         np.add.reduceat(values, panel.indptr[:-1], axis=1)
@@ -85,16 +94,19 @@ def single_store(windows: Windows) -> Store:
     )
     level = sums / np.maximum(counts, 1)  # (C, S)
     targets -= np.repeat(level, panel.lengths, axis=1)
-    columns = (windows.end // len(panel.times))[:, None] + np.arange(windows.layout.n_targets)
+    columns = (windows.end // total)[:, None] + np.arange(windows.layout.n_targets)
     loc = store.loc - level[columns, windows.series[:, None]]
     numbers = {"flat": flat, "loc": loc, "scale": store.scale, "weight": store.weight}
-    return store._replace(**{name: array.astype(np.float32) for name, array in numbers.items()})
+    singles = {name: array.astype(np.float32) for name, array in numbers.items()}
+    return store._replace(**singles, units=(None,) * len(store.units))
 
 
 def is_complete(windows: Windows) -> bool:
     """Whether every value, covariates and targets included, is finite once it is scaled to float32."""
-    unit = windows.store.scale.min(initial=1.0)
-    values = [windows.flat] if windows.y is None else [windows.flat, windows.y]
+    store = windows.store
+    units = [unit for unit in store.units if unit is not None]
+    unit = min([store.scale.min(initial=1.0), *(spread for _, spread in units)])
+    values = [windows.flat, np.array([centre for centre, _ in units])] + ([] if windows.y is None else [windows.y])
     return all(2 * max(x.max(initial=0.0), -x.min(initial=0.0)) < LARGEST * min(unit, 1.0) for x in values)
 
 

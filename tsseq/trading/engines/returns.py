@@ -144,8 +144,8 @@ def run_returns(moves: Moves, targets: Array, terms: Terms) -> ReturnsRun:
     market, orders, bars, costs = moves.market, moves.orders, moves.bars, terms.costs
     at_once = orders.at_once and costs.proportional
     if at_once:
-        positions = np.zeros((len(targets), len(moves.base), targets.shape[2]))
-        positions[:, 1:] = targets[:, view(orders.decision)]
+        nothing = np.zeros((len(targets), 1, targets.shape[2]))
+        positions = np.concatenate([nothing, targets[:, view(orders.decision)]], axis=1)
     else:
         positions, traded, paid = _in_turn(moves, targets, terms)
     growth = _growth(positions[:, moves.n_filled], moves.at_close)
@@ -157,7 +157,7 @@ def run_returns(moves: Moves, targets: Array, terms: Terms) -> ReturnsRun:
         interest[:, bars] = 0.0
         growth += interest
     before = positions[:, :-1] * (1 + moves.at_fill)
-    if market.ended.any():
+    if np.count_nonzero(market.ended):
         before[:, market.ended[bars]] = 0.0
     if at_once:
         traded = positions[:, 1:] * at_fill[:, :, None]

@@ -55,7 +55,7 @@ def run_shares(market: Market, orders: Orders, targets: Array, terms: Terms) -> 
     column = (1,) if accounts else ()
     n_fills, n_assets = orders.due.shape
     wanted = np.moveaxis(targets, 0, 1) if accounts else targets[0]  # (D, K, N) or (D, N)
-    fills = np.ascontiguousarray(market.fills[orders.filled])  # (F, N)
+    fills = np.ascontiguousarray(market.fills[view(orders.filled)])  # (F, N)
     columns = fills.reshape(n_fills, n_assets, *column)  # by which the shares of K accounts are multiplied
     fill_of_bar, decisions = dict(zip(orders.filled.tolist(), range(n_fills))), orders.decision.tolist()
     # The bar from which an asset that ended is cash.
@@ -146,7 +146,7 @@ def _in_lots(shares: Array, lot_size: float | None) -> Array:
 def _valued(market: Market, orders: Orders, cash: Array, holdings: Array, at_fill: Array, traded: Array) -> SharesRun:
     """Add what follows from cash and trades, for all fills and bars at once, and put the accounts first."""
     n_filled = np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right")
-    closes = np.where(market.ended, 0.0, market.closes)  # what ended is in the cash
+    closes = market.closes * ~market.ended if market.ended.any() else market.closes  # what ended is in the cash
     (n_fills, n_assets), n_bars = orders.due.shape, len(closes)
     shares = np.moveaxis(holdings.reshape(n_fills + 1, -1, n_assets), 1, 0)
     equity = np.einsum("ktn,tn->kt", shares[:, view(n_filled)], closes)
@@ -157,19 +157,20 @@ def _valued(market: Market, orders: Orders, cash: Array, holdings: Array, at_fil
 
 def charged(run: SharesRun, market: Market, orders: Orders, costs: Costs) -> tuple[Array, Array]:
     """Slippage and fees (F, N) of the trades of the first of the accounts."""
-    value = run.traded[0] * market.fills[orders.filled]
+    value = run.traded[0] * market.fills[view(orders.filled)]
     slippage = costs.slippage(value)
     return slippage, costs.fees(value + slippage, run.traded[0])
 
 
-def account_of(run: SharesRun, market: Market, orders: Orders, costs: Costs, start: int) -> Account:
-    """Tables of the first of the accounts, from bar ``start`` on."""
+def account_of(run: SharesRun, market: Market, orders: Orders, charges: tuple[Array, Array], start: int) -> Account:
+    """Tables of the first of the accounts, from bar ``start`` on, with the slippage and fees (F, N) of its trades."""
     n_filled = np.searchsorted(orders.filled, np.arange(len(market.dates)), side="right")
-    shares = np.where(market.ended, 0.0, run.shares[0, n_filled])  # (T, N)
-    amounts = run.traded[0], market.fills[orders.filled], *charged(run, market, orders, costs)
+    shares = np.where(market.ended, 0.0, run.shares[0, view(n_filled)])  # (T, N)
+    amounts = run.traded[0], np.ascontiguousarray(market.fills[view(orders.filled)]), *charges
     cells = np.flatnonzero(run.traded[0])  # one number for each, since two would take NumPy ten times as long
     traded, prices, slippage, fees = (amount.take(cells) for amount in amounts)
-    fills, assets = np.divmod(cells, len(market.assets))
+    fills = np.repeat(np.arange(len(orders.filled)), np.count_nonzero(run.traded[0], axis=1))
+    assets = cells - fills * len(market.assets)
     bars = orders.filled[fills]
     trades = {
         "date": market.dates[bars],
@@ -180,8 +181,8 @@ def account_of(run: SharesRun, market: Market, orders: Orders, costs: Costs, sta
     }
     dates = market.dates[start:]
     return Account(
-        shares=pd.DataFrame(shares[start:], dates, market.assets),
-        positions=pd.DataFrame((shares * market.closes)[start:], dates, market.assets),
+        shares=pd.DataFrame(shares[start:], dates, market.assets, copy=False),
+        positions=pd.DataFrame((shares * market.closes)[start:], dates, market.assets, copy=False),
         cash=pd.Series(run.cash[0, start:], dates, name="cash"),
         trades=pd.DataFrame(trades, copy=False),
         fees=pd.Series(np.bincount(bars, fees, len(market.dates))[start:], dates, name="fees"),

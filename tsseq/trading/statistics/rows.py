@@ -128,7 +128,8 @@ def _moments(r: Array) -> tuple[Array, Array]:
     squares = np.vecdot(r, r) / n
     variance = np.asarray(squares - mean**2)
     vague = variance <= 1e-3 * squares  # little is left of the difference, or nothing but zeros
-    centred = r[vague] - mean[vague][:, None]
-    # Equal values deviate by exactly 0; rounding leaves about 1e-18, which would make a Sharpe ratio of 1e16.
-    variance[vague] = np.where(np.ptp(r[vague], axis=-1) == 0, 0.0, np.vecdot(centred, centred) / n)
+    if vague.any():
+        centred = r[vague] - mean[vague][:, None]
+        # Equal values deviate by exactly 0; rounding leaves about 1e-18, which would make a Sharpe ratio of 1e16.
+        variance[vague] = np.where(np.ptp(r[vague], axis=-1) == 0, 0.0, np.vecdot(centred, centred) / n)
     return mean, np.sqrt(variance * (n / (n - 1)))
