@@ -41,12 +41,13 @@ class OneToOne(Network):
 
 
 PLAIN = {"gradient_clip": None, "schedule": "constant"}
+ALONE = {"line": False, "series_embedding": False}  # the network that the bare loop has
 NETWORKS = {  # network, settings
-    "Linear, plain": (tsseq.Linear(), PLAIN),
-    "Linear": (tsseq.Linear(), {}),
-    "GRU": (tsseq.GRU(), {}),
-    "LSTM": (tsseq.LSTM(), {}),
-    "LSTM, plain": (OneToOne(), PLAIN),
+    "Linear, plain": (tsseq.Linear(**ALONE), PLAIN),
+    "Linear": (tsseq.Linear(**ALONE), {}),
+    "GRU": (tsseq.GRU(**ALONE), {}),
+    "LSTM": (tsseq.LSTM(**ALONE), {}),
+    "LSTM, plain": (OneToOne(**ALONE), PLAIN),
 }
 
 

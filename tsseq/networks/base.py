@@ -27,7 +27,8 @@ class StartOptions:
         validation rows, there is no line.
     series_embedding : bool or None, default None
         Whether the network learns a vector for each series, so that series may differ in character. None is yes for 2
-        series and more (or targets that are series of their own) with at least 100 training windows each.
+        to 1,000 series (or targets that are series of their own) with at least 100 training windows each, unless lines
+        of their own forecast the validation rows worse than a common one.
     """
 
     line: bool | None = None

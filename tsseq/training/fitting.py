@@ -30,7 +30,7 @@ from tsseq.typing import Index
 
 LEAST_VALIDATION = 10
 CLIP = 20.0
-LEAST_PER_SERIES = 100
+LEAST_PER_SERIES, MOST_VECTORS = 100, 1000
 
 
 def fit_network(
@@ -70,11 +70,11 @@ def fit_network(
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         clip = _clip(windows, head)
-        line = fit_line(windows, data.train, data.held_out, clip, head.weighted)
-        models = []
-        for with_line in _kinds(network, validates=len(data.held_out) > 0):
+        kinds, models = _kinds(network, validates=len(data.held_out) > 0), []
+        line = fit_line(windows, data.train, data.held_out, clip, head.weighted) if any(kinds) else None
+        n_vectors = _n_vectors(network, windows, len(data.train), line)
+        for with_line in kinds:
             torch.manual_seed(seed)
-            n_vectors = _n_vectors(network, windows, len(data.train), line)
             model = Model(network, windows.layout, head, deepcopy(line) if with_line else None, n_vectors)
             model.ragged = windows.layout.missing and _begins_late(windows)
             if settings.compile:
@@ -97,11 +97,11 @@ def _kinds(network: Network, validates: bool) -> list[bool]:
     return [network.line]
 
 
-def _n_vectors(network: Network, windows: Windows, n_rows: int, line: Line) -> int:
-    """How many series have a vector of their own."""
+def _n_vectors(network: Network, windows: Windows, n_rows: int, line: Line | None) -> int:
+    """How many series have a vector of their own; none by default where lines say that series are alike."""
     n_series = len(windows.scaling.ids) * windows.n_channels
-    differ = len(line.weight) > 1 or n_lines(windows) == 0
-    told_apart = n_series > 1 and n_rows >= LEAST_PER_SERIES * n_series and differ
+    alike = line is not None and len(line.weight) == 1 and n_lines(windows) > 1
+    told_apart = 1 < n_series <= MOST_VECTORS and n_rows >= LEAST_PER_SERIES * n_series and not alike
     return n_series if (told_apart if network.series_embedding is None else network.series_embedding) else 0
 
 
