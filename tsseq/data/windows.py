@@ -517,8 +517,9 @@ def _flat(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Arr
 def _channels(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Iterator[Array]:
     yield from targets.T
     static = (panel.static - scaling.static_centre) / scaling.static_spread
-    columns, sizes = [*panel.values.T[panel.n_targets :], *static.T], _splits(panel, layout)
-    for k, column in enumerate(columns):
+    dynamic: Any = panel.values.T[panel.n_targets :] if layout.n_past + layout.n_known else ()
+    sizes = _splits(panel, layout)
+    for k, column in enumerate([*dynamic, *(static.T if layout.n_static else [])]):
         yield from dummies(column[:, None], sizes[k : k + 1]).T if sizes else (column,)
 
 
