@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,22 +97,18 @@ class Run(NamedTuple):
 
 def planned(quick: bool, seeds: int) -> Iterator[Run]:
     """Every run, the cheap and telling ones first."""
-    for horizon in HORIZONS[:1] if quick else HORIZONS:
-        for data in FILES:
-            if quick and data == "Weather":
-                continue
-            for model in NAIVE:
-                if model != "Seasonal" or data in SEASON:
-                    yield Run(data, horizon, model, None)
-            for seed in range(1 if quick and data != "ETTh1" else seeds):
-                for model in NEURAL:
-                    yield Run(data, horizon, model, seed)
-    if not quick:
-        yield from (Run(data, 96, f"{model} alone", 0) for data in FILES for model in NEURAL)
+    for horizon, data in product(HORIZONS[:1] if quick else HORIZONS, FILES):
+        if quick and data == "Weather":
+            continue
+        yield from (Run(data, horizon, model, None) for model in NAIVE if model != "Seasonal" or data in SEASON)
+        for seed in range(1 if quick and data != "ETTh1" else seeds):
+            yield from (Run(data, horizon, model, seed) for model in NEURAL)
     for model in ("Repeat", "Ridge"):
         yield Run("sp500", 5, model, None)
     for seed in range(seeds):
         yield from (Run("sp500", 5, model, seed) for model in NEURAL)
+    if not quick:
+        yield from (Run(data, 96, f"{model} alone", 0) for data in FILES for model in NEURAL)
 
 
 def forecaster(run: Run, context: int, share: float, steps: int | None = None, **roles) -> Forecaster:
