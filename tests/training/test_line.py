@@ -249,6 +249,16 @@ def test_on_two_processes_the_same_model_wins():
     np.testing.assert_allclose(*results, rtol=1e-4)
 
 
+def test_the_history_of_a_winner_that_was_stopped_early_is_whole(monkeypatch):
+    monkeypatch.setattr(Racer, "is_hopeless", lambda racer, rival: racer.model.line is None)
+    monkeypatch.setattr(Racer, "beats", lambda racer, rival: False)
+    training = Training(max_epochs=3, patience=None, verbose=False)
+    model = GRUForecaster(3, 24, hidden_size=8, training=training).fit(smooth(300))
+    assert model.regressor_.network_.line is None
+    assert model.history_.notna().all(axis=None)
+    assert len(model.history_) == 1
+
+
 def racer(*losses: float) -> Racer:
     racer = Racer(torch.nn.Linear(1, 1))
     racer.losses["val_loss"] = list(losses)
@@ -266,6 +276,12 @@ def test_a_rival_must_be_better_by_one_percent():
     assert not racer(0.995).beats(racer(1.0))
     assert racer(0.98).beats(racer(1.0))
     assert racer(-1.02).beats(racer(-1.0))  # log-likelihoods are negative too
+
+
+def test_numbers_too_large_for_a_line_have_none():
+    series = 1e200 * smooth(200)
+    line, _ = line_of(Forecaster(NeuralRegressor(), 3, 24, scaling="none"), series)
+    assert line.weight.abs().max() == 0
 
 
 def test_networks_of_ones_own_have_the_option():

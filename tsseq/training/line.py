@@ -23,10 +23,7 @@ MOST_PRODUCTS = 10**10  # multiplications that the normal equations may cost
 ROWS_AT_ONCE = 4096
 STRENGTH = 1e-4  # of the ridge, relative to the mean square of a column
 WORSE = 1.02  # errors of lines of their own beside those of one for all: above it, series are alike
-OWN_SHARE, OWN_ROWS = (
-    0.3,
-    1000,
-)  # how strongly the line of a series is drawn to that of all: share of its rows, and rows
+OWN_SHARE, OWN_ROWS = 0.3, 1000  # what draws a series' line to that of all: a share of its rows, and rows
 
 
 class Line(nn.Module):
@@ -174,11 +171,11 @@ def normal_equations(line: Line, windows: Windows, index: Index, clip: float, we
     chosen = torch.as_tensor(index[:: max(math.ceil(len(index) / most), 1)])
     squares = torch.zeros(n_series, n_targets, n_columns, n_columns, dtype=torch.float64)
     products = torch.zeros(n_series, n_targets, n_columns, horizon, dtype=torch.float64)
-    counts, size = torch.zeros(n_series, n_targets, dtype=torch.float64), 0.0
+    counts, size, numbers = torch.zeros(n_series, n_targets, dtype=torch.float64), 0.0, line.are_numbers
     for part in chosen.split(ROWS_AT_ONCE):
         batch, target, weight = rows.batch(part, training=False)
         x, y = line.columns(batch).double(), target.clamp(-clip, clip).double().mT  # (B, C, p), (B, C, H)
-        x = x * line.are_numbers
+        x = x * numbers
         unit = torch.ones_like(y[:, :, :1]) if weight is None or not weighted else weight.double().mT ** 2  # (B, C, 1)
         share = y.isfinite().double().mean(dim=2, keepdim=True)
         left, right = x * (unit * share), unit * y.nan_to_num(0.0)
@@ -193,10 +190,10 @@ def normal_equations(line: Line, windows: Windows, index: Index, clip: float, we
 
 
 def _ridge(squares: Tensor, products: Tensor, strength: float) -> Tensor:
-    """(p, H) the solution, drawn to zero but for the last column, the intercept."""
+    """(p, H) the solution, drawn to zero but for the last column, the intercept; 0 where the numbers are too large."""
     diagonal = squares.diagonal()
     penalty = torch.full_like(diagonal, strength * diagonal[:-1].mean().item())
     penalty[-1] = 0.0
     penalty += 1e-9 * max(diagonal.max().item(), 1.0)
-    solution: Tensor = torch.linalg.solve(squares + torch.diag(penalty), products)
-    return solution
+    solution: Tensor = torch.linalg.solve_ex(squares + torch.diag(penalty), products)[0].float()
+    return solution.double() if solution.isfinite().all() else torch.zeros_like(products)

@@ -95,6 +95,7 @@ class ForecastModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums."""
         for racer in self.racers:
+            racer.begins = racer.runs
             racer.sums = {name: [] for name in racer.sums}
 
     def on_validation_epoch_end(self) -> None:
@@ -140,8 +141,8 @@ class ForecastModule(pl.LightningModule):
         share.fill_(min(losses, key=lambda number: losses[number]))
 
     def _reduced(self, name: str) -> list[float]:
-        """Means over all steps and ranks of the models that run; recorded."""
-        running = [racer for racer in self.racers if racer.runs]
+        """Means over all steps and ranks of the models that this epoch began with; recorded."""
+        running = [racer for racer in self.racers if racer.begins]
         means = self._means(running, name)
         for racer, loss in zip(running, means):
             racer.losses[name].append(loss)

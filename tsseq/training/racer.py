@@ -22,6 +22,8 @@ class Racer:
         The one that is trained.
     runs : bool
         Whether it is trained on.
+    begins : bool
+        Whether it was when the epoch began.
     losses : dict of str to list of float
         ``train_loss`` and ``val_loss`` per epoch.
     sums : dict of str to list of pairs of Tensor
@@ -29,7 +31,7 @@ class Racer:
     """
 
     def __init__(self, model: Model) -> None:
-        self.model, self.runs = model, True
+        self.model, self.runs, self.begins = model, True, True
         self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
         self.sums: dict[str, list[tuple[Tensor, Tensor]]] = {"train_loss": [], "val_loss": []}
         self.weights: dict[str, Tensor] | None = None
