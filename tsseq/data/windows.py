@@ -21,7 +21,7 @@ from tsseq.data.contexts import Ends, contexts_at, ends_at, moments_at, pieces
 from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout, NumpyOps, Store, gather_rows
 from tsseq.data.panel import Panel, stretches
-from tsseq.data.scaling import Affine, Scaling, logged, window_change
+from tsseq.data.scaling import BY_SERIES, Affine, Scaling, blended_scale, logged, window_change
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Steps
 from tsseq.errors import NotEnoughHistory
@@ -294,14 +294,15 @@ class Windows:
         shape, kind, total = (len(self), self.layout.n_targets), self.scaling.kind, len(self.panel.times)
         if kind == "none":
             return np.zeros(shape), np.ones(shape)
-        if kind == "last":
+        if kind in BY_SERIES:
             loc, scale = self._ends.last, self._learnt_scale()
             for target in range(self.layout.n_targets):
-                own = np.flatnonzero((scale[:, target] == 0) & self._ends.changes[:, target])
+                own = np.flatnonzero(((scale[:, target] == 0) | (kind == "adaptive")) & self._ends.changes[:, target])
                 for part in pieces(len(own), self.layout.context_length):
                     rows = own[part]
                     contexts = contexts_at(self.flat, self.end[rows] + target * total, self.layout.context_length)
-                    scale[rows, target] = window_change(contexts, self.layout.horizon)
+                    change, observed = window_change(contexts, self.layout.horizon), np.isfinite(contexts).mean(axis=1)
+                    scale[rows, target] = blended_scale(scale[rows, target], change, observed)
         else:
             loc, scale = np.zeros(shape), np.empty(shape)
             for column, target, chosen in self._by_target():
@@ -372,7 +373,7 @@ class Windows:
         usable = self.n_observed_targets() > 0
         if self.constants and self.layout.context_length > 1:
             usable = usable & (self._ends.varies | np.isnan(self._ends.last)).any(axis=1)
-        return usable & np.isfinite(self._ends.last).all(axis=1) if self.scaling.kind == "last" else usable
+        return usable & np.isfinite(self._ends.last).all(axis=1) if self.scaling.kind in BY_SERIES else usable
 
     def n_observed_targets(self) -> Index:
         """(n,) how many targets of each window are observed, 0 to horizon * n_targets."""

@@ -60,10 +60,11 @@ class FrameOptions:
     multivariate : {"independent", "joint"}, default "independent"
         "independent" makes every target a series of its own that shares the model; "joint" puts all of them in one
         row.
-    scaling : {"last", "standard", "mean", "none"} or None, default None
-        "last" subtracts the last value and divides by one number per series, learnt in `fit`; "standard" and "mean"
-        take mean and deviation, or mean size, of each context; "none" leaves values as they are. None is "last", or
-        the scaling that suits a head which does not go with it.
+    scaling : {"last", "adaptive", "standard", "mean", "none"} or None, default None
+        "last" subtracts the last value and divides by one number per series, learnt in `fit`; "adaptive" does so by
+        that number blended with the same measure of the context, for series whose amplitude drifts; "standard" and
+        "mean" take mean and deviation, or mean size, of each context; "none" leaves values as they are. None is
+        "last", or the scaling that suits a head which does not go with it.
     log : bool, default False
         Whether to model logarithms. Prices then become log returns relative to the origin, and the point forecast is
         the median of the price where the regressor forecasts the mean of its logarithm.
