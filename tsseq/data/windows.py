@@ -339,6 +339,25 @@ class Windows:
         learnt = self._learnt_scale()
         return np.where(learnt > 0, learnt, self.affine.scale)
 
+    def unlogged(self, values: Array) -> Array:
+        """Exponentials of forecasts; where one is the logarithm of a context's last value, that value to the bit.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, horizon, n_targets, K)
+            Logarithms.
+
+        Returns
+        -------
+        ndarray of the same shape
+            In the data's units.
+        """
+        last, total, length = np.empty(self._ends.last.shape), len(self.panel.times), self.layout.context_length
+        for column, target, chosen in self._by_target():
+            targets = self.panel.values[:, column]
+            last[chosen, target] = ends_at(targets, self.end[chosen] % total, length).last
+        return np.where(values == self._ends.last[:, None, :, None], last[:, None, :, None], np.exp(values))
+
     @cached_property
     def store(self) -> Store:
         """The arrays that `gather_rows` reads."""
