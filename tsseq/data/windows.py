@@ -24,6 +24,7 @@ from tsseq.data.panel import Panel, stretches
 from tsseq.data.scaling import BY_SERIES, Affine, Scaling, blended_scale, logged, window_change
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Steps
+from tsseq.data.timestamps import stamps_like
 from tsseq.errors import NotEnoughHistory
 from tsseq.typing import Array, Index, Mask
 
@@ -443,12 +444,47 @@ class Windows:
         validation : ndarray of shape (n_validation,)
             Positions of windows.
         """
-        times, origin = self.panel.times, self.origin
-        stamps = times.asi8 if hasattr(times, "asi8") else times.to_numpy()
-        ordered = _unique(stamps[origin])
-        border = ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)]
+        stamps = _numbers(self.panel.times)
+        ordered = _unique(stamps[self.origin])
+        return self._split_from(stamps, ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)])
+
+    def split_at(self, stamp: Any) -> tuple[Index, Index]:
+        """Divide windows into training and validation at a timestamp.
+
+        Parameters
+        ----------
+        stamp : timestamp
+            Windows whose origin lies at or after it validate; as text, date, period or number.
+
+        Returns
+        -------
+        training : ndarray of shape (n_training,)
+            Positions of windows; none if no origin lies before it.
+        validation : ndarray of shape (n_validation,)
+            Positions of windows; none if no origin lies at or after it.
+
+        Raises
+        ------
+        DataError
+            It is not a timestamp like those of the panel.
+        """
+        times = self.panel.times
+        stamp = stamps_like(times, stamp)[0]
+        from_stamp = np.asarray(times >= stamp)[self.origin]
+        if not from_stamp.any():
+            return np.arange(len(self)), np.flatnonzero(from_stamp)
+        stamps = _numbers(times)
+        return self._split_from(stamps, stamps[self.origin[from_stamp]].min())
+
+    def _split_from(self, stamps: Index, border: Any) -> tuple[Index, Index]:
+        """Windows whose targets end by the first validation origin, by the numbers of timestamps (T,), and from it."""
         ends_early = stamps[self.layout.horizon :] <= border  # by row of the origin
-        return np.flatnonzero(ends_early[origin]), np.flatnonzero((stamps >= border)[origin])
+        return np.flatnonzero(ends_early[self.origin]), np.flatnonzero((stamps >= border)[self.origin])
+
+    @property
+    def rows_to_end(self) -> Index:
+        """(n,) rows of its series behind each window's targets."""
+        return self.panel.indptr[self.series + 1] - 1 - self.layout.horizon - self.origin
 
     def chunks(self) -> Iterator[tuple[Array, Array]]:
         """Gather (X, y) piece by piece, in order."""
@@ -484,6 +520,10 @@ class Targets:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         table = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
         return np.asarray(table.reshape(self.shape), dtype=dtype)
+
+
+def _numbers(times: pd.Index) -> Index:
+    return np.asarray(times.asi8 if hasattr(times, "asi8") else times)
 
 
 def _unique(stamps: Index) -> Index:
