@@ -106,8 +106,8 @@ def _check_no_dates(times: pd.Index) -> None:
         return
     numbers = times.unique()
     if pd.to_datetime(numbers.astype(str), format="%Y%m%d", errors="coerce").notna().all():
-        what = "column" if times.name is None else repr(times.name)
-        advice = f'convert the {what} with pd.to_datetime(..., format="%Y%m%d")'
+        name = "them" if times.name is None else repr(times.name)
+        advice = f'convert {name} with pd.to_datetime(..., format="%Y%m%d")'
         raise DataError(f"timestamps such as {times[0]} are whole numbers that read as dates; {advice}.")
 
 
