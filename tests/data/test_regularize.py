@@ -262,7 +262,8 @@ def test_filled_prices_go_straight_into_ridge(sp500):
 
 def test_a_calendar_is_advised_only_where_none_was_passed():
     frame = without(panel(), [18])  # the longer series teaches the step
-    with pytest.raises(DataError, match=r"Fill them with tsseq.regularize, or pass calendar=\.\.\.$"):
+    advice = r"Fill them with tsseq.regularize, or pass calendar=\.\.\. \('rows' if they are pauses\)\.$"
+    with pytest.raises(DataError, match=advice):
         Forecaster(Ridge(), 2, 5).fit(frame)
     for calendar in (pd.offsets.Day(), {"a": "D", "b": "D"}):
         with pytest.raises(DataError, match=r"Fill them with tsseq.regularize\(frame, calendar\), prices"):
@@ -273,3 +274,8 @@ def test_a_calendar_is_advised_only_where_none_was_passed():
 def test_only_the_past_fills(fill):
     with pytest.raises(ConfigError, match=r"is neither None nor 'ffill': values are only filled from the past"):
         regularize(series(), fill=fill)
+
+
+def test_rows_as_they_stand_have_nothing_to_fill():
+    with pytest.raises(ConfigError, match="no timestamp is missing"):
+        regularize(without(panel(), [18]), "rows")

@@ -3,17 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.multioutput import MultiOutputRegressor
 
-from tsseq import Forecaster, LastValue, make_series
+from tsseq import Forecaster, GRUForecaster, LastValue, NeuralRegressor, Training, make_series
 from tsseq.data.scaling import Affine, Scaling
 from tsseq.data.windows import Windows
+from tsseq.training.loader import DeviceRows
 
-KINDS = ["last", "standard", "mean", "none"]
+KINDS = ["last", "adaptive", "standard", "mean", "none"]
 
 
 def model(regressor=None, *, horizon=3, context_length=8, **more):
@@ -78,6 +80,14 @@ def test_locations_and_scales_by_hand():
     np.testing.assert_allclose(loc["last"], [2, 8, 6])
     changes = [2 - 4, 8 - 2, 6 - 8, 4 - 1, 8 - 4, 6 - 2, 5 - 6]  # three over one row, four over two
     np.testing.assert_allclose(scale["last"], np.sqrt(np.mean(np.square(changes))))
+    np.testing.assert_allclose(loc["adaptive"], loc["last"])
+    own = [
+        np.mean(np.square([2 - 4, 4 - 1])),
+        np.mean(np.square([-2, 6, 8 - 4])),
+        np.mean(np.square([-2, 6, -2, 4, 4])),
+    ]
+    learnt, share = scale["last"][0] ** 2, np.array([0.75, 0.75, 1])  # three or four of four values are observed
+    np.testing.assert_allclose(scale["adaptive"] ** 2, (learnt + share * own) / (1 + share))
     np.testing.assert_allclose(loc["standard"], [np.mean(context) for context in contexts])
     np.testing.assert_allclose(scale["standard"], [np.std(context) for context in contexts])
     np.testing.assert_allclose(loc["mean"], 0)
@@ -106,7 +116,7 @@ def test_a_constant_price_is_forecast_as_that_price_under_log(value):
     np.testing.assert_allclose(out["y"], value, rtol=1e-14)
 
 
-@pytest.mark.parametrize("kind", ["last", "standard"])
+@pytest.mark.parametrize("kind", ["last", "adaptive", "standard"])
 @pytest.mark.parametrize("series", ["noise", "ar1", "random_walk"])
 def test_a_level_of_a_hundred_million_costs_no_accuracy(kind, series):
     low, high = (make_series(series, 400, seed=1) + level for level in (0.0, 1e8))
@@ -114,7 +124,7 @@ def test_a_level_of_a_hundred_million_costs_no_accuracy(kind, series):
     np.testing.assert_allclose(far["y"] - 1e8, out["y"], atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["last", "standard"])
+@pytest.mark.parametrize("kind", ["last", "adaptive", "standard"])
 @given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3))
 def test_forecasts_shift_and_stretch_as_the_series_does(kind, a, b):
     out, other = (model(scaling=kind).fit(values).predict()["y"] for values in (walk(60), a * walk(60) + b))
@@ -280,3 +290,50 @@ def test_missing_values_leave_the_scales_as_they_are():
 def test_the_smallest_and_the_largest_units_are_forecast_alike(size):
     want = model().fit(walk()).predict()["y"]
     np.testing.assert_allclose(model().fit(walk() * size).predict()["y"] / size, want, rtol=1e-9)
+
+
+def pair(a, b):
+    """Two series, "a" and "b"."""
+    return pd.concat({"a": a, "b": b}, names=["id", "day"])
+
+
+def test_an_adaptive_scale_follows_a_wild_window_in_full_and_a_quiet_one_down_to_a_bound():
+    fitted = model(scaling="adaptive", context_length=50).fit(walk(400))
+    learnt = fitted.scaling_.scale.item()
+    units = {size: last_windows(fitted, size * walk(400)).affine.scale.item() for size in (1e-9, 1.0, 100.0, 200.0)}
+    assert units[1e-9] == pytest.approx(learnt / np.sqrt(2))
+    assert units[1e-9] < units[1.0] < 2 * learnt
+    assert units[200.0] == pytest.approx(2 * units[100.0], rel=1e-3)
+
+
+def test_an_adaptive_scale_is_that_of_the_window_where_the_series_is_unknown_or_was_constant():
+    frame = pair(walk(), 0 * walk() + 5)
+    adaptive, last = (model(scaling=kind).fit(frame) for kind in ("adaptive", "last"))
+    new = pair(walk(), walk(seed=1)).rename({"a": "c"})
+    np.testing.assert_array_equal(*(last_windows(fitted, new).affine.scale for fitted in (adaptive, last)))
+
+
+def test_errors_in_training_count_alike_whether_a_scale_is_adaptive_or_not():
+    frame = (
+        pd.DataFrame({"a": walk(60), "b": 100 * walk(60, seed=1)}, pd.RangeIndex(60)).stack().swaplevel().sort_index()
+    )
+    units = []
+    for kind in ("last", "adaptive"):
+        rows = DeviceRows(model(NeuralRegressor(), scaling=kind).windows(frame), torch.device("cpu"))
+        batch, _, weight = rows.batch(torch.arange(rows.n), training=True)
+        units.append(weight[:, 0] / batch.scale)  # what an error in units of the data counts
+    torch.testing.assert_close(*units)
+
+
+def test_an_adaptive_scale_keeps_forecasts_good_when_the_amplitude_triples():
+    rng, n = np.random.default_rng(0), 1200
+    wave = np.sin(2 * np.pi * np.arange(n) / 24) * (1 + 0.3 * np.sin(np.arange(n) / 40)) + rng.normal(0, 0.1, n)
+    frame = pd.Series(np.where(np.arange(n) < 900, wave, 3 * wave))
+    errors = {}
+    for kind in ("last", "adaptive"):
+        training = Training(max_steps=150, learning_rate=5e-3, verbose=False)
+        fitted = GRUForecaster(12, 48, hidden_size=16, line=False, scaling=kind, training=training).fit(frame[:900])
+        table = fitted.predict_at(frame, np.arange(950, n - 12, 7))
+        actual = frame.reindex(table["cutoff"] + table["step"]).to_numpy()
+        errors[kind] = np.abs(table["forecast"] - actual).mean()
+    assert errors["adaptive"] < 0.8 * errors["last"], errors

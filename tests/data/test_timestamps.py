@@ -8,7 +8,7 @@ from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
 from pandas.testing import assert_index_equal
 
 from tsseq import Forecaster, LastValue
-from tsseq.data.time_rules import Sessions
+from tsseq.data.time_rules import Offsets, Rows, Sessions, Steps
 from tsseq.data.timestamps import fit_numbers, rule_for
 from tsseq.errors import ConfigError, DataError
 
@@ -341,3 +341,63 @@ def test_a_rule_of_dates_needs_dates():
     for refit in ("XNYS", 2.5, None):
         with pytest.raises(ConfigError, match="is neither True, False, a whole number, nor a pandas offset"):
             fit_numbers(FRIDAYS, refit)
+
+
+SHIFTS = pd.date_range("2024-03-04 08:00", periods=9, freq="10min").append(
+    pd.date_range("2024-03-06 14:00", periods=9, freq="10min")
+)
+AFTER = pd.date_range("2024-03-06 15:30", periods=3, freq="10min")
+
+
+def march(*days):
+    return pd.DatetimeIndex([pd.Timestamp(2024, 3, day) for day in days])
+
+
+@pytest.mark.parametrize(
+    ("index", "onward"),
+    [
+        (SHIFTS, AFTER),
+        (SHIFTS.tz_localize("UTC"), AFTER.tz_localize("UTC")),
+        (march(1, 4, 5, 7, 8, 11, 12, 14, 15), march(18, 19, 20)),
+        (march(1, 2, 3, 5, 6, 7, 11, 12), march(13, 14, 15)),
+    ],
+    ids=["shifts", "shifts, UTC", "weekdays", "days"],
+)
+def test_rows_with_pauses_go_on_by_their_median_step(index, onward):
+    assert coming(index, "rows").tolist() == onward.tolist()
+
+
+def test_days_with_pauses_keep_the_time_of_day_when_clocks_change():
+    index = pd.date_range("2024-03-01 09:00", "2024-03-30", freq="D", tz="Europe/Berlin").delete([3, 4, 11])
+    assert {stamp.hour for stamp in coming(index, "rows")} == {9}
+
+
+def test_numbers_and_periods_with_pauses_go_on_by_one_step():
+    assert coming(pd.Index([0, 5, 10, 40, 45, 50, 55, 90]), "rows").tolist() == [95, 100, 105]
+    days = march(1, 2, 5, 8, 9, 10, 14, 16).to_period("D")
+    assert coming(days, "rows").astype(str).tolist() == ["2024-03-17", "2024-03-18", "2024-03-19"]
+
+
+def test_rows_have_the_season_of_one_row_and_neighbours_at_any_distance():
+    rule = rule_for("rows", SHIFTS, SHIFTS)
+    assert rule == Rows(Steps(pd.Timedelta(minutes=10)))
+    assert rule.season_length == 1
+    assert rule.follows(SHIFTS[:-1], SHIFTS[1:]).all()
+    weekdays = pd.bdate_range("2024-01-01", periods=20).delete(7)
+    assert rule_for("rows", weekdays, weekdays) == Rows(Offsets(pd.offsets.BDay()))
+
+
+@pytest.mark.parametrize("calendar", [None, "D", "rows"])
+def test_whole_numbers_that_read_as_dates_are_refused_with_the_way_to_convert_them(calendar):
+    days = pd.date_range("2024-01-20", periods=30).strftime("%Y%m%d").astype(int)
+    frame = pd.DataFrame({"day": days, "y": np.arange(30.0)})
+    advice = r"such as 20240120 .*read as dates; convert {} with pd.to_datetime\(..., format=\"%Y%m%d\"\)"
+    with pytest.raises(DataError, match=advice.format("'day'")):
+        Forecaster(LastValue(), 2, 5, time_column="day", calendar=calendar).fit(frame)
+    with pytest.raises(DataError, match=advice.format("them")):
+        coming(pd.Index(days), calendar)
+
+
+@pytest.mark.parametrize("first", [20_240_120, 1_990, 19_000_101])
+def test_whole_numbers_that_do_not_read_as_dates_are_numbers(first):
+    assert coming(pd.Index(np.arange(first, first + 50)))[0] == first + 50

@@ -124,7 +124,7 @@ class TestFutureValues:
 
 class TestBeyondTheHorizon:
     @pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
-    @pytest.mark.parametrize("scaling", ["last", "standard", "mean", "none"])
+    @pytest.mark.parametrize("scaling", ["last", "adaptive", "standard", "mean", "none"])
     def test_steps_are_rolled_forward_as_if_forecasts_had_been_observed(self, scaling, log):
         model = forecaster(scaling=scaling, log=log).fit(one())
         history = one()

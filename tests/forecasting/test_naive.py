@@ -162,3 +162,15 @@ def test_rows_must_have_the_width_of_those_seen_in_fit(naive):
         clone(naive).fit(np.zeros((1, 4)), np.zeros((1, 2))).predict(np.zeros((1, 5)))
     with pytest.raises(ValueError, match="infinity"):
         clone(naive).fit(np.zeros((1, 4)), np.zeros((1, 2))).predict([[1.0, 2, 3, np.inf]])
+
+
+@pytest.mark.parametrize("scaling", ["last", "adaptive", "none"])
+def test_the_last_price_comes_back_to_the_bit_under_log(scaling):
+    prices = 5000 * np.exp(np.random.default_rng(3).normal(size=(60, 2)).cumsum(axis=0))
+    prices[-2:, 1] = NAN
+    frame = pd.DataFrame(prices, pd.date_range("2024", periods=60), ["a", "b"])
+    model = Forecaster(LastValue(), 2, 5, target=["a", "b"], log=True, scaling=scaling).fit(frame)
+    assert (model.predict(steps=5) == [prices[-1, 0], prices[-3, 1]]).all(axis=None)
+    table = model.predict_at(frame, frame.index[10:50])
+    rows = frame.stack().reindex(pd.MultiIndex.from_frame(table[["cutoff", "target"]]))
+    assert (table["forecast"].to_numpy() == rows.to_numpy()).all()

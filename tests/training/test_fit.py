@@ -24,6 +24,7 @@ from tsseq import (
     GRUForecaster,
     LinearForecaster,
     LSTMForecaster,
+    NeuralClassifier,
     NeuralRegressor,
     Normal,
     Point,
@@ -147,12 +148,70 @@ def test_validation_is_the_end_of_time_and_targets_do_not_cross_its_border():
     days = pd.date_range("2020", periods=60)
     frame = pd.concat([pd.DataFrame({"unique_id": i, "ds": days[i:], "y": np.arange(60.0 - i) ** 2}) for i in range(3)])
     windows = Forecaster(NeuralRegressor(Linear()), 4, 6).windows(frame)
-    train, held_out = _split(windows, 0.2)
+    train, held_out = _split(windows, Training(validation=0.2))
     times, origin = windows.panel.times, windows.origin
     assert times[origin[train] + 4].max() <= times[origin[held_out]].min()
     assert times[origin[held_out]].max() == times[-1 - 4]
     assert len(set(train) & set(held_out)) == 0
     assert len(np.unique(times[origin[held_out]])) == round(0.2 * (60 - 4 - 5))
+
+
+def two_series(numbers=False):
+    """Two daily series of 60 and 50 rows that end on the same day."""
+    days = pd.RangeIndex(60) if numbers else pd.date_range("2020", periods=60)
+    values = np.arange(60.0) ** 2
+    return pd.concat([pd.DataFrame({"unique_id": i, "ds": days[i:], "y": values[i:]}) for i in (0, 10)])
+
+
+@pytest.mark.parametrize("stamp", ["2020-02-15", pd.Timestamp("2020-02-15"), pd.Timestamp("2020-02-14 13:00"), 45])
+def test_a_timestamp_holds_out_the_origins_at_or_after_it(stamp):
+    windows = Forecaster(NeuralRegressor(Linear()), 4, 6).windows(two_series(numbers=stamp == 45))
+    train, held_out = _split(windows, Training(validation=stamp))
+    times, origin = windows.panel.times, windows.origin
+    first = 45 if stamp == 45 else pd.Timestamp("2020-02-15")
+    np.testing.assert_array_equal(held_out, np.flatnonzero(times[origin] >= first))
+    np.testing.assert_array_equal(train, np.flatnonzero(times[origin + 4] <= first))
+
+
+def test_a_period_holds_out_few_windows_if_it_says_so():
+    months = pd.Series(np.arange(40.0) ** 2, pd.period_range("2020-01", periods=40, freq="M"))
+    windows = Forecaster(NeuralRegressor(Linear()), 2, 6).windows(months)
+    assert len(_split(windows, Training(validation="2023-01"))[1]) == 2
+    assert len(_split(windows, Training(validation=pd.Period("2023-01", "M")))[1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("stamp", "sizes"), [("2020-05", "92 .* and 0"), ("2019-05", "0 .* and 92"), (3, "0 .* and 92")]
+)
+def test_a_timestamp_that_leaves_no_window_on_one_side_is_refused(stamp, sizes):
+    with pytest.raises(ConfigError, match=f"leaves {sizes} .*origins, which go from 2020-01-06 00:00:00 to 2020-02-25"):
+        LinearForecaster(4, 6, training=Training(validation=stamp, verbose=False)).fit(two_series())
+
+
+def test_a_stride_counts_back_from_the_end_of_every_series_and_leaves_validation_whole():
+    windows = Forecaster(NeuralRegressor(Linear()), 4, 6).windows(two_series())
+    train = _split(windows, Training(validation=0.0, stride=7))[0]
+    np.testing.assert_array_equal(windows.origin[train], [*range(6, 60 - 4, 7), *range(60 + 10, 110 - 4, 7)])
+    assert {len(windows.panel.times[:60]) - 5, 110 - 5} <= set(windows.origin[train])
+    all_rows, strided = (_split(windows, Training(validation=0.3, stride=stride)) for stride in (1, 7))
+    np.testing.assert_array_equal(strided[1], all_rows[1])
+    assert set(strided[0]) < set(all_rows[0])
+
+
+def test_a_stride_thins_every_target_alike():
+    frame = pd.DataFrame({"a": WAVE, "b": WAVE[::-1].to_numpy()})
+    windows = Forecaster(NeuralRegressor(Linear()), 4, 6, target=["a", "b"]).windows(frame)
+    origins = windows.origin[_split(windows, Training(stride=5))[0]]
+    np.testing.assert_array_equal(*np.split(origins, 2))
+    assert (np.diff(origins[: len(origins) // 2]) == 5).all()
+
+
+@pytest.mark.parametrize("option", [{"validation": "2020-02-15"}, {"validation": 3}, {"stride": 2}])
+@pytest.mark.parametrize("kind", [NeuralRegressor, NeuralClassifier])
+def test_rows_of_arrays_have_no_timestamps_and_no_stride(kind, option):
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    with pytest.raises(ConfigError, match=r"rows of an array"):
+        kind(Linear(), training=Training(verbose=False, **option)).fit(X, (X[:, 0] > 0).astype(int))
 
 
 def test_too_few_validation_windows_means_none():
@@ -161,7 +220,7 @@ def test_too_few_validation_windows_means_none():
 
 
 def test_plain_arrays_hold_out_their_last_rows():
-    train, held_out = _split(Windows.of_rows(np.zeros((200, 3)), np.zeros(200), Layout(3, 1)), 0.1)
+    train, held_out = _split(Windows.of_rows(np.zeros((200, 3)), np.zeros(200), Layout(3, 1)), Training())
     assert (train[-1], held_out[0], len(held_out)) == (179, 180, 20)
 
 
@@ -270,6 +329,9 @@ def test_divergence_is_an_error_that_says_what_to_lower(head):
         ({"max_steps": 0}, "max_steps"),
         ({"schedule": "steps"}, "'exponential', 'cosine', 'constant'"),
         ({"validation": 1.0}, "share"),
+        ({"validation": -1}, "share"),
+        ({"validation": True}, "share"),
+        ({"stride": 0}, "stride"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(bad, message):

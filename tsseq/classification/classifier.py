@@ -67,6 +67,7 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         if len(self.classes_) < 2:
             raise DataError(f"y has one class, {self.classes_.tolist()[0]!r}; at least two classes are needed.")
         training = Training(**DEFAULTS) if self.training is None else self.training
+        training.check_for_rows()
         self.layout_, self.head_, self.accelerator_ = layout, Categorical(len(self.classes_)), accelerator_of(training)
         order = _stratified_order(codes[:, 0], training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)

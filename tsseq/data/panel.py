@@ -16,7 +16,7 @@ from tsseq.data.calendar_covariates import calendar_columns
 from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded, with_id
 from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_fields, parse_frame, row_order
 from tsseq.data.schema import Schema, listed
-from tsseq.data.time_rules import AsRecorded, TimeRule
+from tsseq.data.time_rules import AsRecorded, Rows, TimeRule
 from tsseq.data.timestamps import Calendar, check_alike, check_regular, rules_for
 from tsseq.errors import ConfigError, DataError
 from tsseq.persistence.codec import time_dtype, times_from
@@ -596,13 +596,16 @@ def _taken_rows(values: Array, rows: Index) -> Array:
 
 
 def _without_strangers(panel: Panel) -> Panel:
-    """Leave out rows without any value that are no sessions: a frame over several exchanges has them on holidays."""
-    if panel.frame_layout.kind not in ("wide", "closes") or len(panel.rules) == 1:
+    """Leave out rows without any value that are none of a series: pauses, or holidays where exchanges differ."""
+    rules = panel.rules if len(panel.rules) > 1 else panel.rules * len(panel)
+    alike = len(panel.rules) == 1 and not isinstance(rules[0], Rows)
+    if panel.frame_layout.kind not in ("wide", "closes") or alike:
         return panel
     keep = np.asarray(np.isfinite(panel.values).any(axis=1))
-    for rule, (start, end) in zip(panel.rules, pairwise(panel.indptr)):
+    for rule, (start, end) in zip(rules, pairwise(panel.indptr)):
         times = panel.times[start:end]
-        keep[start:end] |= times.isin(rule.between(times[0], times[-1]))
+        if not isinstance(rule, Rows):
+            keep[start:end] |= times.isin(rule.between(times[0], times[-1]))
     return panel.select(keep)
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from tsseq.data.frames import FrameLayout, ParsedFrame, holds_one_field, parse_frame, row_order
 from tsseq.data.panel import Frame
 from tsseq.data.schema import Schema
-from tsseq.data.time_rules import DAY, TimeRule
-from tsseq.data.timestamps import Calendar, as_rule, calendar_of, rule_for, usual_step
+from tsseq.data.time_rules import Rows, TimeRule
+from tsseq.data.timestamps import Calendar, calendar_of, rule_for, step_rule, usual_step
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
 
@@ -108,10 +108,11 @@ def _parsed(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
 def _rule(calendar: Calendar, times: pd.Index) -> TimeRule:
     """The rule of one series; that of its most frequent step if no calendar and no frequency is known."""
     if calendar is None and isinstance(times, pd.DatetimeIndex) and len(times) > 2 and pd.infer_freq(times) is None:
-        step = usual_step(times.tz_localize(None))
-        days = step // DAY
-        return as_rule(pd.offsets.Day(days) if step == days * DAY else pd.tseries.frequencies.to_offset(step), times)
-    return rule_for(calendar, times, times)
+        return step_rule(usual_step(times.tz_localize(None)), times)
+    rule = rule_for(calendar, times, times)
+    if isinstance(rule, Rows):
+        raise ConfigError("calendar='rows' takes rows as they stand: no timestamp is missing. Pass another calendar.")
+    return rule
 
 
 def _grid(rule: TimeRule, times: pd.Index, name: Hashable) -> pd.Index:

@@ -274,7 +274,41 @@ class AsRecorded(TimeRule):
         return pd.Timedelta(0)
 
 
-TIME_RULES = (AsRecorded, Offsets, Sessions, Steps)  # those that a model file may hold
+@dataclass(frozen=True)
+class Rows(TimeRule):
+    """Consecutive rows are neighbours, whatever their timestamps: series with pauses.
+
+    The season is one row, since no number of rows makes a day or a week.
+
+    Attributes
+    ----------
+    onward : TimeRule
+        How timestamps go on beyond the last row, where nothing is recorded.
+
+    Examples
+    --------
+    >>> from tsseq.data.time_rules import Rows, Steps
+    >>> Rows(Steps(pd.Timedelta(minutes=5))).after(pd.Timestamp("2024-07-05 16:00"), 2).strftime("%H:%M").tolist()
+    ['16:05', '16:10']
+    """
+
+    onward: TimeRule
+
+    def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
+        return np.ones(len(current), dtype=np.bool_)
+
+    def between(self, first: Any, last: Any) -> pd.Index:
+        return pd.Index([first, last]).unique()
+
+    def after(self, last: Any, n: int) -> pd.Index:
+        return self.onward.after(last, n)
+
+    @property
+    def shortest_step(self) -> pd.Timedelta:
+        return self.onward.shortest_step
+
+
+TIME_RULES = (AsRecorded, Offsets, Rows, Sessions, Steps)  # those that a model file may hold
 
 
 def _shortest_step(offset: pd.DateOffset) -> pd.Timedelta:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.time_rules import DAY, Offsets, Sessions, Steps, TimeRule, sessions
+from tsseq.data.time_rules import DAY, Offsets, Rows, Sessions, Steps, TimeRule, sessions
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
 
@@ -40,7 +40,8 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule
     Parameters
     ----------
     calendar : str, pandas.DateOffset, TimeRule or None
-        A pandas offset, its alias, an exchange code, a rule, or None to learn the step from the data.
+        A pandas offset, its alias, an exchange code, a rule, "rows" for rows that follow one another as they stand, or
+        None to learn the step from the data.
     times : Index
         All timestamps, for their kind.
     longest : Index
@@ -60,10 +61,14 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule
     """
     if isinstance(calendar, TimeRule):
         return calendar
+    if not hasattr(times, "asi8"):
+        _check_no_dates(times)
+    if isinstance(calendar, str) and calendar == "rows":
+        return Rows(_onward(times, longest))
     if not isinstance(times, pd.DatetimeIndex):
         if calendar is not None:
             raise ConfigError(f"calendar={calendar!r} goes with dates; the index holds {times.dtype}.")
-        return Steps(times.freq if isinstance(times, pd.PeriodIndex) else _integer_step(longest))
+        return Steps(times.freq if isinstance(times, pd.PeriodIndex) else _median_step(longest.to_numpy()))
     if calendar is None or isinstance(calendar, pd.DateOffset):
         return as_rule(_inferred(longest) if calendar is None else calendar, times)
     if not isinstance(calendar, str):
@@ -75,6 +80,35 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule
     if offset.n < 1:
         raise ConfigError(f"calendar={calendar!r} does not step forward.")
     return as_rule(offset, times)
+
+
+def _onward(times: pd.Index, longest: pd.Index) -> TimeRule:
+    """How rows with pauses go on: by the median step, and by weekdays where that is a day and no weekend has a row."""
+    if isinstance(times, pd.PeriodIndex):
+        return Steps(times.freq)
+    if not isinstance(times, pd.DatetimeIndex):
+        return Steps(_median_step(longest.to_numpy()))
+    if len(longest) < 2:
+        raise DataError(f"no step can be learnt from {len(longest)} timestamps; pass more rows, or a rule of time.")
+    clock = longest.tz_localize(None)
+    step = pd.Timedelta(_median_step(clock.asi8), unit=clock.unit)
+    return Offsets(pd.offsets.BDay()) if step == DAY and _on_weekdays(longest) else step_rule(step, times)
+
+
+def _on_weekdays(stamps: pd.DatetimeIndex) -> bool:
+    return bool((stamps.dayofweek < 5).all())
+
+
+def _check_no_dates(times: pd.Index) -> None:
+    """Refuse whole numbers that read as dates: 20240131 is not followed by 20240132."""
+    first, last = int(times.min()), int(times.max())
+    if isinstance(times, pd.RangeIndex) or not 19_000_101 <= first < last <= 21_001_231:
+        return
+    numbers = times.unique()
+    if pd.to_datetime(numbers.astype(str), format="%Y%m%d", errors="coerce").notna().all():
+        name = "them" if times.name is None else repr(times.name)
+        advice = f'convert {name} with pd.to_datetime(..., format="%Y%m%d")'
+        raise DataError(f"timestamps such as {times[0]} are whole numbers that read as dates; {advice}.")
 
 
 def calendar_of(name: Hashable, calendar: Calendar) -> Calendar:
@@ -126,9 +160,16 @@ def as_rule(offset: pd.DateOffset, times: pd.DatetimeIndex) -> TimeRule:
     return Offsets(offset)
 
 
-def _integer_step(longest: pd.Index) -> int:
-    steps = np.diff(longest.to_numpy())
-    return int(np.median(steps)) if len(steps) else 1
+def step_rule(step: pd.Timedelta, times: pd.DatetimeIndex) -> TimeRule:
+    """The rule of a fixed step; one of whole days keeps the time of day where clocks change."""
+    days = step // DAY
+    return as_rule(pd.offsets.Day(days) if step == days * DAY else pd.tseries.frequencies.to_offset(step), times)
+
+
+def _median_step(stamps: Index) -> int:
+    """The median difference between neighbours, of two in the middle the lower one; 1 where there is no difference."""
+    steps = np.sort(np.diff(stamps))
+    return int(steps[(len(steps) - 1) // 2]) if len(steps) else 1
 
 
 def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
@@ -141,12 +182,14 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
     if alias is not None:
         return pd.tseries.frequencies.to_offset(alias)
     step = usual_step(stamps)
-    if step == DAY and bool((stamps.dayofweek < 5).all()):
+    if step == DAY and _on_weekdays(stamps):
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
         advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
     irregular = f"the index has no regular step: by its usual step of {step}, "
-    advice = "pass calendar=... if the step is another, or fill the rows with tsseq.regularize"
+    advice = (
+        "pass calendar=... if the step is another ('rows' if gaps are pauses), or fill the rows with tsseq.regularize"
+    )
     if (stamps[-1] - stamps[0]) / step > MOST_LISTED * len(stamps):
         raise DataError(f"{irregular}nearly all timestamps are missing; {advice}.")
     gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
@@ -204,7 +247,7 @@ def check_regular(
     lacking = f"missing: {', '.join(map(str, missing[:5]))}" + (" ..." if len(missing) > 5 else "")
     gaps = f"{len(rows)} gaps in the timestamps{where}; {lacking}"
     if calendar is None:
-        raise DataError(f"{gaps}. Fill them with tsseq.regularize, or pass calendar=...")
+        raise DataError(f"{gaps}. Fill them with tsseq.regularize, or pass calendar=... ('rows' if they are pauses).")
     grid = repr(calendar) if isinstance(calendar, str) else "calendar"
     raise DataError(f"{gaps}. Fill them with tsseq.regularize(frame, {grid}), prices with fill='ffill'.")
 

@@ -21,9 +21,10 @@ from tsseq.data.contexts import Ends, contexts_at, ends_at, moments_at, pieces
 from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout, NumpyOps, Store, gather_rows
 from tsseq.data.panel import Panel, stretches
-from tsseq.data.scaling import Affine, Scaling, logged, window_change
+from tsseq.data.scaling import BY_SERIES, Affine, Scaling, blended_scale, logged, window_change
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Steps
+from tsseq.data.timestamps import stamps_like
 from tsseq.errors import NotEnoughHistory
 from tsseq.typing import Array, Index, Mask
 
@@ -295,14 +296,15 @@ class Windows:
         shape, kind, total = (len(self), self.layout.n_targets), self.scaling.kind, len(self.panel.times)
         if kind == "none":
             return np.zeros(shape), np.ones(shape)
-        if kind == "last":
+        if kind in BY_SERIES:
             loc, scale = self._ends.last, self._learnt_scale()
             for target in range(self.layout.n_targets):
-                own = np.flatnonzero((scale[:, target] == 0) & self._ends.changes[:, target])
+                own = np.flatnonzero(((scale[:, target] == 0) | (kind == "adaptive")) & self._ends.changes[:, target])
                 for part in pieces(len(own), self.layout.context_length):
                     rows = own[part]
                     contexts = contexts_at(self.flat, self.end[rows] + target * total, self.layout.context_length)
-                    scale[rows, target] = window_change(contexts, self.layout.horizon)
+                    change, observed = window_change(contexts, self.layout.horizon), np.isfinite(contexts).mean(axis=1)
+                    scale[rows, target] = blended_scale(scale[rows, target], change, observed)
         else:
             loc, scale = np.zeros(shape), np.empty(shape)
             for column, target, chosen in self._by_target():
@@ -342,6 +344,25 @@ class Windows:
         learnt = self._learnt_scale()
         return np.where(learnt > 0, learnt, self.affine.scale)
 
+    def unlogged(self, values: Array) -> Array:
+        """Exponentials of forecasts; where one is the logarithm of a context's last value, that value to the bit.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, horizon, n_targets, K)
+            Logarithms.
+
+        Returns
+        -------
+        ndarray of the same shape
+            In the data's units.
+        """
+        last, total, length = np.empty(self._ends.last.shape), len(self.panel.times), self.layout.context_length
+        for column, target, chosen in self._by_target():
+            targets = self.panel.values[:, column]
+            last[chosen, target] = ends_at(targets, self.end[chosen] % total, length).last
+        return np.where(values == self._ends.last[:, None, :, None], last[:, None, :, None], np.exp(values))
+
     @cached_property
     def store(self) -> Store:
         """The arrays that `gather_rows` reads."""
@@ -377,7 +398,7 @@ class Windows:
         usable = self.n_observed_targets() > 0
         if self.constants and self.layout.context_length > 1:
             usable = usable & (self._ends.varies | np.isnan(self._ends.last)).any(axis=1)
-        return usable & np.isfinite(self._ends.last).all(axis=1) if self.scaling.kind == "last" else usable
+        return usable & np.isfinite(self._ends.last).all(axis=1) if self.scaling.kind in BY_SERIES else usable
 
     def n_observed_targets(self) -> Index:
         """(n,) how many targets of each window are observed, 0 to horizon * n_targets."""
@@ -428,12 +449,47 @@ class Windows:
         validation : ndarray of shape (n_validation,)
             Positions of windows.
         """
-        times, origin = self.panel.times, self.origin
-        stamps = times.asi8 if hasattr(times, "asi8") else times.to_numpy()
-        ordered = _unique(np.concatenate([_unique(stamps[origin[part]]) for part in pieces(len(self), 8)]))
-        border = ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)]
+        stamps = _numbers(self.panel.times)
+        ordered = _unique(np.concatenate([_unique(stamps[self.origin[part]]) for part in pieces(len(self), 8)]))
+        return self._split_from(stamps, ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)])
+
+    def split_at(self, stamp: Any) -> tuple[Index, Index]:
+        """Divide windows into training and validation at a timestamp.
+
+        Parameters
+        ----------
+        stamp : timestamp
+            Windows whose origin lies at or after it validate; as text, date, period or number.
+
+        Returns
+        -------
+        training : ndarray of shape (n_training,)
+            Positions of windows; none if no origin lies before it.
+        validation : ndarray of shape (n_validation,)
+            Positions of windows; none if no origin lies at or after it.
+
+        Raises
+        ------
+        DataError
+            It is not a timestamp like those of the panel.
+        """
+        times = self.panel.times
+        stamp = stamps_like(times, stamp)[0]
+        from_stamp = np.asarray(times >= stamp)[self.origin]
+        if not from_stamp.any():
+            return np.arange(len(self)), np.flatnonzero(from_stamp)
+        stamps = _numbers(times)
+        return self._split_from(stamps, stamps[self.origin[from_stamp]].min())
+
+    def _split_from(self, stamps: Index, border: Any) -> tuple[Index, Index]:
+        """Windows whose targets end by the first validation origin, by the numbers of timestamps (T,), and from it."""
         ends_early = stamps[self.layout.horizon :] <= border  # by row of the origin
-        return np.flatnonzero(ends_early[origin]), np.flatnonzero((stamps >= border)[origin])
+        return np.flatnonzero(ends_early[self.origin]), np.flatnonzero((stamps >= border)[self.origin])
+
+    @property
+    def rows_to_end(self) -> Index:
+        """(n,) rows of its series behind each window's targets."""
+        return self.panel.indptr[self.series + 1] - 1 - self.layout.horizon - self.origin
 
     def chunks(self) -> Iterator[tuple[Array, Array]]:
         """Gather (X, y) piece by piece, in order."""
@@ -469,6 +525,10 @@ class Targets:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         table = np.concatenate([np.empty((0, self.windows.layout.n_outputs)), *(y for _, y in self.windows.chunks())])
         return np.asarray(table.reshape(self.shape), dtype=dtype)
+
+
+def _numbers(times: pd.Index) -> Index:
+    return np.asarray(times.asi8 if hasattr(times, "asi8") else times)
 
 
 def _unique(stamps: Index) -> Index:

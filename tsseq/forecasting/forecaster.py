@@ -56,14 +56,18 @@ class FrameOptions:
         Column of a long frame that has the timestamps (default: ``ds``, if there is one).
     calendar : str, pandas offset, time rule or dict, optional
         How timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), a rule of
-        `tsseq.data.time_rules`, or a dict of codes by id. None learns the step from the index.
+        `tsseq.data.time_rules`, or a dict of codes by id. None learns the step from the index. "rows" takes consecutive
+        rows for neighbours, whatever their timestamps, for series with pauses (sessions, shifts): timestamps to come
+        then go on by the median step between rows, over weekdays only where that is a day and no row is on a weekend.
+        In a frame with a column per series, rows without a value are none of that series.
     multivariate : {"independent", "joint"}, default "independent"
         "independent" makes every target a series of its own that shares the model; "joint" puts all of them in one
         row.
-    scaling : {"last", "standard", "mean", "none"} or None, default None
-        "last" subtracts the last value and divides by one number per series, learnt in `fit`; "standard" and "mean"
-        take mean and deviation, or mean size, of each context; "none" leaves values as they are. None is "last", or
-        the scaling that suits a head which does not go with it.
+    scaling : {"last", "adaptive", "standard", "mean", "none"} or None, default None
+        "last" subtracts the last value and divides by one number per series, learnt in `fit`; "adaptive" does so by
+        that number blended with the same measure of the context, for series whose amplitude drifts; "standard" and
+        "mean" take mean and deviation, or mean size, of each context; "none" leaves values as they are. None is
+        "last", or the scaling that suits a head which does not go with it.
     log : bool, default False
         Whether to model logarithms. Prices then become log returns relative to the origin, and the point forecast is
         the median of the price where the regressor forecasts the mean of its logarithm.

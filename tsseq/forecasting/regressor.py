@@ -118,9 +118,11 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         from tsseq.training.fitting import fit_network
 
+        training = Training() if self.training is None else self.training
         if isinstance(X, Windows):
             windows = X.with_targets(y)
         else:
+            training.check_for_rows()
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
             windows = self._rows_of(X, y)
         self.one_output_ = y.ndim == 1
@@ -130,7 +132,6 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         limits = windows.target_range() if bounded else (0.0, 0.0)
         self.head_.check(windows.scaling.kind, windows.scaling.log, *limits)
         network = LSTM() if self.network is None else self.network
-        training = Training() if self.training is None else self.training
         self.accelerator_ = accelerator_of(training)
         self.network_, losses = fit_network(network, self.head_, training, windows)
         columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}

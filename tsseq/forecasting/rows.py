@@ -119,7 +119,7 @@ def in_units(windows: Windows, scaled: Array) -> Array:
     """Scaled values (n_windows, horizon * n_targets, K) in the data's units, (n_origins, horizon, targets, K)."""
     layout = windows.layout
     values = windows.affine.undo(scaled.reshape(len(windows), layout.horizon, layout.n_targets, -1))
-    values = np.exp(values) if windows.scaling.log else values
+    values = windows.unlogged(values) if windows.scaling.log else values
     channels = 1 if layout.n_targets > 1 else windows.panel.n_targets
     by_channel = values.reshape(channels, -1, *values.shape[1:])  # (channels, n_origins, H, n_targets, K)
     return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])

@@ -65,7 +65,7 @@ class Head(RejectsForeignNames, BaseEstimator, ABC):
     """
 
     load_argument: ClassVar[str] = "heads"  # of `tsseq.load`, for classes of your own
-    scalings: ClassVar[tuple[str, ...]] = ("last", "standard", "mean", "none")
+    scalings: ClassVar[tuple[str, ...]] = ("last", "adaptive", "standard", "mean", "none")
     lowest: ClassVar[float] = -math.inf
     highest: ClassVar[float] = math.inf
 
@@ -235,7 +235,7 @@ class Head(RejectsForeignNames, BaseEstimator, ABC):
         Parameters
         ----------
         kind : str
-            How the targets are scaled: "last", "standard", "mean" or "none".
+            How the targets are scaled: "last", "adaptive", "standard", "mean" or "none".
         log : bool
             Whether they are logarithms.
         lowest : float

@@ -11,6 +11,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from datetime import date
 from types import UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
@@ -30,8 +31,9 @@ def encode(value: Any, kinds: Kinds, where: str = "the model") -> Any:
     Parameters
     ----------
     value : object
-        None, a boolean, text or finite number; a list, tuple, array or mapping of values; an Index, Timedelta or offset
-        of pandas; a record (dataclass) or an estimator of tsseq, or a network or head derived from one.
+        None, a boolean, text or finite number; a list, tuple, array or mapping of values; an Index, Timedelta, Period
+        or offset of pandas, or a date; a record (dataclass) or an estimator of tsseq, or a network or head derived from
+        one.
     kinds : dict of str to type
         Classes by name; those that the value holds are added.
     where : str, default "the model"
@@ -52,6 +54,8 @@ def encode(value: Any, kinds: Kinds, where: str = "the model") -> Any:
     >>> encode({"target": ("a", "b")}, {})
     {'dict': [['target', {'tuple': ['a', 'b']}]]}
     """
+    if isinstance(value, (date, np.datetime64, pd.Timedelta, pd.Period, pd.DateOffset)):
+        return _encode_time(value, where)
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, str, int)) or (isinstance(value, float) and math.isfinite(value)):
@@ -64,10 +68,6 @@ def encode(value: Any, kinds: Kinds, where: str = "the model") -> Any:
         return {"dict": [[encode(key, kinds, where), encode(item, kinds, where)] for key, item in value.items()]}
     if isinstance(value, pd.Index):
         return _encode_index(value, kinds, where)
-    if isinstance(value, pd.Timedelta):
-        return {"nanoseconds": int(value // pd.Timedelta(1, unit="ns")), "unit": value.unit}
-    if isinstance(value, pd.DateOffset):
-        return {"offset": _alias(value, where)}
     name = class_name(type(value), kinds, f"{where} holds {value!r}")
     arguments = {key: encode(item, kinds, f"{name}({key}=)") for key, item in _arguments(value).items()}
     return {"kind": name, "arguments": arguments}
@@ -110,13 +110,9 @@ def decode(value: Any, kinds: Kinds) -> Any:
         case {"index": list(items), "dtype": str(dtype), "name": name, **rest}:
             index_dtype = _index_dtype(dtype, {key: decode(item, kinds) for key, item in rest.items()})
             return pd.Index(decode(items, kinds), dtype=index_dtype, name=decode(name, kinds))
-        case {"nanoseconds": int(length), "unit": str(unit)} if len(value) == 2 and not isinstance(length, bool):
-            return pd.Timedelta(length, unit="ns").as_unit(unit)
-        case {"offset": str(alias)} if len(value) == 1:
-            return pd.tseries.frequencies.to_offset(alias)
         case {"kind": str(name), "arguments": dict(arguments)} if len(value) == 2:
             return _build(class_named(name, kinds), {key: decode(item, kinds) for key, item in arguments.items()})
-    raise ValueError(f"config.json has {str(value)[:80]}, which has no meaning")
+    return _decode_time(value)
 
 
 def time_dtype(times: pd.Index) -> str:
@@ -257,6 +253,29 @@ def class_named(name: Any, kinds: Kinds) -> type[Any]:
         advice = f"pass its class: tsseq.load(path, networks=[{name}]) or heads=[{name}]"
         raise ValueError(f"config.json names {name!r}, which tsseq does not have; if it is your own, {advice}")
     return kinds[name]
+
+
+def _encode_time(value: Any, where: str) -> dict[str, Any]:
+    if isinstance(value, pd.Timedelta):
+        return {"nanoseconds": int(value // pd.Timedelta(1, unit="ns")), "unit": value.unit}
+    if isinstance(value, pd.Period):
+        return {"period": str(value), "freq": value.freqstr}
+    if isinstance(value, pd.DateOffset):
+        return {"offset": _alias(value, where)}
+    return {"timestamp": pd.Timestamp(value).isoformat()}
+
+
+def _decode_time(value: dict[str, Any]) -> Any:
+    match value:
+        case {"nanoseconds": int(length), "unit": str(unit)} if len(value) == 2 and not isinstance(length, bool):
+            return pd.Timedelta(length, unit="ns").as_unit(unit)
+        case {"period": str(text), "freq": str(freq)} if len(value) == 2:
+            return pd.Period(text, freq)
+        case {"offset": str(alias)} if len(value) == 1:
+            return pd.tseries.frequencies.to_offset(alias)
+        case {"timestamp": str(text)} if len(value) == 1:
+            return pd.Timestamp(text)
+    raise ValueError(f"config.json has {str(value)[:80]}, which has no meaning")
 
 
 def _encode_index(index: pd.Index, kinds: Kinds, where: str) -> dict[str, Any]:

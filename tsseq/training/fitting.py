@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.trainer.connectors import callback_connector
 
 from tsseq.data.windows import Windows
+from tsseq.errors import ConfigError
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.lightning_env import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
@@ -125,7 +126,7 @@ class WindowsDataModule(pl.LightningDataModule):
     def __init__(self, windows: Windows, settings: Training, seed: int) -> None:
         super().__init__()
         self.windows, self.settings, self.seed = windows, settings, seed
-        self.train, self.held_out = _split(windows, settings.validation)
+        self.train, self.held_out = _split(windows, settings)
         self.steps = epoch_plan(len(self.train), settings.batch_size)[1]
 
     def setup(self, stage: str) -> None:
@@ -155,13 +156,27 @@ class WindowsDataModule(pl.LightningDataModule):
         return batch
 
 
-def _split(windows: Windows, share: float) -> tuple[Index, Index]:
-    """Positions of training and validation rows: the last ``share`` of origin times."""
-    if share:
-        train, held_out = windows.split(share)
-        if len(held_out) >= LEAST_VALIDATION and len(train):
-            return train, held_out
-    return np.arange(len(windows)), np.empty(0, dtype=np.int64)
+def _split(windows: Windows, settings: Training) -> tuple[Index, Index]:
+    """Positions of training and validation rows: the last origin times."""
+    train, held_out = np.arange(len(windows)), np.empty(0, dtype=np.int64)
+    if settings.validates_from is not None:
+        train, held_out = windows.split_at(settings.validates_from)
+        _check_parts(windows, settings, train, held_out)
+    elif settings.validation:
+        parts = windows.split(settings.validation)
+        if len(parts[1]) >= LEAST_VALIDATION and len(parts[0]):
+            train, held_out = parts
+    return train if settings.stride == 1 else train[windows.rows_to_end[train] % settings.stride == 0], held_out
+
+
+def _check_parts(windows: Windows, settings: Training, *parts: Index) -> None:
+    """Refuse a timestamp that leaves no window on one side of it."""
+    if not all(map(len, parts)):
+        stamps = windows.panel.times.take(windows.origin)
+        sizes = f"{len(parts[0])} windows to train on and {len(parts[1])} to validate"
+        what = f"Training(validation={settings.validation!r}) leaves {sizes}"
+        advice = f"pass a timestamp between the origins, which go from {stamps.min()} to {stamps.max()}"
+        raise ConfigError(f"{what}; {advice}, or a share.")
 
 
 def _begins_late(windows: Windows) -> bool:

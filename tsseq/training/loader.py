@@ -54,7 +54,8 @@ class DeviceRows:
         self.loc, self.scale = (torch.as_tensor(array.astype(kind, copy=False), device=device) for array in units)
         y = None if windows.y is None else windows.y.astype(kind, copy=False)
         self.y = None if y is None else torch.as_tensor(y, device=device)
-        self.complete, self.weighted = is_complete(windows), bool((windows.scaling.weight != 1.0).any())
+        self.complete, self.adaptive = is_complete(windows), windows.scaling.kind == "adaptive"
+        self.weighted = self.adaptive or bool((windows.scaling.weight != 1.0).any())
 
     def batch(self, rows: Tensor, training: bool) -> tuple[Batch, Tensor, Tensor | None]:
         """-> what the network reads, the scaled targets (B, H, C), NaN where missing, and what errors count (B, 1, C).
@@ -69,9 +70,15 @@ class DeviceRows:
         future = (target if self.complete else target.nan_to_num(0.0)) if training else None
         series = TorchOps().last_before(self.store.bounds, self.store.end[rows])  # (B,)
         units = self.store.codes[series], loc, scale
-        weight = self.store.weight[series].float()[:, None] if self.weighted else None
+        weight = self._weight(rows, series) if self.weighted else None
         complete = self.complete or (not training and math.isfinite(x.sum()))  # what is to come is missing
         return unflatten(x, self.layout, *units, future, complete), target, weight
+
+    def _weight(self, rows: Tensor, series: Tensor) -> Tensor:
+        """(B, 1, C) what errors count; in the unit of their series, also where each window has a scale of its own."""
+        weight: Tensor = self.store.weight[series]
+        weight = weight * self.scale[rows] if self.adaptive else weight
+        return weight.float()[:, None]
 
 
 def single_store(windows: Windows) -> Store:

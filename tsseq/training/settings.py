@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -34,9 +35,15 @@ class Training(RejectsForeignNames, BaseEstimator):
         "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end; "constant" leaves it.
     gradient_clip : float or None, default 1.0
         Norm at which gradients are clipped; None leaves them alone.
-    validation : float, default 0.1
+    validation : float or timestamp, default 0.1
         Share of the last origin times that is held out, from 0 to below 1. Their loss chooses the epoch whose weights
-        are kept; with fewer than 10 such windows, or 0, none are held out.
+        are kept; with fewer than 10 such windows, or 0, none are held out. A timestamp (text, a date or
+        period, a whole number above 0 where those are the index) holds out the windows whose origin lies at or after
+        it, however few they are.
+    stride : int, default 1
+        Rows between the origins of neighbouring windows of a series that train, counted back from its end: windows of
+        long smooth series say nearly the same as their neighbours. Scales are learnt on all rows, and all windows that
+        are held out validate.
     patience : int or None, default 3
         Epochs without a better validation loss before training stops; None never stops early.
     seed : int or None, default 0
@@ -87,7 +94,8 @@ class Training(RejectsForeignNames, BaseEstimator):
     weight_decay: float = 1e-2
     schedule: str = "exponential"
     gradient_clip: float | None = 1.0
-    validation: float = 0.1
+    validation: Any = 0.1
+    stride: int = 1
     patience: int | None = 3
     seed: int | None = 0
     verbose: bool = True
@@ -107,12 +115,35 @@ class Training(RejectsForeignNames, BaseEstimator):
         ConfigError
             A number is out of its range, or the schedule is unknown.
         """
-        for name in ("max_epochs", "batch_size"):
+        for name in ("max_epochs", "batch_size", "stride"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Training({name}={getattr(self, name)}) must be at least 1.")
         if self.max_steps is not None and self.max_steps < 1:
             raise ConfigError(f"Training(max_steps={self.max_steps}) must be at least 1, or None.")
         if self.schedule not in SCHEDULES:
             raise ConfigError(f"Training(schedule={self.schedule!r}) is one of {', '.join(map(repr, SCHEDULES))}.")
-        if not 0 <= self.validation < 1:
-            raise ConfigError(f"Training(validation={self.validation}) is a share: from 0 to below 1.")
+        if self.validates_from is None and not 0 <= self.validation < 1:
+            whole = "a share, from 0 to below 1, or the timestamp from which origins are held out"
+            raise ConfigError(f"Training(validation={self.validation}) is {whole}.")
+
+    @property
+    def validates_from(self) -> Any:
+        """The timestamp from which origins are held out; None where ``validation`` is a share."""
+        value = self.validation
+        counts = isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
+        return None if isinstance(value, Real) and not counts else value
+
+    def check_for_rows(self) -> None:
+        """Refuse what needs timestamps, which rows of a plain array do not have.
+
+        Raises
+        ------
+        ConfigError
+            ``validation`` is a timestamp, or there is a stride.
+        """
+        if self.validates_from is not None:
+            what = f"Training(validation={self.validation!r}) needs timestamps, and rows of an array have none"
+            raise ConfigError(f"{what}; hold out a share of the last rows, from 0 to below 1.")
+        if self.stride > 1:
+            what = f"Training(stride={self.stride}) needs windows of series, and rows of an array are none"
+            raise ConfigError(f"{what}; pass X[::{self.stride}], y[::{self.stride}].")
