@@ -315,7 +315,10 @@ def test_an_adaptive_scale_is_that_of_the_window_where_the_series_is_unknown_or_
 
 def test_errors_in_training_count_alike_whether_a_scale_is_adaptive_or_not():
     frame = (
-        pd.DataFrame({"a": walk(60), "b": 100 * walk(60, seed=1)}, pd.RangeIndex(60)).stack().swaplevel().sort_index()
+        pd.DataFrame({"a": walk(60).to_numpy(), "b": 100 * walk(60, seed=1).to_numpy()})
+        .stack()
+        .swaplevel()
+        .sort_index()
     )
     units = []
     for kind in ("last", "adaptive"):
