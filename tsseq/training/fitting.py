@@ -24,7 +24,7 @@ from tsseq.training.line import fit_line
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
 from tsseq.training.module import RUN, ForecastModule, OneBar
-from tsseq.training.settings import Training
+from tsseq.training.settings import FORECASTING, Training
 from tsseq.typing import Index
 
 LEAST_VALIDATION = 10
@@ -44,7 +44,7 @@ def fit_network(
     head : Head
         Meaning of its last layer.
     settings : Training
-        How it is trained.
+        How it is trained; what is None is that of forecasters.
     windows : Windows
         Rows with targets.
 
@@ -60,6 +60,7 @@ def fit_network(
     A model with a line and one without are trained side by side where the network does not say which. Both see the same
     batches, and the one that cannot win any more stops.
     """
+    settings = settings.filled(FORECASTING)
     settings.check()
     if settings.keep_memory:
         keep_freed_memory()
@@ -147,7 +148,7 @@ class WindowsDataModule(pl.LightningDataModule):
         return batch
 
 
-def _split(windows: Windows, share: float) -> tuple[Index, Index]:
+def _split(windows: Windows, share: float | None) -> tuple[Index, Index]:
     """Positions of training and validation rows: the last ``share`` of origin times."""
     if share:
         train, held_out = windows.split(share)
