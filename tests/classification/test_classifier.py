@@ -58,7 +58,7 @@ def test_check_estimator_passes_without_expected_failures(network):
 )
 def test_networks_tell_waves_of_any_phase_apart(network):
     training = clone(QUICK).set_params(max_steps=100)
-    assert NeuralClassifier(network, training).fit(X, Y).score(LATER, TRUTH) > 0.9
+    assert NeuralClassifier(network, training, n_convolutions=0).fit(X, Y).score(LATER, TRUTH) > 0.9
 
 
 @pytest.mark.parametrize("network", [Linear(), DLinear(), Transformer(16, segment_length=2)], ids=repr)
@@ -66,7 +66,7 @@ def test_other_networks_tell_levels_apart(network):
     noise = np.random.default_rng(0).normal(size=(80, 6, 2))
     y = np.arange(80) % 3
     noise += 3 * y[:, None, None]
-    assert NeuralClassifier(network, QUICK).fit(noise, y).score(noise, y) > 0.9
+    assert NeuralClassifier(network, QUICK, n_convolutions=0).fit(noise, y).score(noise, y) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,9 @@ def test_what_is_held_out_has_every_class_though_rows_are_sorted():
 
 
 def test_fits_of_one_seed_are_equal_and_of_another_are_not():
-    first, again = (NeuralClassifier(SMALL, QUICK).fit(X, Y).predict_proba(LATER) for _ in range(2))
-    other = NeuralClassifier(SMALL, clone(QUICK).set_params(seed=1)).fit(X, Y).predict_proba(LATER)
+    whole = clone(QUICK).set_params(validation=0.0)  # the network counts in full
+    first, again = (NeuralClassifier(SMALL, whole).fit(X, Y).predict_proba(LATER) for _ in range(2))
+    other = NeuralClassifier(SMALL, clone(whole).set_params(seed=1)).fit(X, Y).predict_proba(LATER)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -188,7 +189,7 @@ def test_pickle_and_clone_keep_what_they_should():
 
 def test_grid_search_and_cross_validation_take_every_shape():
     grid = {"network__hidden_size": [2, 8], "training__learning_rate": [1e-6, 1e-2]}
-    search = GridSearchCV(NeuralClassifier(SMALL, QUICK), grid, cv=2).fit(X[..., None], Y)
+    search = GridSearchCV(NeuralClassifier(SMALL, QUICK, n_convolutions=0), grid, cv=2).fit(X[..., None], Y)
     assert search.best_params_["training__learning_rate"] == 1e-2
     assert search.score(LATER[..., None], TRUTH) > 0.9
     folds = StratifiedKFold(2, shuffle=True, random_state=0)
@@ -232,3 +233,50 @@ def test_channels_of_predict_are_those_of_fit():
 def test_names_from_elsewhere_are_explained():
     with pytest.raises(TypeError, match=r"here it is training=Training\(max_epochs=...\)"):
         NeuralClassifier(n_epochs=3)
+
+
+def test_unset_values_of_training_are_those_of_the_classifier():
+    bare = NeuralClassifier(SMALL, Training(max_steps=40, verbose=False), n_convolutions=0).fit(X, Y)
+    full = Training(max_steps=40, max_epochs=20, learning_rate=3e-3, schedule="cosine", validation=0.0, verbose=False)
+    same = NeuralClassifier(SMALL, full, n_convolutions=0).fit(X, Y)
+    np.testing.assert_array_equal(bare.predict_proba(LATER), same.predict_proba(LATER))
+    assert bare.history_["val_loss"].isna().all()
+    assert bare.training.max_epochs is None
+    own = NeuralClassifier(SMALL, Training(max_epochs=1, validation=0.2, verbose=False)).fit(X, Y)
+    assert len(own.history_) == 1
+    assert own.history_["val_loss"].notna().all()
+
+
+def test_it_starts_from_a_ridge_and_learns_what_that_leaves():
+    idle = Training(max_steps=1, learning_rate=1e-9, verbose=False)
+    model = NeuralClassifier(SMALL, idle).fit(X, Y)
+    assert model.score(LATER, TRUTH) > 0.9
+    alone = NeuralClassifier(SMALL, idle, n_convolutions=0).fit(X, Y)
+    assert alone.start_ is None
+    assert alone.score(LATER, TRUTH) < 0.9
+
+
+def test_groups_are_of_the_sequences():
+    assert NeuralClassifier(SMALL, QUICK).fit(X, Y, groups=np.arange(60) % 5).score(LATER, TRUTH) > 0.9
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        NeuralClassifier(SMALL, QUICK).fit(X, Y, groups=np.arange(59))
+
+
+def spikes(n, seed=0):
+    """Noise with one spike, in the first half or in the second: convolutions do not say where."""
+    random = np.random.default_rng(seed)
+    late = np.arange(n) % 2
+    rows = random.normal(0, 0.2, (n, 60))
+    rows[np.arange(n), 6 + 30 * late + random.integers(0, 18, n)] += 2.0
+    return rows, np.where(late, "late", "early")
+
+
+def test_the_network_counts_where_it_helps_and_not_where_it_does_not():
+    training = Training(max_epochs=4, learning_rate=0.03, verbose=False)
+    later, truth = spikes(200, seed=1)
+    helped = NeuralClassifier(Linear(), training, n_convolutions=1000).fit(*spikes(200))
+    assert helped.share_ > 0
+    assert helped.score(later, truth) > 0.9
+    noise = np.random.default_rng(0).normal(size=(100, 8))
+    assert NeuralClassifier(Linear(), training, n_convolutions=1000).fit(noise, np.arange(100) % 2).share_ == 0
+    assert NeuralClassifier(SMALL, QUICK, n_convolutions=0).fit(X, Y).share_ == 1

@@ -8,7 +8,7 @@ import torch
 from tsseq import Normal, networks
 from tsseq.data.layout import Layout
 from tsseq.networks.batch import unflatten
-from tsseq.networks.readouts import MeanReadout, StepReadout, has_states
+from tsseq.networks.readouts import Beside, MeanReadout, StepReadout, has_states
 from tsseq.training.model import Model
 
 ABLE = [getattr(networks, name) for name in networks.__all__ if has_states(getattr(networks, name))]
@@ -64,3 +64,51 @@ def test_steps_are_read_from_contexts_of_any_length():
     shorter = module(batch_of(rows[:, :4], Layout(4, 6)))
     assert shorter.shape == (3, 6, 1, 2)
     torch.testing.assert_close(shorter[:, 2:], longer[:, :4])
+
+
+@pytest.mark.parametrize("readout", [MeanReadout, StepReadout])
+@pytest.mark.parametrize("kind", ABLE)
+@pytest.mark.parametrize(("length", "both"), [(None, True), (5, False), (5, True)])
+def test_contexts_of_unequal_length_are_read_together_as_each_alone(readout, kind, length, both):
+    layout = Layout(12, 12 if readout is StepReadout else 1, n_targets=2, missing=True)
+    network = kind(hidden_size=8, n_layers=2, bidirectional=both, segment_length=length)
+    model = Model(readout(network), layout, Normal()).eval()
+    rows = torch.randn(13, 2, 12)
+    for row, first in enumerate(range(13)):  # the last one is missing as a whole
+        rows[row, :, :first] = torch.nan
+    batch = batch_of(rows.flatten(1), layout)
+    together = model(batch)
+    assert model.core.reads_ragged == (kind in (networks.GRU, networks.LSTM, networks.RNN))
+    model.core.reads_ragged = False
+    alone = model(batch)
+    for row in range(13):
+        skip = row if readout is StepReadout else 0
+        torch.testing.assert_close(together[row, skip:], alone[row, skip:], rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_of_contexts_read_together_are_those_of_each_alone():
+    layout = Layout(9, 1, missing=True)
+    model = Model(MeanReadout(networks.GRU(8, bidirectional=True, segment_length=2)), layout, Normal()).eval()
+    rows = torch.randn(5, 9)
+    rows[1, :4], rows[2, :7] = torch.nan, torch.nan
+    gradients = []
+    for together in (True, False):
+        model.core.reads_ragged = together
+        model.zero_grad()
+        model(batch_of(rows, layout)).square().sum().backward()
+        gradients.append([weights.grad.clone() for weights in model.parameters()])
+    for first, second in zip(*gradients):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "network", [networks.Linear(), MeanReadout(networks.GRU(4)), networks.PatchTST(4, 2)], ids=repr
+)
+def test_scores_beside_a_network_are_added_to_what_it_says(network):
+    layout = Layout(8, 1, n_targets=2, n_static=3)
+    module = Beside(network).build(layout, 3).eval()
+    rows = torch.randn(4, layout.width)
+    bare = rows.clone()
+    bare[:, -3:] = 0.0
+    found, without = (module(batch_of(part, layout)).sum(2)[:, 0] for part in (rows, bare))
+    torch.testing.assert_close(found - without, rows[:, -3:])

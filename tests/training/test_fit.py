@@ -340,6 +340,17 @@ def test_settings_that_make_no_sense_are_refused(bad, message):
         LinearForecaster(3, 24, training=Training(verbose=False, **bad)).fit(WAVE)
 
 
+def test_unset_values_are_filled_and_all_others_stay():
+    training = Training(max_epochs=5, seed=3).filled({"max_epochs": 20, "validation": 0.0, "learning_rate": 0.1})
+    assert (training.max_epochs, training.validation, training.learning_rate, training.seed) == (5, 0.0, 0.1, 3)
+
+
+def test_unset_values_of_forecasters_are_ten_epochs_with_rates_that_fall_by_a_fifth():
+    full = Training(max_epochs=10, schedule="exponential", validation=0.1, verbose=False)
+    bare, same = (LinearForecaster(3, 24, training=own).fit(WAVE) for own in (Training(verbose=False), full))
+    pd.testing.assert_frame_equal(bare.history_, same.history_)
+
+
 @pytest.mark.parametrize("rows", [137, 138])
 def test_two_processes_fit_and_their_losses_are_exact(rows, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,189 +1,32 @@
-"""NeuralClassifier: a class for every sequence, by the networks that forecast; and what it shares with the labeller."""
+"""NeuralClassifier: a class for every sequence, by the networks that forecast."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from os import PathLike
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
-from torch import Tensor
 
+from tsseq.classification.base import DEFAULTS, BaseSequenceClassifier
+from tsseq.classification.convolutions import VIEWS
 from tsseq.classification.sequences import Scale, as_sequences, is_table
+from tsseq.classification.start import fit_start, log_losses
 from tsseq.data.layout import Layout
-from tsseq.data.windows import Windows
-from tsseq.errors import DataError
-from tsseq.heads import Categorical
-from tsseq.hints import RejectsForeignNames, documented
+from tsseq.hints import documented
 from tsseq.networks import GRU, Network
-from tsseq.networks.batch import Batch
-from tsseq.networks.readouts import MeanReadout, has_states
-from tsseq.persistence.state import State, check_arrays, save_model
-from tsseq.training.devices import accelerator_of, predict_rows
+from tsseq.networks.readouts import Beside, MeanReadout, has_states
 from tsseq.training.settings import Training
-from tsseq.training.weights import from_arrays, to_arrays
 from tsseq.typing import Array, Index
 
-DEFAULTS: dict[str, Any] = {"max_epochs": 20, "learning_rate": 3e-3, "schedule": "cosine", "validation": 0.0}
+VALIDATION = 0.25
 STATES = 30
-
-
-class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
-    """A network that gives classes; abstract.
-
-    Parameters
-    ----------
-    network : Network, optional
-        The architecture.
-    training : Training, optional
-        How it is trained; None is 20 epochs at rates falling from 3e-3 to 0, no sequence held out.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The sorted classes.
-    network_ : torch.nn.Module
-        The trained network.
-    history_ : DataFrame
-        Columns ``train_loss`` and ``val_loss``, a row per epoch.
-    accelerator_ : str
-        Kind of device that trained and predicts ("auto" is a GPU, if there is one), or as said to `tsseq.load`.
-    """
-
-    def __init__(self, network: Network | None = None, training: Training | None = None) -> None:
-        self.network = network
-        self.training = training
-
-    def _fit_rows(self, network: Network, rows: Array, codes: Array, layout: Layout) -> None:
-        """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known."""
-        from tsseq.training.fitting import fit_network
-
-        if len(self.classes_) < 2:
-            raise DataError(f"y has one class, {self.classes_.tolist()[0]!r}; at least two classes are needed.")
-        training = Training(**DEFAULTS) if self.training is None else self.training
-        training.check_for_rows()
-        self.layout_, self.head_, self.accelerator_ = layout, Categorical(len(self.classes_)), accelerator_of(training)
-        order = _stratified_order(codes[:, 0], training.seed)
-        y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
-        self.network_, losses = fit_network(network, self.head_, training, Windows.of_rows(rows[order], y, layout))
-        columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
-        self.history_ = pd.DataFrame(columns).rename_axis("epoch")
-
-    def _predict_rows(self, rows: Array, length: int) -> Array:
-        """Probabilities (n, horizon, n_classes) of rows of ``length`` steps, in blocks of one size."""
-        windows = Windows.of_rows(rows, None, replace(self.layout_, context_length=length))
-
-        def probabilities(batch: Batch, numbers: Tensor) -> Tensor:
-            return self.head_.probabilities(self.network_(batch).cpu().double())
-
-        return predict_rows(self.network_, windows, self.accelerator_, probabilities)
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the fitted classifier to a file without pickle; `tsseq.load` reads it.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file; one that is there is replaced in one step.
-
-        Raises
-        ------
-        ConfigError
-            If the classifier holds something that a model file has no place for; a file that is there stays as it is.
-        OSError
-            If the file cannot be written.
-        NotFittedError
-            Before `fit`.
-        """
-        save_model(self, path)
-
-    def to_state(self) -> State:
-        """Everything that was learnt, for a model file.
-
-        Returns
-        -------
-        State
-            Parameters, layout, classes, units, losses and weights.
-
-        Raises
-        ------
-        ConfigError
-            If a number type of the network has no place in a model file.
-        """
-        check_is_fitted(self, "network_")
-        names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
-        config = {"parameters": self, "layout": self.layout_, "history": list(self.history_)}
-        config |= {name: getattr(self, name) for name in names}
-        arrays = {"scale/mean": self.scale_.mean, "scale/deviation": self.scale_.deviation}
-        if self.classes_.dtype.kind in "OU":
-            config |= {"classes": self.classes_.tolist(), "objects": self.classes_.dtype.kind == "O"}
-        else:
-            arrays["classes/values"] = self.classes_
-        arrays["history"] = self.history_.to_numpy()
-        return State(type(self), config, arrays | to_arrays(self.network_, "network/"))
-
-    @classmethod
-    def from_state(cls, state: State) -> Self:
-        """Make the classifier of a model file again.
-
-        Parameters
-        ----------
-        state : State
-            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
-
-        Returns
-        -------
-        Self
-            Fitted; it predicts the same bits.
-
-        Raises
-        ------
-        ValueError
-            If parts are missing, or do not fit together.
-        """
-        model, layout = state.value("parameters", cls), state.value("layout", Layout)
-        weights, scale, classes, _ = state.split("network", "scale", "classes", "history")
-        check_arrays(scale, {"mean": (layout.n_targets,), "deviation": (layout.n_targets,)})
-        model.scale_ = Scale(layout.context_length, scale["mean"], scale["deviation"])
-        if "classes" in state.config:
-            dtype = object if state.value("objects", bool) else np.str_
-            classes = {"values": np.array(state.value("classes", list), dtype=dtype)}
-        items = classes["values"].tolist()
-        if items != np.unique(classes["values"]).tolist() or items != state.config.get("classes", items):
-            raise ValueError(f"{items} are not sorted classes")
-        model.layout_, model.classes_ = layout, classes["values"]
-        model.head_ = Categorical(len(model.classes_))
-        model.network_ = from_arrays(model._network(), layout, model.head_, weights)
-        model.accelerator_ = state.config.get("accelerator") or accelerator_of(model.training)
-        model.history_ = state.frame("history").rename_axis("epoch")
-        if "n_features_in_" in state.config:
-            model.n_features_in_ = state.value("n_features_in_", int)
-        if "feature_names_in_" in state.config:
-            model.feature_names_in_ = np.array(state.value("feature_names_in_", list), dtype=object)
-        return cast(Self, model)
-
-
-def _stratified_order(codes: Array, seed: int | None) -> Index:
-    """A random order in which every class is spread evenly, so that the last rows may validate.
-
-    Files of classification sets are often sorted by class.
-
-    >>> codes = np.array([0, 0, 0, 0, 1, 1])
-    >>> [codes[_stratified_order(codes, seed)[-3:]].mean().round(2) for seed in (0, 1)]
-    [np.float64(0.33), np.float64(0.33)]
-    """
-    random = np.random.default_rng(seed)
-    place = random.random(len(codes))
-    for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
-        place[rows] = (random.permutation(len(rows)) + 0.5) / len(rows)
-    return place.argsort(kind="stable")
+SHARES = (1.0, 0.5)
+LEAST_GAIN, ERRORS = 0.02, 2.0  # of log loss, and in its standard errors, by which the network must help
 
 
 @documented
@@ -195,8 +38,14 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
     and deviation over all training sequences. Sequences shorter than the longest of `fit` are filled up with missing
     values at the front; of longer ones, `predict` reads the last rows.
 
-    A recurrent network is read through the mean of its states over time. Any other forecasts one
-    value per class and channel, and the channels vote.
+    The network starts from a ridge classifier. It reads random convolutions (MiniRocket: Dempster et al. 2021) of the
+    sequences as they are and of each standardised by itself, and mean, deviation, minimum and maximum of every channel.
+    The network learns what that leaves: it is trained beside the scores that every sequence has from a ridge without
+    it. A quarter of the sequences is held out; the network counts in full, by half or, unless these sequences show that
+    it helps, not at all. With few sequences that is the rule.
+
+    A recurrent network is read through the mean of its states over time. Any other forecasts one value per class and
+    channel, and the channels vote.
 
     Parameters
     ----------
@@ -204,8 +53,11 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         The architecture; None is a bidirectional `GRU` of 64 units over segments of a thirtieth of the longest
         sequence.
     training : Training, optional
-        How it is trained; None is 20 epochs at rates falling from 3e-3 to 0, no sequence held out. What
-        ``Training(validation=...)`` holds out has the classes in the shares that they have in y, however X is sorted.
+        How it is trained. What is None in it is 20 epochs, at rates falling from 3e-3 to 0, and a quarter of the
+        sequences held out, but none without convolutions. What is held out has the classes in the shares that they
+        have in y, however X is sorted; with ``validation=0`` the network counts in full.
+    n_convolutions : int, default 10_000
+        About how many features of random convolutions the ridge classifier reads; 0 is the network alone.
 
     Attributes
     ----------
@@ -215,6 +67,10 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         The trained network.
     history_ : DataFrame
         Columns ``train_loss`` and ``val_loss``, a row per epoch.
+    start_ : Start or None
+        The ridge classifier; None is the network alone.
+    share_ : float
+        How much of what the network says besides the ridge classifier is believed: 0, 0.5 or 1.
     n_features_in_ : int
         Columns of a table (n, time); not there after a fit on other shapes.
 
@@ -230,7 +86,13 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
     1.0
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def __init__(
+        self, network: Network | None = None, training: Training | None = None, *, n_convolutions: int = 10_000
+    ) -> None:
+        super().__init__(network, training)
+        self.n_convolutions = n_convolutions
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Train from scratch.
 
         Parameters
@@ -239,6 +101,10 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
             Sequences; the arrays of a list are (time,) or (time, channels), of unequal length. NaN is missing.
         y : array of shape (n,)
             Their classes: numbers, booleans or strings.
+        groups : array of shape (n,), optional
+            Where each sequence comes from (a person, a place, a machine), if sequences to come are from elsewhere: the
+            ridge classifier is chosen, and what it leaves is measured, on groups that it has not seen. By default, on
+            single sequences that it has not seen.
 
         Returns
         -------
@@ -261,8 +127,39 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         self.scale_ = Scale.of(sequences)
         rows = self.scale_.table(sequences)
         layout = self.scale_.layout(1, missing=bool(np.isnan(rows).any()))
-        self._fit_rows(self._network(), rows, codes[:, None].astype(np.float64), layout)
+        places = None if groups is None else column_or_1d(groups)
+        check_consistent_length(rows, places)
+        self.start_ = None
+        if self.n_convolutions > 0 and len(self.classes_) > 1:
+            sizes = self.n_convolutions // VIEWS, self._training().seed
+            self.start_, scores = fit_start(self._by_channel(rows), codes, places, *sizes)
+            rows, layout = np.hstack([rows, scores]), replace(layout, n_static=len(self.classes_))
+        held_out = self._fit_rows(self._network(layout), rows, codes[:, None].astype(np.float64), layout, places)
+        if self.start_ is not None and self._training().validation:
+            self._choose_share(rows[held_out], codes[held_out])
         return self
+
+    def _choose_share(self, rows: Array, codes: Index) -> None:
+        """Believe of the network what rows held out say: nothing, unless it gains clearly."""
+        best, least, scores = 0.0, LEAST_GAIN, rows[:, -len(self.classes_) :]
+        if len(rows) > 1:
+            both = np.log(self._predict_rows(rows, self.scale_.length)[:, 0].clip(1e-300))
+            for share in SHARES:
+                gain = log_losses(scores, codes) - log_losses((1 - share) * scores + share * both, codes)
+                if gain.mean() > max(least, ERRORS * gain.std(ddof=1) / np.sqrt(len(gain))):
+                    best, least = share, float(gain.mean())
+        self.network_.core.share.fill_(best)  # type: ignore[operator]
+
+    @property
+    def share_(self) -> float:
+        """How much of what the network says besides the ridge classifier is believed.
+
+        Returns
+        -------
+        float
+            0, 0.5 or 1; 1 without the ridge classifier.
+        """
+        return 1.0 if self.start_ is None else float(self.network_.core.share)  # type: ignore[arg-type]
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of all classes.
@@ -285,7 +182,10 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         check_is_fitted(self, "network_")
         if is_table(X):
             X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        return self._predict_rows(self.scale_.table(as_sequences(X)), self.scale_.length)[:, 0]
+        rows = self.scale_.table(as_sequences(X))
+        if self.start_ is not None:
+            rows = np.hstack([rows, self.start_.scores(self._by_channel(rows))])
+        return self._predict_rows(rows, self.scale_.length)[:, 0]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of every sequence.
@@ -303,11 +203,18 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         best = self.predict_proba(X).argmax(1)
         return np.asarray(self.classes_[best])
 
-    def _network(self) -> Network:
+    def _defaults(self) -> dict[str, Any]:
+        return DEFAULTS | ({"validation": VALIDATION} if self.n_convolutions > 0 else {})
+
+    def _network(self, layout: Layout) -> Network:
         network = self.network
         if network is None:
-            network = GRU(64, bidirectional=True, segment_length=max(self.scale_.length // STATES, 1))
-        return MeanReadout(network) if has_states(network) else network
+            network = GRU(64, bidirectional=True, segment_length=max(layout.context_length // STATES, 1))
+        network = MeanReadout(network) if has_states(network) else network
+        return Beside(network) if layout.n_static else network
+
+    def _by_channel(self, rows: Array) -> Array:
+        return rows.reshape(len(rows), len(self.scale_.mean), -1)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

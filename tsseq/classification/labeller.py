@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from tsseq import networks
-from tsseq.classification.classifier import BaseSequenceClassifier
+from tsseq.classification.base import BaseSequenceClassifier
 from tsseq.classification.sequences import Scale, as_sequences, is_table
+from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError, DataError
 from tsseq.hints import documented
 from tsseq.networks import GRU, Network
@@ -69,13 +70,12 @@ class NeuralLabeller(BaseSequenceClassifier):
         DataError
             X does not hold sequences of numbers, or the labels do not fit them or are of a single class.
         """
-        network = self._network()
         sequences, labels = _read_sequences(X), _read_labels(X, y)
         self.scale_ = Scale.of(sequences)
         self.classes_, codes = _encode_labels(labels, self.scale_.length)
         rows = self.scale_.table(sequences)
         layout = self.scale_.layout(self.scale_.length, missing=bool(np.isnan(rows).any()))
-        self._fit_rows(network, rows, codes, layout)
+        self._fit_rows(self._network(layout), rows, codes, layout)
         return self
 
     def predict_proba(self, X: Any) -> Any:
@@ -149,7 +149,7 @@ class NeuralLabeller(BaseSequenceClassifier):
         known = ~pd.isna(actual)
         return float((predicted[known] == actual[known]).mean())
 
-    def _network(self) -> Network:
+    def _network(self, layout: Layout) -> Network:
         network = GRU(64, bidirectional=True, segment_length=None) if self.network is None else self.network
         if has_states(network):
             return StepReadout(network)

@@ -54,6 +54,9 @@ class Batch(NamedTuple):
         (B, C_target) scale that the targets were divided by, in units of the data.
     future : Tensor or None
         (B, H, C_target) scaled targets of the horizon, for teacher forcing; None except in training.
+    n_missing : Tensor or None
+        (B,) leading rows of the context at which nothing is observed, for modules that read contexts of unequal length
+        together (``reads_ragged``); None for all others, and where all contexts are whole.
 
     Notes
     -----
@@ -77,6 +80,7 @@ class Batch(NamedTuple):
     loc: Tensor
     scale: Tensor
     future: Tensor | None = None
+    n_missing: Tensor | None = None
 
 
 def unflatten(

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
@@ -101,6 +102,53 @@ def segments(values: Tensor, length: int, front: bool) -> Tensor:
     lacking = -values.shape[1] % length
     whole = pad(values, (0, 0, lacking, 0) if front else (0, 0, 0, lacking))
     return torch.unflatten(whole, 1, (-1, length)).flatten(2)  # (B, n, length * C)
+
+
+def n_segments(batch: Batch, length: int) -> Tensor:
+    """Segments of each context, without those before it begins.
+
+    Parameters
+    ----------
+    batch : Batch
+        Windows, with ``n_missing``.
+    length : int
+        Rows per segment.
+
+    Returns
+    -------
+    Tensor
+        (B,), at least 1.
+    """
+    assert batch.n_missing is not None
+    return ((batch.values.target.shape[1] - batch.n_missing + length - 1) // length).clamp(min=1)
+
+
+def run_ragged(cell: nn.RNNBase, inputs: Tensor, counts: Tensor) -> tuple[Tensor, Any]:
+    """Run a cell of torch over sequences of unequal length, as it would run over each alone.
+
+    Parameters
+    ----------
+    cell : RNN, GRU or LSTM of torch
+        With the batch as its first axis.
+    inputs : Tensor
+        (B, n, hidden), of which the last ones are read.
+    counts : Tensor
+        (B,) how many of them, at least 1.
+
+    Returns
+    -------
+    states : Tensor
+        (B, n, size), zero before the first step.
+    last : Tensor or tuple of Tensor
+        The last state of every layer and direction.
+    """
+    n = inputs.shape[1]
+    steps, lead = torch.arange(n, device=inputs.device), (n - counts)[:, None]
+    rows = torch.arange(len(inputs), device=inputs.device)[:, None]
+    packed = pack_padded_sequence(inputs[rows, (steps + lead) % n], counts.cpu(), True, enforce_sorted=False)
+    outputs, last = cell(packed)
+    states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=n)
+    return states[rows, (steps - lead) % n], last
 
 
 def positions(n: int, size: int) -> Tensor:

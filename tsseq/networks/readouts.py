@@ -5,6 +5,7 @@ A network that has states offers ``build_encoder(layout) -> Encoder`` beside `Ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol, TypeGuard
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn.functional import pad
 from tsseq.data.layout import Layout
 from tsseq.networks.base import Network
 from tsseq.networks.batch import Batch
+from tsseq.networks.layers import n_segments
 
 
 class Encoder(nn.Module):
@@ -27,11 +29,15 @@ class Encoder(nn.Module):
         Width of a state.
     dropout : float
         Share of a state to drop before it is read.
+    reads_ragged : bool
+        Whether it reads contexts of unequal length together, by ``batch.n_missing``; states before their first row
+        are zero.
     """
 
     length: int
     size: int
     dropout: float
+    reads_ragged: bool = False
 
 
 class HasStates(Protocol):
@@ -74,21 +80,57 @@ class StepReadout(_Readout):
         return _StepReadoutNet(self.network.build_encoder(layout), layout, n_params)
 
 
+class Beside(Network):
+    """What another network says besides scores that come with the row, as its last ``n_params`` static channels."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.learning_rate = network.learning_rate  # type: ignore[misc]
+        self.line = self.series_embedding = False
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        """Make a new module."""
+        return _BesideNet(self.network.build(replace(layout, n_static=layout.n_static - n_params), n_params), n_params)
+
+
+class _BesideNet(nn.Module):
+    share: Tensor  # how much of what the core says is believed, 0 to 1
+
+    def __init__(self, core: nn.Module, n_params: int) -> None:
+        super().__init__()
+        self.core, self.n_params = core, n_params
+        self.register_buffer("share", torch.ones(()))
+        self.unit, self.reads_ragged = getattr(core, "unit", 1), getattr(core, "reads_ragged", False)
+
+    def forward(self, batch: Batch) -> Any:
+        static, n = batch.values.static, self.n_params
+        values, observed = (source._replace(static=source.static[:, :-n]) for source in (batch.values, batch.observed))
+        output = self.core(batch._replace(values=values, observed=observed))
+        params, *penalty = output if isinstance(output, tuple) else (output,)  # (B, H, C, n_params)
+        scores = static[:, -n:] / params.shape[2]  # those of all channels are summed
+        params = self.share * params + scores[:, None, None]
+        return (params, *penalty) if penalty else params
+
+
 class _MeanReadoutNet(nn.Module):
     def __init__(self, encoder: Encoder, n_params: int) -> None:
         super().__init__()
-        self.encoder, self.unit = encoder, encoder.length
+        self.encoder, self.unit, self.reads_ragged = encoder, encoder.length, encoder.reads_ragged
         self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, n_params))
 
     def forward(self, batch: Batch) -> Tensor:
-        params: Tensor = self.read(self.encoder(batch).mean(1))
+        states = self.encoder(batch)  # (B, n, size)
+        whole = batch.n_missing is None
+        mean = states.mean(1) if whole else states.sum(1) / n_segments(batch, self.unit)[:, None]
+        params: Tensor = self.read(mean)
         return params[:, None, None]  # (B, 1, 1, n_params)
 
 
 class _StepReadoutNet(nn.Module):
     def __init__(self, encoder: Encoder, layout: Layout, n_params: int) -> None:
         super().__init__()
-        self.encoder, self.horizon, self.unit = encoder, layout.horizon, encoder.length
+        self.encoder, self.horizon = encoder, layout.horizon
+        self.unit, self.reads_ragged = encoder.length, encoder.reads_ragged
         self.shape = (encoder.length, 1, n_params)
         self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, encoder.length * n_params))
 

@@ -14,7 +14,7 @@ from tsseq.hints import documented
 from tsseq.networks import recurrent_cells as cells
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
-from tsseq.networks.layers import future_known, history, n_history, segments
+from tsseq.networks.layers import future_known, history, n_history, n_segments, run_ragged, segments
 from tsseq.networks.readouts import Encoder
 
 FORGET_BIAS = 2.0
@@ -170,6 +170,7 @@ class _RecurrentEncoder(Encoder):
         self.embed = nn.Linear(self.length * n_history(layout), spec.hidden_size)
         self.static = nn.Linear(layout.n_static, spec.hidden_size, bias=False) if layout.n_static else None
         self.cell = _cell(spec, spec.bidirectional)
+        self.reads_ragged = isinstance(self.cell, nn.RNNBase)
 
     def forward(self, batch: Batch) -> Tensor:
         return self.run(batch)[0]
@@ -179,6 +180,8 @@ class _RecurrentEncoder(Encoder):
         inputs = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
         if self.static is not None:
             inputs = inputs + self.static(batch.values.static)[:, None]
+        if batch.n_missing is not None:
+            return run_ragged(self.cell, inputs, n_segments(batch, self.length))
         states, last = self.cell(inputs)  # (B, n, size)
         return states, last
 

@@ -26,7 +26,7 @@ from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
 from tsseq.training.module import RUN, ForecastModule, OneBar
 from tsseq.training.ranks import use_own_launcher
-from tsseq.training.settings import Training
+from tsseq.training.settings import FORECASTING, Training
 from tsseq.typing import Index
 
 LEAST_VALIDATION = 10
@@ -46,7 +46,7 @@ def fit_network(
     head : Head
         Meaning of its last layer.
     settings : Training
-        How it is trained.
+        How it is trained; what is None is that of forecasters.
     windows : Windows
         Rows with targets.
 
@@ -62,6 +62,7 @@ def fit_network(
     A model with a line and one without are trained side by side where the network does not say which. Both see the same
     batches, and the one that cannot win any more stops. Fits in several threads take turns.
     """
+    settings = settings.filled(FORECASTING)
     settings.check()
     if settings.keep_memory:
         keep_freed_memory()

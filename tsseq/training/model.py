@@ -132,11 +132,13 @@ class Model(nn.Module):
         return value
 
     def _by_length(self, batch: Batch, run: Callable[..., Tensor], *more: Tensor) -> Tensor:
-        """Run series whose contexts begin alike together; ``more`` are tensors (B, ...) that go with them."""
+        """Run series whose contexts begin alike together, or all if the core reads them so; ``more`` are (B, ...)."""
         batch = batch if self.embed is None else self.embed(batch)
         n_missing = n_leading_missing(batch) if self.ragged or not self.training else None
         if n_missing is None or not n_missing.any():
             return run(batch, *more)
+        if getattr(self.core, "reads_ragged", False):
+            return run(batch._replace(n_missing=n_missing), *more)
         length = batch.values.target.shape[1]
         lengths = (-(-(length - n_missing) // self.unit) * self.unit).clamp(1, length)  # (B,) rows, in whole units
         groups = [(n, (lengths == n).nonzero()[:, 0]) for n in lengths.unique().tolist()]

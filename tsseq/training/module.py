@@ -38,6 +38,7 @@ class ForecastModule(pl.LightningModule):
         self.models = nn.ModuleList(models)
         self.racers, self.head, self.settings = [Racer(model) for model in models], models[0].head, settings
         self.rate, self.steps, self.clip = rate, steps, clip
+        assert settings.max_epochs is not None
         self.last_step = min(settings.max_epochs * steps, settings.max_steps or math.inf)
 
     def training_step(self, run: Iterator[Shard], index: int) -> None:

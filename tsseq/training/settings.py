@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,6 +13,7 @@ from tsseq.errors import ConfigError
 from tsseq.hints import RejectsForeignNames
 
 SCHEDULES = ("exponential", "cosine", "constant")
+FORECASTING: Mapping[str, Any] = {"max_epochs": 10, "schedule": "exponential", "validation": 0.1}
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -20,26 +22,28 @@ class Training(RejectsForeignNames, BaseEstimator):
 
     Parameters
     ----------
-    max_epochs : int, default 10
+    max_epochs : int or None, default None
         Passes over the training windows; an epoch has at least 50 optimiser steps, for which few windows are drawn
-        again, in smaller batches.
+        again, in smaller batches. None is 10, and 20 for classes.
     max_steps : int or None, default None
         Optimiser steps at most; None sets no limit.
     batch_size : int, default 256
         Windows per step, over all devices.
     learning_rate : float or None, default None
-        Rate of AdamW (Loshchilov and Hutter 2019) at the start; None is the network's own.
+        Rate of AdamW (Loshchilov and Hutter 2019) at the start; None is the network's own, and 3e-3 for classes.
     weight_decay : float, default 0.01
         Weight decay of AdamW.
-    schedule : {"exponential", "cosine", "constant"}, default "exponential"
-        "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end; "constant" leaves it.
+    schedule : {"exponential", "cosine", "constant"} or None, default None
+        "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end; "constant" leaves it. None is
+        "exponential", and "cosine" for classes.
     gradient_clip : float or None, default 1.0
         Norm at which gradients are clipped; None leaves them alone.
-    validation : float or timestamp, default 0.1
+    validation : float, timestamp or None, default None
         Share of the last origin times that is held out, from 0 to below 1. Their loss chooses the epoch whose weights
         are kept; with fewer than 10 such windows, or 0, none are held out. A timestamp (text, a date or
         period, a whole number above 0 where those are the index) holds out the windows whose origin lies at or after
-        it, however few they are.
+        it, however few they are. None is 0.1; of sequences with classes, 0.25 where the network is beside a ridge
+        classifier, and otherwise 0.
     stride : int, default 1
         Rows between the origins of neighbouring windows of a series that train, counted back from its end: windows of
         long smooth series say nearly the same as their neighbours. Scales are learnt on all rows, and all windows that
@@ -87,14 +91,14 @@ class Training(RejectsForeignNames, BaseEstimator):
     5
     """
 
-    max_epochs: int = 10
+    max_epochs: int | None = None
     max_steps: int | None = None
     batch_size: int = 256
     learning_rate: float | None = None
     weight_decay: float = 1e-2
-    schedule: str = "exponential"
+    schedule: str | None = None
     gradient_clip: float | None = 1.0
-    validation: Any = 0.1
+    validation: Any = None
     stride: int = 1
     patience: int | None = 3
     seed: int | None = 0
@@ -107,6 +111,26 @@ class Training(RejectsForeignNames, BaseEstimator):
     compile: bool = False
     keep_memory: bool = True
 
+    def filled(self, defaults: Mapping[str, Any]) -> Training:
+        """The same choices, with those that are None taken from elsewhere.
+
+        Parameters
+        ----------
+        defaults : mapping of str to object
+            Values by the names of parameters.
+
+        Returns
+        -------
+        Training
+            A new one.
+
+        Examples
+        --------
+        >>> Training(max_epochs=5).filled({"max_epochs": 20, "validation": 0.0})
+        Training(max_epochs=5, validation=0.0)
+        """
+        return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
+
     def check(self) -> None:
         """Refuse values that make no sense.
 
@@ -116,13 +140,13 @@ class Training(RejectsForeignNames, BaseEstimator):
             A number is out of its range, or the schedule is unknown.
         """
         for name in ("max_epochs", "batch_size", "stride"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"Training({name}={getattr(self, name)}) must be at least 1.")
         if self.max_steps is not None and self.max_steps < 1:
             raise ConfigError(f"Training(max_steps={self.max_steps}) must be at least 1, or None.")
-        if self.schedule not in SCHEDULES:
+        if self.schedule not in (None, *SCHEDULES):
             raise ConfigError(f"Training(schedule={self.schedule!r}) is one of {', '.join(map(repr, SCHEDULES))}.")
-        if self.validates_from is None and not 0 <= self.validation < 1:
+        if self.validation is not None and self.validates_from is None and not 0 <= self.validation < 1:
             whole = "a share, from 0 to below 1, or the timestamp from which origins are held out"
             raise ConfigError(f"Training(validation={self.validation}) is {whole}.")
 

@@ -1,0 +1,206 @@
+"""What classifiers of sequences and of their steps share: fits to rows, probabilities of rows, model files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from os import PathLike
+from typing import Any, Self, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from tsseq.classification.sequences import Scale
+from tsseq.classification.start import Start
+from tsseq.data.layout import Layout
+from tsseq.data.windows import Windows
+from tsseq.errors import DataError
+from tsseq.heads import Categorical
+from tsseq.hints import RejectsForeignNames
+from tsseq.networks import Network
+from tsseq.networks.batch import Batch
+from tsseq.persistence.state import State, check_arrays, save_model
+from tsseq.training.devices import accelerator_of, predict_rows
+from tsseq.training.settings import Training
+from tsseq.training.weights import from_arrays, to_arrays
+from tsseq.typing import Array, Index
+
+DEFAULTS: dict[str, Any] = {"max_epochs": 20, "learning_rate": 3e-3, "schedule": "cosine", "validation": 0.0}
+
+
+class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
+    """A network that gives classes; abstract.
+
+    Parameters
+    ----------
+    network : Network, optional
+        The architecture.
+    training : Training, optional
+        How it is trained. What is None in it is 20 epochs, at rates falling from 3e-3 to 0, and no sequence held out.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The sorted classes.
+    network_ : torch.nn.Module
+        The trained network.
+    history_ : DataFrame
+        Columns ``train_loss`` and ``val_loss``, a row per epoch.
+    accelerator_ : str
+        Kind of device that trained and predicts ("auto" is a GPU, if there is one), or as said to `tsseq.load`.
+    """
+
+    start_: Start | None = None
+
+    def __init__(self, network: Network | None = None, training: Training | None = None) -> None:
+        self.network = network
+        self.training = training
+
+    def _fit_rows(
+        self, network: Network, rows: Array, codes: Array, layout: Layout, groups: NDArray[Any] | None = None
+    ) -> Index:
+        """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known -> the rows held out."""
+        from tsseq.training.fitting import fit_network
+
+        if len(self.classes_) < 2:
+            raise DataError(f"y has one class, {self.classes_.tolist()[0]!r}; at least two classes are needed.")
+        training = self._training()
+        training.check_for_rows()
+        self.layout_, self.head_, self.accelerator_ = layout, Categorical(len(self.classes_)), accelerator_of(training)
+        order = _stratified_order(codes[:, 0], training.seed) if groups is None else _by_group(groups, training.seed)
+        y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
+        windows = Windows.of_rows(rows[order], y, layout)
+        self.network_, losses = fit_network(network, self.head_, training, windows)
+        columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
+        self.history_ = pd.DataFrame(columns).rename_axis("epoch")
+        return order[windows.split(training.validation or 0.0)[1]] if losses["val_loss"] else order[:0]
+
+    def _training(self) -> Training:
+        return (Training() if self.training is None else self.training).filled(self._defaults())
+
+    def _defaults(self) -> dict[str, Any]:
+        """What is None in `Training`."""
+        return DEFAULTS
+
+    def _predict_rows(self, rows: Array, length: int) -> Array:
+        """Probabilities (n, horizon, n_classes) of rows of ``length`` steps, in blocks of one size."""
+        windows = Windows.of_rows(rows, None, replace(self.layout_, context_length=length))
+
+        def probabilities(batch: Batch, numbers: Tensor) -> Tensor:
+            return self.head_.probabilities(self.network_(batch).cpu().double())
+
+        return predict_rows(self.network_, windows, self.accelerator_, probabilities)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted classifier to a file without pickle; `tsseq.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; one that is there is replaced in one step.
+
+        Raises
+        ------
+        ConfigError
+            If the classifier holds something that a model file has no place for; a file that is there stays as it is.
+        OSError
+            If the file cannot be written.
+        NotFittedError
+            Before `fit`.
+        """
+        save_model(self, path)
+
+    def to_state(self) -> State:
+        """Everything that was learnt, for a model file.
+
+        Returns
+        -------
+        State
+            Parameters, layout, classes, units, losses and weights.
+
+        Raises
+        ------
+        ConfigError
+            If a number type of the network has no place in a model file.
+        """
+        check_is_fitted(self, "network_")
+        names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
+        config = {"parameters": self, "layout": self.layout_, "history": list(self.history_)}
+        config |= {name: getattr(self, name) for name in names}
+        arrays = {"scale/mean": self.scale_.mean, "scale/deviation": self.scale_.deviation}
+        if self.classes_.dtype.kind in "OU":
+            config |= {"classes": self.classes_.tolist(), "objects": self.classes_.dtype.kind == "O"}
+        else:
+            arrays["classes/values"] = self.classes_
+        arrays["history"] = self.history_.to_numpy()
+        if self.start_ is not None:
+            arrays |= {f"start/{name}": array for name, array in self.start_.to_arrays().items()}
+        return State(type(self), config, arrays | to_arrays(self.network_, "network/"))
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Make the classifier of a model file again.
+
+        Parameters
+        ----------
+        state : State
+            What `to_state` gave, as far as it was read from a file: nothing in it is trusted.
+
+        Returns
+        -------
+        Self
+            Fitted; it predicts the same bits.
+
+        Raises
+        ------
+        ValueError
+            If parts are missing, or do not fit together.
+        """
+        model, layout = state.value("parameters", cls), state.value("layout", Layout)
+        weights, scale, classes, start, _ = state.split("network", "scale", "classes", "start", "history")
+        check_arrays(scale, {"mean": (layout.n_targets,), "deviation": (layout.n_targets,)})
+        model.scale_ = Scale(layout.context_length, scale["mean"], scale["deviation"])
+        if "classes" in state.config:
+            dtype = object if state.value("objects", bool) else np.str_
+            classes = {"values": np.array(state.value("classes", list), dtype=dtype)}
+        items = classes["values"].tolist()
+        if items != np.unique(classes["values"]).tolist() or items != state.config.get("classes", items):
+            raise ValueError(f"{items} are not sorted classes")
+        model.layout_, model.classes_ = layout, classes["values"]
+        model.head_ = Categorical(len(model.classes_))
+        if start or layout.n_static:
+            model.start_ = Start.from_arrays(start, layout.n_targets, layout.n_static)
+        model.network_ = from_arrays(model._network(layout), layout, model.head_, weights)
+        model.accelerator_ = state.config.get("accelerator") or accelerator_of(model.training)
+        model.history_ = state.frame("history").rename_axis("epoch")
+        if "n_features_in_" in state.config:
+            model.n_features_in_ = state.value("n_features_in_", int)
+        if "feature_names_in_" in state.config:
+            model.feature_names_in_ = np.array(state.value("feature_names_in_", list), dtype=object)
+        return cast(Self, model)
+
+
+def _by_group(groups: NDArray[Any], seed: int | None) -> Index:
+    """A random order of groups: but for one, the last rows are of groups that the first ones are not of."""
+    random, numbers = np.random.default_rng(seed), np.unique(groups, return_inverse=True)[1]
+    return random.permutation(numbers.max() + 1)[numbers].argsort(kind="stable")
+
+
+def _stratified_order(codes: Array, seed: int | None) -> Index:
+    """A random order in which every class is spread evenly, so that the last rows may validate.
+
+    Files of classification sets are often sorted by class.
+
+    >>> codes = np.array([0, 0, 0, 0, 1, 1])
+    >>> [codes[_stratified_order(codes, seed)[-3:]].mean().round(2) for seed in (0, 1)]
+    [np.float64(0.33), np.float64(0.33)]
+    """
+    random = np.random.default_rng(seed)
+    place = random.random(len(codes))
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        place[rows] = (random.permutation(len(rows)) + 0.5) / len(rows)
+    return place.argsort(kind="stable")
