@@ -50,8 +50,8 @@ PUBLISHED = {
 CONTEXT = {"hourly": 168, "weekly": 52}
 ROWS = {"hourly": None, "weekly": 325}  # of every series, the last: else long series are most of the training windows
 NETWORK = {
-    "hourly": {"dropout": 0.1},
-    "weekly": {"segment_length": 13},
+    "hourly": {"dropout": 0.1, "series_embedding": False},
+    "weekly": {"segment_length": 13, "series_embedding": False},
 }
 TRAINING = {
     "hourly": {"validation": 0, "max_epochs": 3, "learning_rate": 2e-3, "schedule": "cosine"},
