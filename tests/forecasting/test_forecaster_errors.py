@@ -135,7 +135,7 @@ FRAMES = {
     "one column in two roles": (table(), {"target": "y", "past": "x", "known": "x"}, r"x: a column plays one role"),
     "a target that is a covariate": (table(), {"target": "y", "static": "y"}, r"y: a column plays one role"),
     "a set of targets": (table(), {"target": {"y"}}, r"a column name or a list of names"),
-    "an unknown scaling": (series(), {"scaling": "robust"}, r"scaling='robust' is unknown; .*'last', 'standard'"),
+    "an unknown scaling": (series(), {"scaling": "robust"}, r"scaling='robust' is unknown; .*'last', 'adaptive'"),
     "an unknown multivariate": (
         series(),
         {"multivariate": "yes"},

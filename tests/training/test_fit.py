@@ -221,7 +221,7 @@ def test_too_few_validation_windows_means_none():
 
 
 def test_plain_arrays_hold_out_their_last_rows():
-    train, held_out = _split(Windows.of_rows(np.zeros((200, 3)), np.zeros(200), Layout(3, 1)), Training())
+    train, held_out = _split(Windows.of_rows(np.zeros((200, 3)), np.zeros(200), Layout(3, 1)), Training(validation=0.1))
     assert (train[-1], held_out[0], len(held_out)) == (179, 180, 20)
 
 

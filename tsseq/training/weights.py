@@ -126,7 +126,7 @@ def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[st
     True
     """
     tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-    with torch.device("meta"), _at_most(2 * len(tensors) + 16), no_warnings("torch.nn.init"):  # of empty layers
+    with torch.device("meta"), _at_most(2 * len(tensors) + 16), no_warnings(r"torch\b"):  # of empty layers
         model = _model_for(tensors, network, layout, head)
         sizes = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _tensors(model).items()}
     for name in sorted(sizes.keys() | tensors.keys()):
