@@ -38,6 +38,7 @@ from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.networks import LSTM, Linear
 from tsseq.training.fitting import _split, fit_network
+from tsseq.training.lightning_env import quiet_lightning
 from tsseq.training.model import Model
 
 WAVE = make_series("seasonal", 300)
@@ -244,7 +245,7 @@ def test_schedules_count_steps(schedule):
     windows = Forecaster(NeuralRegressor(), 3, 24).windows(WAVE)
     data = fitting.WindowsDataModule(windows, settings, 0)
     module = fitting.ForecastModule([Model(Linear(), windows.layout, Point())], settings, 0.1, data.steps, 20.0)
-    with fitting.quiet_lightning():
+    with quiet_lightning():
         trainer = fitting._trainer(settings, validates=False)
         trainer.callbacks.append(Rates())
         trainer.fit(module, datamodule=data)

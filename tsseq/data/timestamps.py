@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Hashable, Mapping
 from itertools import pairwise
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,6 +34,11 @@ PERIOD_ENDS = (  # offsets that name the last day of a period; all others name t
     pd.offsets.FY5253Quarter,
     pd.offsets.Week,
 )
+
+_locks = [Lock()]  # one, around filters of warnings, which are the process's; a forked child gets a new one
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _locks.__setitem__(0, Lock()))
 
 
 def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule:
@@ -103,7 +110,7 @@ def check_alike(fitted: pd.Index, times: pd.Index) -> None:
 
 def _offset(alias: Any) -> pd.DateOffset:
     """A pandas offset by its alias; one that pandas will drop is an error, and so is None."""
-    with warnings.catch_warnings():
+    with _locks[0], warnings.catch_warnings():
         warnings.simplefilter("error")
         return pd.tseries.frequencies.to_offset("" if alias is None else alias)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from copy import deepcopy
 from functools import cache
 from itertools import islice
@@ -20,11 +19,12 @@ from pytorch_lightning.trainer.connectors import callback_connector
 from tsseq.data.windows import Windows
 from tsseq.heads import Head
 from tsseq.networks.base import Network
-from tsseq.training.lightning_env import interruptible, keep_freed_memory, own_temporary_folder, quiet_lightning
+from tsseq.training.lightning_env import alone, interruptible, keep_freed_memory
 from tsseq.training.line import Line, fit_line, n_lines
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
 from tsseq.training.module import RUN, ForecastModule, OneBar
+from tsseq.training.ranks import use_own_launcher
 from tsseq.training.settings import Training
 from tsseq.typing import Index
 
@@ -59,14 +59,13 @@ def fit_network(
     Notes
     -----
     A model with a line and one without are trained side by side where the network does not say which. Both see the same
-    batches, and the one that cannot win any more stops.
+    batches, and the one that cannot win any more stops. Fits in several threads take turns.
     """
     settings.check()
     if settings.keep_memory:
         keep_freed_memory()
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if settings.seed is None else settings.seed
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), quiet_lightning():
-        torch.manual_seed(seed)
+    with alone(seed):
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         clip = _clip(windows, head)
@@ -82,7 +81,8 @@ def fit_network(
             models.append(model)
         module = ForecastModule(models, settings, rate, data.steps, clip)
         trainer = _trainer(settings, validates=len(data.held_out) > 0)
-        with own_temporary_folder() if trainer.world_size > 1 else nullcontext(), interruptible():
+        use_own_launcher(trainer)
+        with interruptible():
             trainer.fit(module, datamodule=data)
     winner = module.winner
     if settings.compile:

@@ -1,20 +1,40 @@
-"""Contain Lightning's side effects: logging, signal handlers, temporary files; and keep freed memory."""
+"""Contain a fit's side effects: random state, logging, warnings, signal handlers; and keep freed memory."""
 
 from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import platform
 import signal
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from typing import Any, cast
 
-LOGGERS = ("pytorch_lightning", "lightning_fabric")
+import torch
+
+LOGGERS = ("pytorch_lightning", "lightning_fabric", "torch.multiprocessing.spawn")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+_locks = [threading.RLock()]  # one; a child that is forked in the middle of a fit gets a new one
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _locks.__setitem__(0, threading.RLock()))
+
+
+@contextmanager
+def alone(seed: int) -> Iterator[None]:
+    """Within it, no other thread fits, and random numbers follow from ``seed``; afterwards all is as it was.
+
+    Dropout knows only the random state of the process, and levels of loggers and filters of warnings are the process's
+    too: fits in threads take turns.
+    """
+    with _locks[0], torch.random.fork_rng(devices=range(torch.cuda.device_count())), quiet_lightning():
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager
@@ -27,12 +47,29 @@ def quiet_lightning() -> Iterator[None]:
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric")
+        with no_warnings(r"pytorch_lightning|lightning_fabric"):
             yield
     finally:
         for logger, level in zip(loggers, levels):
             logger.setLevel(level)
+
+
+@contextmanager
+def no_warnings(module: str) -> Iterator[None]:
+    """Within it, modules whose names match warn of nothing; afterwards just this filter is gone.
+
+    `warnings.catch_warnings` puts back what it found, and so leaves the filters of one thread to another.
+    """
+    warnings.filterwarnings("ignore", module=module)
+    filters: list[Any] = warnings.filters  # type: ignore[assignment]
+    entry = filters[0]
+    try:
+        yield
+    finally:
+        # another thread may have entered or left `catch_warnings`
+        for place in (filters, cast(list[Any], warnings.filters)):
+            with suppress(ValueError):
+                place.remove(entry)
 
 
 @contextmanager
@@ -48,18 +85,6 @@ def interruptible() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def own_temporary_folder() -> Iterator[None]:
-    """Lightning hands weights from process to process through a file and leaves its folder behind; here it goes."""
-    before = tempfile.tempdir
-    with tempfile.TemporaryDirectory() as folder:
-        tempfile.tempdir = folder
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
 
 
 @cache

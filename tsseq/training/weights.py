@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from threading import get_ident
 from typing import Any
@@ -11,14 +10,49 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.heads import Head
 from tsseq.networks import Network
+from tsseq.training.lightning_env import no_warnings
 from tsseq.training.line import Line
 from tsseq.training.model import Model
+
+RANDOM = {
+    "uniform_",
+    "normal_",
+    "kaiming_uniform_",
+    "bernoulli_",
+    "exponential_",
+    "random_",
+    "rand",
+    "randn",
+    "randperm",
+}
+
+
+class OwnGenerator(TorchFunctionMode):
+    """Within it, this thread draws from a generator of its own: another thread may be fitting.
+
+    Attributes
+    ----------
+    generator : torch.Generator
+        On the CPU.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch."""
+        kwargs = dict(kwargs or {})
+        if getattr(func, "__name__", "") in RANDOM and kwargs.get("generator") is None:
+            kwargs["generator"] = self.generator
+        return func(*args, **kwargs)
 
 
 def to_arrays(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
@@ -92,15 +126,14 @@ def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[st
     True
     """
     tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-    with torch.device("meta"), _at_most(2 * len(tensors) + 16), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # layers without any weights
+    with torch.device("meta"), _at_most(2 * len(tensors) + 16), no_warnings("torch.nn.init"):  # of empty layers
         model = _model_for(tensors, network, layout, head)
         sizes = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _tensors(model).items()}
     for name in sorted(sizes.keys() | tensors.keys()):
         size = (tuple(tensors[name].shape), tensors[name].dtype) if name in tensors else None
         if sizes.get(name) != size:
             raise ValueError(f"{network!r} needs {sizes.get(name)} as {name}, and the weights have {size}")
-    with torch.random.fork_rng(devices=[]):
+    with OwnGenerator():
         model = _model_for(tensors, network, layout, head)
     with torch.no_grad():
         for name, tensor in _tensors(model).items():
