@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from pytorch_lightning.trainer.connectors import callback_connector
 
 from tsseq.data.windows import Windows
+from tsseq.errors import ConfigError
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.lightning_env import alone, interruptible, keep_freed_memory
@@ -186,23 +187,33 @@ _registry.entry_points = cache(_registry.entry_points)
 
 
 def _trainer(settings: Training, validates: bool) -> pl.Trainer:
-    callbacks: list[pl.Callback] = []
-    if validates and settings.patience is not None:
-        callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
-    if settings.verbose:
-        callbacks.append(OneBar(refresh_rate=10))
+    callbacks = _callbacks(settings, validates)
     names = ("max_epochs", "accelerator", "devices", "num_nodes", "precision")  # as Lightning takes them
     return pl.Trainer(
         **{name: getattr(settings, name) for name in names},
         strategy=_strategy(settings),
         callbacks=callbacks,
-        enable_progress_bar=settings.verbose,
-        logger=False,
-        enable_checkpointing=False,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+        logger=settings.logger or False,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def _callbacks(settings: Training, validates: bool) -> list[pl.Callback]:
+    """The user's own callbacks, and early stopping and a progress bar."""
+    callbacks: list[pl.Callback] = list(settings.callbacks or ())
+    for callback in callbacks:
+        if not isinstance(callback, pl.Callback):
+            kind, advice = type(callback), "derive it from pytorch_lightning.Callback, not that of lightning.pytorch"
+            raise ConfigError(f"Training(callbacks=) holds a {kind.__module__}.{kind.__qualname__}; {advice}.")
+    if validates and settings.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
+    if settings.verbose and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+        callbacks.append(OneBar(refresh_rate=10))
+    return callbacks
 
 
 def _strategy(settings: Training) -> Any:
