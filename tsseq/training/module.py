@@ -45,7 +45,10 @@ class ForecastModule(pl.LightningModule):
     def training_step(self, run: Iterator[Shard], index: int) -> None:
         """An optimiser step for every shard of a run."""
         optimizer: Any = self.optimizers()
-        for step, shard in enumerate(run, self.global_step):
+        first = self.global_step
+        for racer in self.racers:
+            racer.norms = []
+        for step, shard in enumerate(run, first):
             shard = self.trainer.precision_plugin.convert_input(shard)
             losses = [self.loss(racer, shard, "train_loss") for racer in self.racers if racer.runs]
             loss = sum(losses[1:], losses[0])
@@ -60,9 +63,25 @@ class ForecastModule(pl.LightningModule):
                 self.trainer.should_stop = True  # after the validation of what there is of this epoch
                 break
         for racer in self.racers:
+            self._check_losses(racer, first, step + 1 - first)
             racer.join_sums("train_loss", RUN)
         if (step + 1) % self.steps == 0 or step + 1 == self.last_step:
             self._end_of_training_rows()
+
+    def _check_losses(self, racer: Racer, first: int, n: int) -> None:
+        """Stop with an error if one of the last ``n`` losses, from step ``first`` on, is not finite."""
+        recent = racer.sums["train_loss"][-n:] if racer.runs else []
+        finite = torch.stack([total for total, _ in recent]).isfinite().tolist() if recent else [True]
+        if not all(finite):
+            place = finite.index(False)
+            loss, norm = recent[place][0].item(), float(racer.norms[place - 1]) if place and racer.norms else None
+            rate = self.rate * rate_factor(self.settings, first + place, self.steps, self.last_step, self.monitored)
+            where = f"the loss became {loss} in epoch {self.current_epoch}, step {first + place}"
+            norms = "" if norm is None else f", after a gradient of norm {norm:.3g}"
+            rates = f"learning_rate={self.rate:g}, there {rate:.3g}{norms}"
+            raise TrainingDivergedError(
+                f"{where} ({rates}): lower it, or gradient_clip; look for outliers in the data."
+            )
 
     def validation_step(self, run: Iterator[Shard], index: int) -> None:
         """Record the losses; a stand-in counts nothing."""
@@ -77,7 +96,8 @@ class ForecastModule(pl.LightningModule):
         """Clip the gradients of every model."""
         if self.settings.gradient_clip is not None:
             for racer in self.racers:
-                nn.utils.clip_grad_norm_(racer.model.parameters(), self.settings.gradient_clip)
+                norm = nn.utils.clip_grad_norm_(racer.model.parameters(), self.settings.gradient_clip)
+                racer.norms.append(norm)
 
     def loss(self, racer: Racer, shard: Shard, name: str) -> Tensor:
         """Mean loss of this rank's rows, recorded under ``name``; nothing here waits for the device."""
@@ -114,11 +134,10 @@ class ForecastModule(pl.LightningModule):
             racer.runs = racer.runs and not racer.is_hopeless(rival)
 
     def _end_of_training_rows(self) -> None:
-        """Tell Lightning the training loss of the epoch; stop with an error if it is not finite."""
+        """Tell Lightning the training loss of the epoch."""
         losses = self._reduced("train_loss")
         if not all(map(math.isfinite, losses)):
-            what = f"the loss became {max(losses)} in epoch {self.current_epoch}"
-            raise TrainingDivergedError(f"{what} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
+            raise TrainingDivergedError(f"the loss became {max(losses)} in epoch {self.current_epoch}: lower the rate.")
         self.log("train_loss", min(losses), on_step=False, on_epoch=True, batch_size=1)
         self.monitored.append(min(losses))
 

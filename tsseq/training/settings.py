@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, clone
@@ -70,6 +71,12 @@ class Training(RejectsForeignNames, BaseEstimator):
         of the epoch: to report, to prune trials, to stop.
     logger : Logger or sequence of Logger, optional
         Loggers of ``pytorch_lightning`` (CSV, TensorBoard, MLflow) that are told both losses of every epoch.
+    checkpoint_dir : path-like, optional
+        Folder in which the state of the fit is kept after every epoch: one file, named after the data, the network and
+        the settings. None keeps none.
+    resume : bool, default True
+        Whether a fit goes on from the file of the same fit in ``checkpoint_dir``, which takes one process; False
+        begins anew.
     keep_memory : bool, default True
         Whether the C library keeps freed memory for the next step (Linux with glibc; for the whole process): long
         recurrent networks train up to 1.7 times as fast on CPUs.
@@ -86,7 +93,14 @@ class Training(RejectsForeignNames, BaseEstimator):
     Both losses are there from ``on_train_epoch_end`` on, and ``val_loss`` from ``on_validation_end`` on; where a model
     with a line and one without compete, they are the lower ones. What callbacks take for a batch is a run of 20 steps.
     Clones call the very objects that were passed, which keep what they counted in earlier fits; another process calls
-    its copies of them. Callbacks, loggers and optimisers are not part of a saved model: `tsseq.load` gives it without.
+    its copies of them. Callbacks, loggers, optimisers and ``checkpoint_dir`` are no part of a saved model: `tsseq.load`
+    gives it without them.
+
+    A fit that was killed and is run again with the same ``checkpoint_dir`` goes on after the last whole epoch, and on
+    the CPU ends with the bits of one that was never stopped. Any other data, setting, number of devices or version of
+    torch is another fit, with a file of its own: folds, members and refits may share a folder, and one that ended is
+    not trained again. The files are written in one step, hold no pickled code and are yours to remove. Callbacks begin
+    anew, but for early stopping. A SIGTERM in the main thread ends a fit by SystemExit, Ctrl-C by KeyboardInterrupt.
 
     Small networks leave a GPU idle at the default ``batch_size``: some thousands of windows a step keep it busy.
 
@@ -120,9 +134,11 @@ class Training(RejectsForeignNames, BaseEstimator):
     compile: bool = False
     callbacks: Sequence[Any] | None = None
     logger: Any = None
+    checkpoint_dir: str | PathLike[str] | None = None
+    resume: bool = True
     keep_memory: bool = True
 
-    unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "callbacks", "logger")
+    unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "callbacks", "logger", "checkpoint_dir")
 
     def __sklearn_clone__(self) -> Self:
         """Clone it with the very objects that were passed, so that a callback hears of fits of clones."""
