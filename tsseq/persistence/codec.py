@@ -299,9 +299,10 @@ def _index_dtype(dtype: str, categories: Mapping[str, Any]) -> Any:
 
 
 def _arguments(value: Any) -> dict[str, Any]:
-    """Arguments of the constructor that make ``value``; several names in an Index are a list."""
+    """Arguments of the constructor that make ``value``, but unsaved ones; several names in an Index are a list."""
+    unsaved = getattr(value, "unsaved", ())
     if hasattr(value, "get_params"):
-        arguments = value.get_params(deep=False)
+        arguments = {name: x for name, x in value.get_params(deep=False).items() if name not in unsaved}
         return {name: list(x) if isinstance(x, pd.Index) else x for name, x in arguments.items()}
     return {item.name: getattr(value, item.name) for item in fields(value)}
 

@@ -9,11 +9,13 @@ import hashlib
 import io
 import json
 import os
+import platform
 import secrets
 import struct
 import sys
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +27,7 @@ StrPath: TypeAlias = str | os.PathLike[str]
 FORMAT = 2
 MANIFEST = "manifest.json"
 MEMBERS = {1: ("config.json", "weights.safetensors", "state.safetensors"), 2: ("config.json", "arrays.safetensors")}
+MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # in the names of temporary files
 LIBRARIES = ("tsseq", "torch", "numpy", "pandas", "safetensors")
 # what zipfile and the manifest raise, where the fields of an archive contradict each other
 BROKEN = zipfile.BadZipFile, struct.error, ValueError, TypeError, AttributeError, RuntimeError, EOFError, OverflowError
@@ -53,11 +56,38 @@ def write(path: StrPath, members: Mapping[str, bytes]) -> None:
     >>> read(path)
     (2, {'config.json': b'{}', 'arrays.safetensors': b''})
     """
+    replace_file(path, _archive(members))
+
+
+def replace_file(path: StrPath, content: bytes) -> None:
+    """Write a file in one step, to the disk: whoever reads it, or loses power, finds the old content or all of the new.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; of a link, what it points to.
+    content : bytes
+        All that it will hold.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; nothing is left behind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "numbers")
+    >>> replace_file(path, b"1 2 3")
+    >>> path.read_bytes()
+    b'1 2 3'
+    """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    _remove_stale(target.parent)
+    temporary = target.with_name(f".{secrets.token_hex(8)}-{MACHINE}-{os.getpid()}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(_archive(members))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
@@ -69,6 +99,25 @@ def write(path: StrPath, members: Mapping[str, bytes]) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove temporary files of processes of this machine that were killed while they wrote."""
+    for path in folder.glob(f".*-{MACHINE}-*.tmp") if os.name == "posix" else ():
+        number = path.stem.rpartition("-")[2]
+        if number.isdigit() and not _is_alive(int(number)):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def read(path: StrPath) -> tuple[int, dict[str, bytes]]:

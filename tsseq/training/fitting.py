@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from pytorch_lightning.trainer.connectors import callback_connector
 
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError
 from tsseq.heads import Head
 from tsseq.networks.base import Network
+from tsseq.training.checkpoints import Checkpoints
 from tsseq.training.lightning_env import alone, interruptible, keep_freed_memory
 from tsseq.training.line import Line, fit_line, n_lines
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
@@ -66,7 +67,8 @@ def fit_network(
     settings.check()
     if settings.keep_memory:
         keep_freed_memory()
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if settings.seed is None else settings.seed
+    keeper = None if settings.checkpoint_dir is None else Checkpoints(network, head, settings, windows)
+    seed = _seed(settings, keeper)
     with alone(seed):
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
@@ -82,7 +84,12 @@ def fit_network(
                 model.core.compile()
             models.append(model)
         module = ForecastModule(models, settings, rate, data.steps, clip)
-        trainer = _trainer(settings, validates=len(data.held_out) > 0)
+        if keeper is not None:
+            data.epoch = keeper.begin(seed, module)
+        trainer = _trainer(settings, len(data.held_out) > 0, keeper)
+        if keeper is not None and keeper.state is not None and trainer.world_size > 1:
+            advice = "train with devices=1, or anew with resume=False"
+            raise ConfigError(f"A fit goes on from a file in one process only, not in {trainer.world_size}; {advice}.")
         use_own_launcher(trainer)
         with interruptible():
             trainer.fit(module, datamodule=data)
@@ -90,6 +97,13 @@ def fit_network(
     if settings.compile:
         del winner.model.core._compiled_call_impl  # or the first forecast would compile again, for its own modes
     return winner.model.cpu().float().eval(), winner.losses
+
+
+def _seed(settings: Training, keeper: Checkpoints | None) -> int:
+    """The seed of a fit, or of the one that goes on."""
+    if keeper is not None and keeper.state is not None:
+        return int(keeper.state["seed"])
+    return int(np.random.SeedSequence().generate_state(1)[0]) if settings.seed is None else settings.seed
 
 
 def _kinds(network: Network, validates: bool) -> list[bool]:
@@ -126,7 +140,7 @@ class WindowsDataModule(pl.LightningDataModule):
 
     def __init__(self, windows: Windows, settings: Training, seed: int) -> None:
         super().__init__()
-        self.windows, self.settings, self.seed = windows, settings, seed
+        self.windows, self.settings, self.seed, self.epoch = windows, settings, seed, 0
         self.train, self.held_out = _split(windows, settings)
         self.steps = epoch_plan(len(self.train), settings.batch_size)[1]
 
@@ -137,8 +151,10 @@ class WindowsDataModule(pl.LightningDataModule):
         self.place = self.trainer.global_rank, self.trainer.world_size
 
     def train_dataloader(self) -> Runs:
-        """Shuffled batches."""
-        return self._runs(self.train, self.seed)
+        """Shuffled batches, from the first epoch that is left."""
+        runs = self._runs(self.train, self.seed)
+        runs.loader.epoch = self.epoch
+        return runs
 
     def val_dataloader(self) -> Runs | list[Any]:
         """Batches in order; none when nothing is held out."""
@@ -201,24 +217,34 @@ _registry: Any = sys.modules[callback_connector._load_external_callbacks.__modul
 _registry.entry_points = cache(_registry.entry_points)
 
 
-def _trainer(settings: Training, validates: bool) -> pl.Trainer:
-    callbacks: list[pl.Callback] = []
-    if validates and settings.patience is not None:
-        callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
-    if settings.verbose:
-        callbacks.append(OneBar(refresh_rate=10))
+def _trainer(settings: Training, validates: bool, keeper: Checkpoints | None = None) -> pl.Trainer:
+    callbacks = _callbacks(settings, validates) + ([] if keeper is None else [keeper])
     names = ("max_epochs", "accelerator", "devices", "num_nodes", "precision")  # as Lightning takes them
     return pl.Trainer(
         **{name: getattr(settings, name) for name in names},
         strategy=_strategy(settings),
         callbacks=callbacks,
-        enable_progress_bar=settings.verbose,
-        logger=False,
-        enable_checkpointing=False,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+        logger=settings.logger or False,
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def _callbacks(settings: Training, validates: bool) -> list[pl.Callback]:
+    """The user's own callbacks, and early stopping and a progress bar."""
+    callbacks: list[pl.Callback] = list(settings.callbacks or ())
+    for callback in callbacks:
+        if not isinstance(callback, pl.Callback):
+            kind, advice = type(callback), "derive it from pytorch_lightning.Callback, not that of lightning.pytorch"
+            raise ConfigError(f"Training(callbacks=) holds a {kind.__module__}.{kind.__qualname__}; {advice}.")
+    if validates and settings.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
+    if settings.verbose and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+        callbacks.append(OneBar(refresh_rate=10))
+    return callbacks
 
 
 def _strategy(settings: Training) -> Any:

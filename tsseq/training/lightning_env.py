@@ -74,8 +74,15 @@ def no_warnings(module: str) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, as everywhere; Lightning would end the process and ignore the next one."""
-    before = signal.getsignal(signal.SIGINT)
+    """Within it, Ctrl-C raises KeyboardInterrupt and SIGTERM SystemExit; afterwards their handlers are as before.
+
+    Lightning would end the process at Ctrl-C and ignore the next one; without a handler, SIGTERM would leave temporary
+    files and processes.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if in_main and before[signal.SIGTERM] == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
     try:
         yield
     except SystemExit as error:
@@ -83,8 +90,13 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt from None
         raise
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)
+        for number, handler in before.items() if in_main else ():
+            signal.signal(number, handler)
+
+
+def _end(number: int, frame: Any) -> None:
+    """End the process as a shell reports it, by way of all that is to be cleared away."""
+    raise SystemExit(128 + number)
 
 
 @cache

@@ -14,10 +14,11 @@ from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from tsseq.errors import TrainingDivergedError
+from tsseq.errors import ConfigError, TrainingDivergedError
 from tsseq.training.loader import Shard
 from tsseq.training.model import Model
-from tsseq.training.racer import DECAY, Racer
+from tsseq.training.racer import Racer
+from tsseq.training.schedules import rate_factor
 from tsseq.training.settings import Training
 
 RUN = 20  # steps in what Lightning takes for one batch
@@ -40,11 +41,15 @@ class ForecastModule(pl.LightningModule):
         self.rate, self.steps, self.clip = rate, steps, clip
         assert settings.max_epochs is not None
         self.last_step = min(settings.max_epochs * steps, settings.max_steps or math.inf)
+        self.monitored: list[float] = []  # losses of epochs, as Lightning is told them
 
     def training_step(self, run: Iterator[Shard], index: int) -> None:
         """An optimiser step for every shard of a run."""
         optimizer: Any = self.optimizers()
-        for step, shard in enumerate(run, self.global_step):
+        first = self.global_step
+        for racer in self.racers:
+            racer.norms = []
+        for step, shard in enumerate(run, first):
             shard = self.trainer.precision_plugin.convert_input(shard)
             losses = [self.loss(racer, shard, "train_loss") for racer in self.racers if racer.runs]
             loss = sum(losses[1:], losses[0])
@@ -59,7 +64,25 @@ class ForecastModule(pl.LightningModule):
                 self.trainer.should_stop = True  # after the validation of what there is of this epoch
                 break
         for racer in self.racers:
+            self._check_losses(racer, first, step + 1 - first)
             racer.join_sums("train_loss", RUN)
+        if (step + 1) % self.steps == 0 or step + 1 == self.last_step:
+            self._end_of_training_rows()
+
+    def _check_losses(self, racer: Racer, first: int, n: int) -> None:
+        """Stop with an error if one of the last ``n`` losses, from step ``first`` on, is not finite."""
+        recent = racer.sums["train_loss"][-n:] if racer.runs else []
+        finite = torch.stack([total for total, _ in recent]).isfinite().tolist() if recent else [True]
+        if not all(finite):
+            place = finite.index(False)
+            loss, norm = recent[place][0].item(), float(racer.norms[place - 1]) if place and racer.norms else None
+            rate = self.rate * rate_factor(self.settings, first + place, self.steps, self.last_step, self.monitored)
+            where = f"the loss became {loss} in epoch {self.current_epoch}, step {first + place}"
+            norms = "" if norm is None else f", after a gradient of norm {norm:.3g}"
+            rates = f"learning_rate={self.rate:g}, there {rate:.3g}{norms}"
+            raise TrainingDivergedError(
+                f"{where} ({rates}): lower it, or gradient_clip; look for outliers in the data."
+            )
 
     def validation_step(self, run: Iterator[Shard], index: int) -> None:
         """Record the losses; a stand-in counts nothing."""
@@ -74,7 +97,8 @@ class ForecastModule(pl.LightningModule):
         """Clip the gradients of every model."""
         if self.settings.gradient_clip is not None:
             for racer in self.racers:
-                nn.utils.clip_grad_norm_(racer.model.parameters(), self.settings.gradient_clip)
+                norm = nn.utils.clip_grad_norm_(racer.model.parameters(), self.settings.gradient_clip)
+                racer.norms.append(norm)
 
     def loss(self, racer: Racer, shard: Shard, name: str) -> Tensor:
         """Mean loss of this rank's rows, recorded under ``name``; nothing here waits for the device."""
@@ -94,25 +118,30 @@ class ForecastModule(pl.LightningModule):
         return loss if penalty is None else loss + penalty.mean()
 
     def on_train_epoch_start(self) -> None:
-        """Begin the epoch's sums."""
+        """Begin the epoch's sums, with the rate that follows from the epochs before."""
+        optimizer: Any = self.optimizers()
+        self._set_rate(optimizer.optimizer, self.global_step)
         for racer in self.racers:
             racer.begins = racer.runs
             racer.sums = {name: [] for name in racer.sums}
 
     def on_validation_epoch_end(self) -> None:
         """Tell Lightning the best validation loss, for early stopping, and stop models that cannot win any more."""
-        self.log("val_loss", min(self._reduced("val_loss")), rank_zero_only=False)
+        loss = min(self._reduced("val_loss"))
+        self.log("val_loss", loss)
+        self.monitored[-1] = loss
         for racer in self.racers:
             racer.keep_best()
         for racer, rival in permutations(self.racers, 2):
             racer.runs = racer.runs and not racer.is_hopeless(rival)
 
-    def on_train_epoch_end(self) -> None:
-        """Stop with an error if a loss is not finite."""
-        for loss in self._reduced("train_loss"):
-            if not math.isfinite(loss):
-                what = f"the loss became {loss} in epoch {self.current_epoch}"
-                raise TrainingDivergedError(f"{what} with learning_rate={self.rate:g}; lower it, or gradient_clip.")
+    def _end_of_training_rows(self) -> None:
+        """Tell Lightning the training loss of the epoch."""
+        losses = self._reduced("train_loss")
+        if not all(map(math.isfinite, losses)):
+            raise TrainingDivergedError(f"the loss became {max(losses)} in epoch {self.current_epoch}: lower the rate.")
+        self.log("train_loss", min(losses), on_step=False, on_epoch=True, batch_size=1)
+        self.monitored.append(min(losses))
 
     def on_train_end(self) -> None:
         """Put the best weights back, and believe no more of the network beside a line than the validation rows say."""
@@ -157,22 +186,29 @@ class ForecastModule(pl.LightningModule):
         return [total / count if count else math.nan for total, count in sums.tolist()]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; fused on GPUs, where it exists and nothing scales gradients."""
+        """The user's optimiser, or AdamW; fused on GPUs, where it exists and nothing scales gradients."""
         device, decay = self.device.type, self.settings.weight_decay
         fused = device in ("cuda", "mps") and not str(self.settings.precision).startswith("16")
-        return torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=decay, fused=fused or None)
+        if self.settings.optimizer is None:
+            optimizer = torch.optim.AdamW(self.parameters(), lr=self.rate, weight_decay=decay, fused=fused or None)
+        else:
+            optimizer = self.settings.optimizer(self.parameters())
+            if not isinstance(optimizer, torch.optim.Optimizer):
+                kind = type(optimizer).__name__
+                raise ConfigError(f"Training(optimizer=) made a {kind}, not a torch.optim.Optimizer.")
+            if self.settings.learning_rate is not None:
+                for group in optimizer.param_groups:
+                    group["lr"] = self.rate
+        self.rates = [group["lr"] for group in optimizer.param_groups]
+        self.rate = self.rates[0]
+        self._set_rate(optimizer, 0)
+        return optimizer
 
     def _set_rate(self, optimizer: Any, step: int) -> None:
-        """The learning rate of a step, counted from 0."""
-        schedule = self.settings.schedule
-        if schedule == "exponential":
-            rate = self.rate * DECAY ** (step / self.steps)
-        elif schedule == "cosine":
-            rate = self.rate * ((1 + math.cos(math.pi * min(step / self.last_step, 1.0))) / 2)
-        else:
-            rate = self.rate
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        """The learning rates of a step, counted from 0."""
+        factor = rate_factor(self.settings, step, self.steps, self.last_step, self.monitored)
+        for group, rate in zip(optimizer.param_groups, self.rates):
+            group["lr"] = rate * factor
 
     def get_extra_state(self) -> Tensor:
         """The histories travel with the weights when other processes trained them."""

@@ -28,6 +28,8 @@ class Racer:
         ``train_loss`` and ``val_loss`` per epoch.
     sums : dict of str to list of pairs of Tensor
         Sum and number of the losses of the steps of an epoch.
+    norms : list of Tensor
+        Norms of the gradients of the last steps, where they are clipped.
     """
 
     def __init__(self, model: Model) -> None:
@@ -35,6 +37,7 @@ class Racer:
         self.losses: dict[str, list[float]] = {"train_loss": [], "val_loss": []}
         self.sums: dict[str, list[tuple[Tensor, Tensor]]] = {"train_loss": [], "val_loss": []}
         self.weights: dict[str, Tensor] | None = None
+        self.norms: list[Tensor] = []
 
     @property
     def best(self) -> float:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any
+from os import PathLike
+from typing import Any, ClassVar, Self
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from tsseq.errors import ConfigError
 from tsseq.hints import RejectsForeignNames
 
-SCHEDULES = ("exponential", "cosine", "constant")
+SCHEDULES = ("exponential", "cosine", "constant", "plateau", "one_cycle")
 FORECASTING: Mapping[str, Any] = {"max_epochs": 10, "schedule": "exponential", "validation": 0.1}
 
 
@@ -33,9 +34,17 @@ class Training(RejectsForeignNames, BaseEstimator):
         Rate of AdamW (Loshchilov and Hutter 2019) at the start; None is the network's own, and 3e-3 for classes.
     weight_decay : float, default 0.01
         Weight decay of AdamW.
-    schedule : {"exponential", "cosine", "constant"} or None, default None
-        "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end; "constant" leaves it. None is
-        "exponential", and "cosine" for classes.
+    optimizer : callable or None, default None
+        Makes the optimiser of the parameters it is given, such as ``torch.optim.SGD`` or ``functools.partial(
+        torch.optim.SGD, momentum=0.9)``; it brings its own rate, where ``learning_rate`` is None, and weight decay.
+        None is AdamW.
+    schedule : {"exponential", "cosine", "constant", "plateau", "one_cycle"} or None, default None
+        "exponential" lets the rate fall by a fifth per epoch, "cosine" to 0 at the end; "constant" leaves it;
+        "plateau" halves it after every epoch without a better validation loss (training loss, if none is held out);
+        "one_cycle" lets it rise to its full size in three tenths of the steps, and fall to 0 (Smith and Topin 2019).
+        None is "exponential", and "cosine" for classes.
+    warmup_steps : int, default 0
+        Steps at the start over which the rate rises to what the schedule says.
     gradient_clip : float or None, default 1.0
         Norm at which gradients are clipped; None leaves them alone.
     validation : float, timestamp or None, default None
@@ -67,6 +76,17 @@ class Training(RejectsForeignNames, BaseEstimator):
         Numbers of the network, as Lightning's Trainer takes it: "32-true", "bf16-mixed", "16-mixed".
     compile : bool, default False
         Whether to run the network through `torch.compile` while it trains; forecasts never wait for a compiler.
+    callbacks : sequence of Callback, optional
+        Callbacks of ``pytorch_lightning``, in which ``trainer.callback_metrics`` has ``train_loss`` and ``val_loss``
+        of the epoch: to report, to prune trials, to stop.
+    logger : Logger or sequence of Logger, optional
+        Loggers of ``pytorch_lightning`` (CSV, TensorBoard, MLflow) that are told both losses of every epoch.
+    checkpoint_dir : path-like, optional
+        Folder in which the state of the fit is kept after every epoch: one file, named after the data, the network and
+        the settings. None keeps none.
+    resume : bool, default True
+        Whether a fit goes on from the file of the same fit in ``checkpoint_dir``, which takes one process; False
+        begins anew.
     keep_memory : bool, default True
         Whether the C library keeps freed memory for the next step (Linux with glibc; for the whole process): long
         recurrent networks train up to 1.7 times as fast on CPUs.
@@ -79,6 +99,18 @@ class Training(RejectsForeignNames, BaseEstimator):
     its memory, and products have all digits of float32 (no TF32), so that figures are those of the CPU to about 1e-5;
     on the CPU they are the same bits on every run. A pickled, copied or saved model holds its weights on the CPU, so
     that processes and machines without the device read it.
+
+    Both losses are there from ``on_train_epoch_end`` on, and ``val_loss`` from ``on_validation_end`` on; where a model
+    with a line and one without compete, they are the lower ones. What callbacks take for a batch is a run of 20 steps.
+    Clones call the very objects that were passed, which keep what they counted in earlier fits; another process calls
+    its copies of them. Callbacks, loggers, optimisers and ``checkpoint_dir`` are no part of a saved model: `tsseq.load`
+    gives it without them.
+
+    A fit that was killed and is run again with the same ``checkpoint_dir`` goes on after the last whole epoch, and on
+    the CPU ends with the bits of one that was never stopped. Any other data, setting, number of devices or version of
+    torch is another fit, with a file of its own: folds, members and refits may share a folder, and one that ended is
+    not trained again. The files are written in one step, hold no pickled code and are yours to remove. Callbacks begin
+    anew, but for early stopping. A SIGTERM in the main thread ends a fit by SystemExit, Ctrl-C by KeyboardInterrupt.
 
     Small networks leave a GPU idle at the default ``batch_size``: some thousands of windows a step keep it busy.
 
@@ -96,7 +128,9 @@ class Training(RejectsForeignNames, BaseEstimator):
     batch_size: int = 256
     learning_rate: float | None = None
     weight_decay: float = 1e-2
+    optimizer: Callable[..., Any] | None = None
     schedule: str | None = None
+    warmup_steps: int = 0
     gradient_clip: float | None = 1.0
     validation: Any = None
     stride: int = 1
@@ -109,6 +143,10 @@ class Training(RejectsForeignNames, BaseEstimator):
     strategy: Any = "auto"
     precision: str | int = "32-true"
     compile: bool = False
+    callbacks: Sequence[Any] | None = None
+    logger: Any = None
+    checkpoint_dir: str | PathLike[str] | None = None
+    resume: bool = True
     keep_memory: bool = True
 
     def filled(self, defaults: Mapping[str, Any]) -> Training:
@@ -131,6 +169,15 @@ class Training(RejectsForeignNames, BaseEstimator):
         """
         return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
+    unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "callbacks", "logger", "checkpoint_dir")
+
+    def __sklearn_clone__(self) -> Self:
+        """Clone it with the very objects that were passed, so that a callback hears of fits of clones."""
+        parameters = self.get_params(deep=False)
+        return type(self)(
+            **{name: x if name in self.unsaved else clone(x, safe=False) for name, x in parameters.items()}
+        )
+
     def check(self) -> None:
         """Refuse values that make no sense.
 
@@ -144,6 +191,8 @@ class Training(RejectsForeignNames, BaseEstimator):
                 raise ConfigError(f"Training({name}={getattr(self, name)}) must be at least 1.")
         if self.max_steps is not None and self.max_steps < 1:
             raise ConfigError(f"Training(max_steps={self.max_steps}) must be at least 1, or None.")
+        if self.warmup_steps < 0:
+            raise ConfigError(f"Training(warmup_steps={self.warmup_steps}) must be at least 0.")
         if self.schedule not in (None, *SCHEDULES):
             raise ConfigError(f"Training(schedule={self.schedule!r}) is one of {', '.join(map(repr, SCHEDULES))}.")
         if self.validation is not None and self.validates_from is None and not 0 <= self.validation < 1:
