@@ -90,9 +90,9 @@ def page(results: dict[str, dict], entries: dict) -> str:
         "What a fit costs besides its steps, where others were before:",
         "",
         *table(["case", "fit"], fixed),
-        "Networks are alone here, without a line: its normal equations take up to 1.5 s more, whatever the number of rows, "
-        "and the fit trains a second network as long as both may win. fit : read grew as reading became four times as "
-        "fast. A network compiled or in bf16, and anything on a GPU, was not measured.",
+        "Networks are alone here, without a line: its normal equations take up to 1.5 s more, whatever the number of "
+        "rows, and the fit trains a second network as long as both may win. fit : read grew as reading became four "
+        "times as fast. A network compiled or in bf16, and anything on a GPU, was not measured.",
         "",
         "## Peak of memory",
         "",
