@@ -200,7 +200,7 @@ def summary(rows: pd.DataFrame) -> list[str]:
     head = ["model", "cells", "largest MSE : best simple", "largest MAE : best simple", "below iTransformer"]
     lines += _head([*head, "below all published", "mean MSE", "mean MSE of SegRNN in these cells"])
     means = rows.groupby(["data", "horizon", "model"], sort=False)[["mse", "mae"]].mean()
-    for model in ("GRU", "LSTM"):
+    for model in [name for name in ("GRU", "LSTM") if (rows["model"] == name).any()]:
         cells = means.xs(model, level="model")
         simple = means[means.index.get_level_values("model").isin(NAIVE)].groupby(["data", "horizon"]).min()
         ratio = (cells / simple).dropna()
