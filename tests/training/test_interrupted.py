@@ -82,6 +82,8 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(line, n_steps, tmp_path, monkeyp
         {"patience": 1, "learning_rate": 0.3, "max_epochs": 12},
         {"max_steps": 130},
         {"validation": 0.0},
+        {"validation": "2000-06-01"},
+        {"stride": 2},
         {"optimizer": torch.optim.RMSprop},
         {"precision": "bf16-true"},
     ],

@@ -101,9 +101,12 @@ def test_lightning_saves_checkpoints_where_told(tmp_path):
     assert [path.suffix for path in tmp_path.iterdir()] == [".ckpt"]
 
 
-def test_a_progress_bar_of_the_users_own_is_the_only_one():
-    linear(callbacks=[TQDMProgressBar(refresh_rate=0)], verbose=True).fit(WAVE)
-    linear(callbacks=[TQDMProgressBar(refresh_rate=0)], verbose=False).fit(WAVE)
+@pytest.mark.parametrize("verbose", [True, False])
+def test_a_progress_bar_of_the_users_own_is_the_only_one(verbose, capsys):
+    linear(verbose=True).fit(WAVE)
+    assert "Epoch 2" in "".join(capsys.readouterr())
+    linear(callbacks=[TQDMProgressBar(refresh_rate=0)], verbose=verbose).fit(WAVE)  # which shows nothing
+    assert "".join(capsys.readouterr()) == ""
 
 
 @pytest.mark.parametrize("devices", [1, 2])

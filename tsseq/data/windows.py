@@ -449,7 +449,7 @@ class Windows:
         validation : ndarray of shape (n_validation,)
             Positions of windows.
         """
-        stamps = _numbers(self.panel.times)
+        stamps = time_numbers(self.panel.times)
         ordered = _unique(np.concatenate([_unique(stamps[self.origin[part]]) for part in pieces(len(self), 8)]))
         return self._split_from(stamps, ordered[min(int(np.ceil(len(ordered) * (1 - share))), len(ordered) - 1)])
 
@@ -478,7 +478,7 @@ class Windows:
         from_stamp = np.asarray(times >= stamp)[self.origin]
         if not from_stamp.any():
             return np.arange(len(self)), np.flatnonzero(from_stamp)
-        stamps = _numbers(times)
+        stamps = time_numbers(times)
         return self._split_from(stamps, stamps[self.origin[from_stamp]].min())
 
     def _split_from(self, stamps: Index, border: Any) -> tuple[Index, Index]:
@@ -527,7 +527,8 @@ class Targets:
         return np.asarray(table.reshape(self.shape), dtype=dtype)
 
 
-def _numbers(times: pd.Index) -> Index:
+def time_numbers(times: pd.Index) -> Index:
+    """(T,) timestamps as whole numbers, or as the numbers that they are."""
     return np.asarray(times.asi8 if hasattr(times, "asi8") else times)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor, nn
 
-from tsseq.data.windows import Windows
+from tsseq.data.windows import Windows, time_numbers
 from tsseq.errors import ConfigError, ModelFileError
 from tsseq.heads import Head
 from tsseq.networks.base import Network
@@ -148,15 +148,14 @@ def fingerprint(
     records = [windows.store._asdict()]
     records += [{item.name: getattr(part, item.name) for item in fields(part)} for part in (windows, windows.panel)]
     arrays = {id(x): x for record in records for x in record.values() if isinstance(x, np.ndarray)}
-    numbers = [*arrays.values(), *(windows.split(settings.validation) if settings.validation else ())]
+    numbers = [*arrays.values(), time_numbers(windows.panel.times)]  # which decide what is held out
     chosen = {name: value for name, value in settings.get_params(deep=False).items() if name not in FREE}
     texts = [describe(part) for part in (chosen, network, head)]
     if start is not None:
         numbers += start.state_dict().values()
         texts += [name for name, weight in start.named_parameters() if weight.requires_grad]
-    return digest(numbers, torch.__version__, repr((windows.layout, windows.constants, windows.store.units)), *texts)[
-        :32
-    ]
+    texts += [torch.__version__, repr((windows.layout, windows.constants, windows.store.units))]
+    return digest(numbers, *texts)[:32]
 
 
 def digest(arrays: Iterable[NDArray[Any] | Tensor], *texts: str) -> str:
