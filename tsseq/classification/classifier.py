@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any, Self, cast
@@ -15,9 +16,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 from torch import Tensor
 
+from tsseq.classification.class_weights import step_weights
 from tsseq.classification.sequences import Scale, as_sequences, is_table
 from tsseq.data.layout import Layout
-from tsseq.data.windows import Windows
+from tsseq.data.windows import Windows, row_weights
 from tsseq.errors import DataError
 from tsseq.heads import Categorical
 from tsseq.hints import RejectsForeignNames, documented
@@ -43,6 +45,9 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         The architecture.
     training : Training, optional
         How it is trained; None is 20 epochs at rates falling from 3e-3 to 0, no sequence held out.
+    class_weight : dict or "balanced", optional
+        What an error counts by the true class, times ``sample_weight``: numbers by class, 1 where none is given.
+        "balanced" makes all classes count alike in sum, however rare they are. Default: all errors count alike.
 
     Attributes
     ----------
@@ -56,12 +61,18 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         Kind of device that trained and predicts ("auto" is a GPU, if there is one), or as said to `tsseq.load`.
     """
 
-    def __init__(self, network: Network | None = None, training: Training | None = None) -> None:
+    def __init__(
+        self,
+        network: Network | None = None,
+        training: Training | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+    ) -> None:
         self.network = network
         self.training = training
+        self.class_weight = class_weight
 
-    def _fit_rows(self, network: Network, rows: Array, codes: Array, layout: Layout) -> None:
-        """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known."""
+    def _fit_rows(self, network: Network, rows: Array, codes: Array, layout: Layout, weights: Array | None) -> None:
+        """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known; sequences may weigh."""
         from tsseq.training.fitting import fit_network
 
         if len(self.classes_) < 2:
@@ -70,7 +81,9 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         self.layout_, self.head_, self.accelerator_ = layout, Categorical(len(self.classes_)), accelerator_of(training)
         order = _stratified_order(codes[:, 0], training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
-        self.network_, losses = fit_network(network, self.head_, training, Windows.of_rows(rows[order], y, layout))
+        steps = step_weights(self.class_weight, self.classes_, codes, weights)
+        windows = Windows.of_rows(rows[order], y, layout, None if steps is None else steps[order]).counting()
+        self.network_, losses = fit_network(network, self.head_, training, windows)
         columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
         self.history_ = pd.DataFrame(columns).rename_axis("epoch")
 
@@ -205,6 +218,9 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
     training : Training, optional
         How it is trained; None is 20 epochs at rates falling from 3e-3 to 0, no sequence held out. What
         ``Training(validation=...)`` holds out has the classes in the shares that they have in y, however X is sorted.
+    class_weight : dict or "balanced", optional
+        What an error counts by the true class, times ``sample_weight``: numbers by class, 1 where none is given.
+        "balanced" makes all classes count alike in sum, however rare they are. Default: all errors count alike.
 
     Attributes
     ----------
@@ -229,7 +245,7 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
     1.0
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from scratch.
 
         Parameters
@@ -238,6 +254,9 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
             Sequences; the arrays of a list are (time,) or (time, channels), of unequal length. NaN is missing.
         y : array of shape (n,)
             Their classes: numbers, booleans or strings.
+        sample_weight : array of shape (n,), optional
+            What each sequence counts, 0 or more; only their ratios matter. One of weight 2 is as if it were there
+            twice, one of weight 0 as if it were not there (but its class is known).
 
         Returns
         -------
@@ -247,7 +266,9 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         Raises
         ------
         DataError
-            X does not hold sequences of numbers, or y has a single class.
+            X does not hold sequences of numbers, y has a single class, or the weights are not numbers of 0 or more.
+        ConfigError
+            ``class_weight`` makes no sense.
         """
         if is_table(X):
             X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
@@ -257,10 +278,14 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        self.scale_ = Scale.of(sequences)
+        weights = None if sample_weight is None else row_weights(sample_weight, len(sequences))
+        if weights is not None:
+            counts = np.flatnonzero(weights)
+            sequences, codes, weights = [sequences[row] for row in counts], codes[counts], weights[counts]
+        self.scale_ = Scale.of(sequences, weights)
         rows = self.scale_.table(sequences)
         layout = self.scale_.layout(1, missing=bool(np.isnan(rows).any()))
-        self._fit_rows(self._network(), rows, codes[:, None].astype(np.float64), layout)
+        self._fit_rows(self._network(), rows, codes[:, None].astype(np.float64), layout, weights)
         return self
 
     def predict_proba(self, X: Any) -> Array:

@@ -75,7 +75,7 @@ class NeuralLabeller(BaseSequenceClassifier):
         self.classes_, codes = _encode_labels(labels, self.scale_.length)
         rows = self.scale_.table(sequences)
         layout = self.scale_.layout(self.scale_.length, missing=bool(np.isnan(rows).any()))
-        self._fit_rows(network, rows, codes, layout)
+        self._fit_rows(network, rows, codes, layout, None)
         return self
 
     def predict_proba(self, X: Any) -> Any:

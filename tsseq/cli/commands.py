@@ -30,6 +30,7 @@ IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when t
 _CODES = "Exchange code (XNYS) or pandas offset (B, MS). Default: learnt from the timestamps."
 Calendar = Annotated[str | None, typer.Option(help=_CODES)]
 _REFIT = "When to fit anew: a pandas offset (YE: each year), or k for every k-th cutoff. Default: fit once."
+Weight = Annotated[str | None, typer.Option(help="Column of what each row counts in training. Default: all alike.")]
 Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
 Levels = Annotated[list[float] | None, typer.Option("--level", help="Quantile level in 0..1; may be repeated.")]
@@ -98,11 +99,12 @@ def fit(  # noqa: PLR0913 (an option each)
     log: Log = False,
     max_epochs: Epochs = 10,
     level: Levels = None,
+    weight: Weight = None,
     output: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.tsseq"),
 ) -> None:
     """Fit a model on a whole file and write it to a model file."""
     frame, columns = read(source, time_column, id_column)
-    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, "weight": weight, **columns}
     with redirect_stdout(sys.stderr):  # where progress belongs
         fitted = forecaster(model, frame, horizon, context_length, max_epochs, level, **roles).fit(frame)
     fitted.save(output)
@@ -140,11 +142,12 @@ def backtest(  # noqa: PLR0913 (an option each)
     n_cutoffs: Annotated[int, typer.Option(help="Cutoffs to forecast from.")] = 20,
     stride: Annotated[int | None, typer.Option(help="Rows between cutoffs. Default: the horizon.")] = None,
     refit: Annotated[str | None, typer.Option(help=_REFIT)] = None,
+    weight: Weight = None,
     report: Annotated[Path | None, typer.Option(help="HTML file to write a report to.")] = None,
 ) -> None:
     """Compare models and naive forecasts at past cutoffs of a file."""
     frame, columns = read(source, time_column, id_column)
-    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, "weight": weight, **columns}
     models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
     fits = False if refit is None else int(refit) if refit.isdecimal() else refit
     result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=stride, refit=fits)

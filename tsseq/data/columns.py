@@ -6,7 +6,7 @@ A covariate is categorical if its dtype is category, or if it holds text that do
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -41,6 +41,28 @@ def read_columns(
         else:
             np.take(column, order, out=row, mode="clip")  # which does not buffer
     return table[0].T, table[1].T, tuple(categories)
+
+
+def read_weight(parsed: ParsedFrame, schema: Schema, order: Index | None) -> Array | None:
+    """The column of weights (T,) in the order of `read_columns`; None without one, since only training needs it."""
+    if schema.weight is None or schema.weight not in parsed.columns:
+        return None
+    weight = numbers(parsed, schema.weight)
+    return weight if order is None else weight[order]
+
+
+def check_weights(weights: Array, name: str, place: Callable[[int], str]) -> None:
+    """Raise a DataError unless weights (n,) are numbers of 0 or more, and one of them is above 0.
+
+    ``name`` is what they are called, and ``place`` says where one of them is.
+    """
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        first = f"{weights[bad[0]]:g} at {place(int(bad[0]))}"
+        needed = "weights are numbers of 0 (which leaves a row out) or more"
+        raise DataError(f"{name} has {len(bad)} values that are no weights (first: {first}); {needed}.")
+    if not weights.any():
+        raise DataError(f"{name} is 0 everywhere, so that there is nothing to learn from; give some rows a weight.")
 
 
 def with_id(parsed: ParsedFrame, static: Sequence[Hashable]) -> ParsedFrame:

@@ -13,7 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.calendar_covariates import calendar_columns
-from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded, with_id
+from tsseq.data.columns import (
+    Categories,
+    check_weights,
+    constant,
+    filled,
+    occurring,
+    read_columns,
+    read_weight,
+    recoded,
+    with_id,
+)
 from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_fields, parse_frame, row_order
 from tsseq.data.schema import Schema, listed
 from tsseq.data.time_rules import AsRecorded, TimeRule
@@ -53,6 +63,8 @@ class Panel:
     categories : tuple
         What the codes of every covariate stand for, in the order ``schema.covariates``, ``schema.static``; None where
         they are numbers, and () where all are. Code k is the k-th category, 0 none of them.
+    weight : ndarray of shape (T,) or None
+        What each row counts in training, as the frame says; None where it does not.
 
     Examples
     --------
@@ -75,6 +87,7 @@ class Panel:
     frame_layout: FrameLayout
     rules: tuple[TimeRule, ...]
     categories: Categories = ()
+    weight: Array | None = None
 
     @classmethod
     def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None, like: Panel | None = None) -> Panel:
@@ -115,7 +128,7 @@ class Panel:
         values, static, categories = read_columns(parsed, schema, known, order)
         static = constant(static, indptr, ids, schema.static, categories[len(categories) - len(schema.static) :])
         rest = times, ids, input_order, schema, parsed.layout, rules
-        panel = _without_strangers(cls(values, static, indptr, *rest))
+        panel = _without_strangers(cls(values, static, indptr, *rest, weight=read_weight(parsed, schema, order)))
         panel.check_regular(calendar)
         return panel._coded(categories)._with_calendar()
 
@@ -282,6 +295,38 @@ class Panel:
         codes = [*self.values.T[self.n_targets :], *self.static.T]
         return self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
 
+    def with_checked_weight(self, name: Hashable | None) -> Panel:
+        """The same panel, ready for training.
+
+        Parameters
+        ----------
+        name : hashable or None
+            The column of weights.
+
+        Returns
+        -------
+        Panel
+            Without weights if there is no name; 0 where a weight is missing and nothing else is there to count.
+
+        Raises
+        ------
+        DataError
+            The frame has no such column, or it holds other than numbers of 0 or more.
+        """
+        if name is None:
+            return self if self.weight is None else replace(self, weight=None)
+        if self.weight is None:
+            raise DataError(f"the column of weights, {name!r}, is not in the frame; only forecasts do without it.")
+        idle = np.isnan(self.values[:, : self.n_targets]).all(axis=1) & np.isnan(self.weight)
+        weight = np.where(idle, 0.0, self.weight)
+        check_weights(weight, f"column {name!r}", self._place)
+        return replace(self, weight=weight)
+
+    def _place(self, row: int) -> str:
+        """Where a row is, for a message."""
+        name = self.ids[self.series_of(np.array([row]))[0]]
+        return f"{self.times[row]}" if name is None else f"{name!r} {self.times[row]}"
+
     def recoded(self, categories: Categories) -> Panel:
         """The same panel with the codes of other categories.
 
@@ -338,7 +383,8 @@ class Panel:
             With the same series.
         """
         kept = np.concatenate([[0], np.cumsum(keep)])
-        return replace(self, values=self.values[keep], times=self.times[keep], indptr=kept[self.indptr])
+        rest = {"times": self.times[keep], "indptr": kept[self.indptr], "weight": self._weight_of(keep)}
+        return replace(self, values=self.values[keep], **rest)
 
     def before(self, cutoff: Any) -> Panel:
         """What was known at a moment; series stay, even when empty.
@@ -388,7 +434,11 @@ class Panel:
             return self
         lengths = np.minimum(self.lengths, n)
         rows, indptr = stretches(self.indptr[1:] - lengths, lengths), np.concatenate([[0], np.cumsum(lengths)])
-        return replace(self, values=_taken_rows(self.values, rows), times=self.times.take(rows), indptr=indptr)
+        rest = {"times": self.times.take(rows), "indptr": indptr, "weight": self._weight_of(rows)}
+        return replace(self, values=_taken_rows(self.values, rows), **rest)
+
+    def _weight_of(self, rows: Any) -> Array | None:
+        return None if self.weight is None else self.weight[rows]
 
     def left_padded(self, n: int) -> Panel:
         """Series of a minimum length, with missing rows in front where they are shorter.
@@ -401,7 +451,7 @@ class Panel:
         Returns
         -------
         Panel
-            Rows in front are NaN and repeat the first timestamp of their series.
+            Rows in front are NaN and repeat the first timestamp of their series; without weights.
         """
         lacking = np.maximum(n - self.lengths, 0)
         if not lacking.any():
@@ -411,7 +461,7 @@ class Panel:
         rows = np.insert(np.arange(len(self.times)), front, front)
         added = np.insert(np.zeros(len(self.times), dtype=np.bool_), front, True)
         values = np.where(added[:, None], np.nan, self.values[rows])
-        return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
+        return replace(self, values=values, indptr=indptr, times=self.times.take(rows), weight=None)
 
     def tiled(self, n: int, first: int = 0, last: int | None = None) -> Panel:
         """Copies of successive series, one whole group after another.
@@ -439,7 +489,7 @@ class Panel:
         rules = self.rules if len(self.rules) == 1 else tuple(self.rules[s] for s in series)
         indptr = np.concatenate([[0], np.cumsum(self.lengths[series])])
         static, ids, input_order = self.static[series], self.ids.take(series), self.input_order[series]
-        rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories
+        rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories, self._weight_of(rows)
         return Panel(_taken_rows(self.values, rows), static, indptr, self.times.take(rows), *rest)
 
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
@@ -474,7 +524,7 @@ class Panel:
         Returns
         -------
         Panel
-            With n more rows at the end of every series.
+            With n more rows at the end of every series; without weights.
 
         Raises
         ------
@@ -500,7 +550,7 @@ class Panel:
         source = np.cumsum(known)
         source -= 1
         source[~known] = (total + kind[:, None] * n + np.arange(n)).ravel()  # of the blocks
-        return replace(self, values=table.T, indptr=indptr, times=times.take(source))._with_calendar()
+        return replace(self, values=table.T, indptr=indptr, times=times.take(source), weight=None)._with_calendar()
 
     def to_frame(self, rows: Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
         """Lay out new columns in the shape of the frame that the panel was made from.

@@ -64,6 +64,11 @@ class FrameOptions:
         "last" subtracts the last value and divides by one number per series, learnt in `fit`; "standard" and "mean"
         take mean and deviation, or mean size, of each context; "none" leaves values as they are. None is "last", or
         the scaling that suits a head which does not go with it.
+    weight : column name, optional
+        Column that says how much the row counts in training, 0 or more: the loss of every target value is multiplied by
+        the weight of its own row, so that 2 is as if the row were there twice, and with 0 it is no target (though it
+        is still read as context). Only the ratios of weights matter. Scales are learnt from all rows alike. Other
+        regressors than networks take the mean weight of a window's targets. Forecasts do without the column.
     log : bool, default False
         Whether to model logarithms. Prices then become log returns relative to the origin, and the point forecast is
         the median of the price where the regressor forecasts the mean of its logarithm.
@@ -73,6 +78,7 @@ class FrameOptions:
     past: Names = None
     known: Names = None
     static: Names = None
+    weight: Hashable | None = None
     id_column: Hashable | None = None
     time_column: Hashable | None = None
     calendar: Calendar = None
@@ -184,7 +190,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         needs = RowNeeds.of(self._new_regressor())
         self.check_parameters()
         panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.task.schema, self.calendar)
-        panel = panel.with_observed_categories()
+        panel = panel.with_observed_categories().with_checked_weight(self.weight)
         sizes = int(self.context_length), int(self.horizon)
         layout = layout_for(panel, *sizes, self.multivariate == "joint", needs.reads_windows)
         check_length(panel, self.task.n_rows, "context_length + horizon")
@@ -330,7 +336,8 @@ class Forecaster(FrameOptions, BaseForecaster):
 
     @property
     def task(self) -> Task:
-        schema = Schema.of(self.target, self.past, self.known, self.static, self.id_column, self.time_column)
+        roles = self.target, self.past, self.known, self.static, self.id_column, self.time_column
+        schema = Schema.of(*roles, self.weight)
         return Task(self.horizon, self.context_length, schema, self.calendar)
 
     @property

@@ -94,7 +94,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         scalings = Point().scalings if self.head is None else self.head.scalings
         return RowNeeds(True, True, constant_contexts="last" not in scalings, scaling=scalings[0])
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from scratch.
 
         Parameters
@@ -103,6 +103,9 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             Rows.
         y : Targets or array of shape (n,) or (n, n_outputs)
             The windows' ``targets()``, in any order, or numbers in the order (horizon, target), scaled as X is.
+        sample_weight : array of shape (n,), optional
+            What each row counts in training and validation, 0 or more; only their ratios matter. A row of weight 2 is
+            as if it were there twice, one of weight 0 as if it were not there. Multiplies weights that `Windows` have.
 
         Returns
         -------
@@ -113,6 +116,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         ------
         ConfigError
             Layout and data do not fit, or a parameter makes no sense.
+        DataError
+            The weights are not numbers of 0 or more, or all are 0.
         TrainingDivergedError
             The loss became NaN or infinite.
         """
@@ -123,6 +128,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         else:
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
             windows = self._rows_of(X, y)
+        windows = windows.weighted(sample_weight).counting()
         self.one_output_ = y.ndim == 1
         self.layout_, self.n_features_in_ = windows.layout, windows.shape[1]
         self.head_ = Point() if self.head is None else clone(self.head)

@@ -28,7 +28,8 @@ class ForecastModule(pl.LightningModule):
 
     Lightning is given runs of steps, since its own work on what it calls a batch costs more than a step of a small
     network. Losses are means over observed values; over an epoch they are summed and counted on every rank, so that
-    they are exact however the rows divide. Scaled targets beyond ``clip`` count as ``clip``.
+    they are exact however the rows divide. A value of weight w counts as w values, one of weight 0 as a missing one.
+    Scaled targets beyond ``clip`` count as ``clip``.
     """
 
     automatic_optimization = False
@@ -86,8 +87,12 @@ class ForecastModule(pl.LightningModule):
             total = losses.sum()
             loss, count = total / losses.numel(), torch.tensor(losses.numel())
         else:
+            weight = shard.sample_weight
+            losses = losses if weight is None else losses * weight
             total, count = torch.where(shard.observed, losses, 0.0).sum(), shard.observed.sum()
             loss = total / count.clamp(min=1)
+            if weight is not None:  # the loss of an epoch is a mean; that of a step is not, or each would count alike
+                count = torch.where(shard.observed, weight, 0.0).sum()
         if shard.share:
             racer.sums[name].append((total.detach(), count))
         return loss if penalty is None else loss + penalty.mean()
