@@ -1,4 +1,4 @@
-"""The commands demo, download, fit, predict, backtest and info."""
+"""The commands demo, download, fit, update, predict, backtest and info."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps. Defa
 IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
 _CODES = "Exchange code (XNYS) or pandas offset (B, MS). Default: learnt from the timestamps."
 Calendar = Annotated[str | None, typer.Option(help=_CODES)]
-_REFIT = "When to fit anew: a pandas offset (YE: each year), or k for every k-th cutoff. Default: fit once."
+_REFIT = (
+    "When to fit anew: a pandas offset (YE: each year), or k for every k-th cutoff; after 'update ', when to go on."
+)
 Weight = Annotated[str | None, typer.Option(help="Column of what each row counts in training. Default: all alike.")]
 Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
@@ -107,6 +109,20 @@ def fit(  # noqa: PLR0913 (an option each)
     roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, "weight": weight, **columns}
     with redirect_stdout(sys.stderr):  # where progress belongs
         fitted = forecaster(model, frame, horizon, context_length, max_epochs, level, **roles).fit(frame)
+    fitted.save(output)
+    typer.echo(f"Model: {output}, fitted until {fitted.fitted_until_}", err=True)
+
+
+@app.command()
+def update(
+    model: Annotated[Path, typer.Argument(help="A model file, as fit writes it.")],
+    source: Annotated[Path, typer.Argument(help="CSV or parquet file of the rows since, with the same columns.")],
+    output: Annotated[Path | None, typer.Option(help="Model file to write. Default: the same one.")] = None,
+) -> None:
+    """Read a model file, go on from it with the rows of a file, and write it."""
+    fitted, output = tsseq.load(model), model if output is None else output
+    with redirect_stdout(sys.stderr):
+        fitted.update(read_like(source, fitted))
     fitted.save(output)
     typer.echo(f"Model: {output}, fitted until {fitted.fitted_until_}", err=True)
 

@@ -117,6 +117,19 @@ def filled(values: Array, categories: Categories) -> Array:
     return values
 
 
+def joined_categories(older: Categories, newer: Categories) -> Categories:
+    """Categories of every covariate: the older ones, whose codes stay, then those that only the newer panel has.
+
+    >>> [names.tolist() for names in joined_categories((pd.Index(["b", "d"]),), (pd.Index(["a", "b"]),))]
+    [['b', 'd', 'a']]
+    """
+    pairs = zip(older, newer or (None,) * len(older))
+    return tuple(
+        names if names is None or new is None or not len(names) else names.append(new[~new.isin(names)])
+        for names, new in pairs
+    )
+
+
 def occurring(codes: Array) -> Index:
     """Positions of the categories that codes (n,) name."""
     return np.unique(codes[codes > 0]).astype(np.int64) - 1

@@ -414,8 +414,22 @@ class Panel:
         Panel
             Without shorter series; it may be empty.
         """
-        long = self.lengths >= n
-        return self._taken(np.flatnonzero(long[self.series_of_row]), np.flatnonzero(long))
+        return self.chosen(self.lengths >= n)
+
+    def chosen(self, series: Mask) -> Panel:
+        """Some of the series.
+
+        Parameters
+        ----------
+        series : ndarray of shape (S,)
+            True for the series to keep.
+
+        Returns
+        -------
+        Panel
+            Without the others; it may be empty.
+        """
+        return self._taken(np.flatnonzero(series[self.series_of_row]), np.flatnonzero(series))
 
     def tail(self, n: int) -> Panel:
         """The end of every series.
@@ -592,6 +606,7 @@ class Panel:
         config["categories"] = [None if names is None else _plain_items(names) for names in self.categories]
         stamps = self.times.asi8 if hasattr(self.times, "asi8") else self.times.to_numpy()
         arrays = {name: getattr(self, name) for name in ("values", "static", "indptr", "input_order")}
+        arrays |= {} if self.weight is None else {"weight": self.weight}
         return State(type(self), config, arrays | {"times": stamps.astype(np.int64)})
 
     @classmethod
@@ -620,13 +635,81 @@ class Panel:
         sizes = (len(arrays["times"]), len(roles.dynamic)), (len(ids), len(roles.static))
         shapes = {"values": sizes[0], "static": sizes[1], "times": sizes[0][:1]}
         shapes |= {"indptr": (len(ids) + 1,), "input_order": (len(ids),)}
+        shapes |= {"weight": sizes[0][:1]} if "weight" in arrays else {}
         check_arrays(arrays, shapes, integers=("indptr", "input_order", "times"))
         times = times_from(arrays["times"], state.value("times", str)).rename(config["times_name"])
         categories = tuple(None if items is None else _unique_items(items) for items in config["categories"])
         rest = arrays["input_order"], roles, state.value("frame_layout", FrameLayout), rules, categories
-        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest)
+        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest, arrays.get("weight"))
         _check_consistent(panel)
         return panel
+
+
+def followed(older: Panel, newer: Panel) -> Panel:
+    """Join the series of two panels: of each, the older rows that lead up to the newer ones without a gap, then these.
+
+    Parameters
+    ----------
+    older : Panel
+        Its rows that are as new as the first newer one of their series give way; so do all before a gap.
+    newer : Panel
+        Of the same columns and categories. Its static covariates count where a series is in both.
+
+    Returns
+    -------
+    Panel
+        All series, also those that are in one of the panels only.
+
+    Raises
+    ------
+    DataError
+        One holds a single series without an id, the other series with ids.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample
+    >>> air = Panel.from_frame(load_sample("airline"), Schema())
+    >>> after = air.select(air.times >= "1960-01-01")
+    >>> len(followed(air.tail(24), after).times)  # a year, and the one before it
+    24
+    """
+    if len({older.ids[0] is None, newer.ids[0] is None}) > 1:
+        raise DataError("one frame holds a single series without an id, the other has ids; name the id in both.")
+    ids = older.ids.append(newer.ids[~newer.ids.isin(older.ids)])
+    by_time = ids.argsort() if len(ids) > 1 else np.zeros(1, dtype=np.int64)
+    ids = ids.take(by_time)
+    first, second = older.ids.get_indexer(ids), newer.ids.get_indexer(ids)  # -1 where there is no such series
+    n_older = np.where(first < 0, 0, older.lengths[first])
+    both = np.flatnonzero((first >= 0) & (second >= 0))
+    n_older[both] = _lead(older, newer, first[both], second[both])
+    n_newer = np.where(second < 0, 0, newer.lengths[second])
+    starts = np.stack([older.indptr[first], newer.indptr[second] + len(older.times)], axis=1)  # (S, 2)
+    rows = stretches(starts.ravel(), np.stack([n_older, n_newer], axis=1).ravel())
+    indptr = np.concatenate([[0], np.cumsum(n_older + n_newer)])
+    values = _taken_rows(np.concatenate([older.values.T, newer.values.T], axis=1).T, rows)
+    static = np.where(second[:, None] < 0, older.static[first], newer.static[second])
+    places = np.where(first < 0, len(older) + newer.input_order[second], older.input_order[first])
+    rules = older.rules
+    if len(rules) > 1:
+        rules = tuple(older.rules[k] if k >= 0 else newer.rules[n % len(newer.rules)] for k, n in zip(first, second))
+    weight = None if newer.weight is None else np.append(_weight_or_ones(older), newer.weight)[rows]
+    rest = places.argsort().argsort(), older.schema, newer.frame_layout, rules, older.categories, weight
+    return Panel(values, static, indptr, older.times.append(newer.times).take(rows), ids, *rest)
+
+
+def _lead(older: Panel, newer: Panel, first: Index, second: Index) -> Index:
+    """(n,) rows of the series ``first`` of ``older`` that lead up to the series ``second`` of ``newer``; 0 at a gap."""
+    extended, lead = older.extend(1), np.zeros(len(first), dtype=np.int64)
+    begins = newer.times.take(newer.indptr[second])
+    for k, series in enumerate(first):
+        times = extended.times[extended.indptr[series] : extended.indptr[series + 1]]
+        place = int(times.searchsorted(begins[k]))
+        lead[k] = place if place < len(times) and times[place] == begins[k] else 0
+    return lead
+
+
+def _weight_or_ones(panel: Panel) -> Array:
+    return np.ones(len(panel.times)) if panel.weight is None else panel.weight
 
 
 def stretches(first: Index, lengths: Index) -> Index:

@@ -52,6 +52,25 @@ class _Naive(RegressorMixin, BaseEstimator):
         self._check()
         return self
 
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Do what `fit` does, since nothing is learnt.
+
+        Parameters
+        ----------
+        X : Windows or array of shape (n, context_length)
+            Rows as in `fit`.
+        y : Targets or array of shape (n,) or (n, horizon)
+            Only looked at for its shape.
+        sample_weight : None or array of shape (n,)
+            Ignored.
+
+        Returns
+        -------
+        self
+            Fitted.
+        """
+        return self.fit(X, y)
+
     def predict(self, X: Any) -> Array:
         """Forecast every row.
 

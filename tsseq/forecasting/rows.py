@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ Levels: TypeAlias = Sequence[float] | None
 _OUTSIDE = "drop the rows before a series begins and after it ends (frame.stack().dropna() of a wide frame)"
 
 
-def fit_rows(regressor: Any, windows: Windows) -> int:
+def fit_rows(regressor: Any, windows: Windows, learn: Callable[..., Any] | None = None) -> int:
     """Fit a regressor on the windows that it can learn from.
 
     Left out are windows with a constant context or without any target; and, unless the regressor reads windows, those
@@ -33,6 +33,8 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
         It is fitted in place.
     windows : Windows
         Training rows.
+    learn : callable, optional
+        What is called with the windows, their targets and perhaps ``sample_weight``; default: ``regressor.fit``.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
     windows = windows.counting()
     weights = {} if RowNeeds.of(regressor).reads_windows else _weights_for(regressor, windows.weights)
     with _explained(regressor, windows):
-        regressor.fit(windows, windows.targets(), **weights)
+        (regressor.fit if learn is None else learn)(windows, windows.targets(), **weights)
     return n_dropped
 
 
