@@ -128,7 +128,7 @@ def test_weights_that_are_none_are_refused_with_their_place():
     frame.loc[("a", DAYS[3]), "w"] = -2.0
     with pytest.raises(DataError, match=r"first: -2 at 'a' 2024-01-04.*0 \(which leaves a row out\) or more"):
         model_of().fit(frame)
-    with pytest.raises(DataError, match="column 'w' is 0 everywhere"):
+    with pytest.raises(DataError, match="column 'w' is zero everywhere"):
         model_of().fit(panel(0.0))
     with pytest.raises(DataError, match="all 102 training windows weigh 0"):
         model_of().fit(panel(np.where(panel().index.get_level_values("day") < DAYS[5], 1.0, 0.0)))

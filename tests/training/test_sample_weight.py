@@ -130,7 +130,7 @@ def test_windows_take_their_weights_along_and_more_of_them():
     [
         (np.full(90, -1.0), r"sample_weight has 90 values that are no weights \(first: -1 at row 0\)"),
         (np.where(np.arange(90) == 7, np.nan, 1.0), r"first: nan at row 7"),
-        (np.zeros(90), "sample_weight is 0 everywhere"),
+        (np.zeros(90), "sample_weight is zero everywhere"),
         (np.ones(89), r"sample_weight has shape \(89,\); a weight for each of 90 rows was needed"),
         (np.ones((90, 1)), r"shape \(90, 1\)"),
         (["heavy"] * 90, "sample_weight should hold numbers"),

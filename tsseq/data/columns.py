@@ -62,7 +62,7 @@ def check_weights(weights: Array, name: str, place: Callable[[int], str]) -> Non
         needed = "weights are numbers of 0 (which leaves a row out) or more"
         raise DataError(f"{name} has {len(bad)} values that are no weights (first: {first}); {needed}.")
     if not weights.any():
-        raise DataError(f"{name} is 0 everywhere, so that there is nothing to learn from; give some rows a weight.")
+        raise DataError(f"{name} is zero everywhere, so that there is nothing to learn from; give some rows a weight.")
 
 
 def with_id(parsed: ParsedFrame, static: Sequence[Hashable]) -> ParsedFrame:
