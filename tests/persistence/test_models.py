@@ -425,7 +425,8 @@ class TestHostileFiles:
 
     def test_series_that_overlap_or_end_elsewhere_are_refused(self, tmp_path, members):
         path, state = tmp_path / "model.tsseq", safetensors.torch.load(members["arrays.safetensors"])
-        for name, wrong in (("indptr", [0, 7]), ("indptr", [1, 8]), ("indptr", [0, 9]), ("input_order", [5])):
+        n = len(state["panel/times"])
+        for name, wrong in (("indptr", [0, n - 1]), ("indptr", [1, n]), ("indptr", [0, n + 1]), ("input_order", [5])):
             changed = state | {f"panel/{name}": torch.tensor(wrong)}
             write(path, members | {"arrays.safetensors": safetensors.torch.save(changed)})
             with pytest.raises(ModelFileError, match=r"indptr|ids and their order"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any, Self, cast
@@ -40,6 +41,9 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         The architecture.
     training : Training, optional
         How it is trained. What is None in it is 20 epochs, at rates falling from 3e-3 to 0, and no sequence held out.
+    class_weight : dict or "balanced", optional
+        What an error counts by the true class, times ``sample_weight``: numbers by class, 1 where none is given.
+        "balanced" makes all classes count alike in sum, however rare they are. Default: all errors count alike.
 
     Attributes
     ----------
@@ -55,14 +59,30 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
 
     start_: Start | None = None
 
-    def __init__(self, network: Network | None = None, training: Training | None = None) -> None:
+    def __init__(
+        self,
+        network: Network | None = None,
+        training: Training | None = None,
+        *,
+        class_weight: Mapping[Any, float] | str | None = None,
+    ) -> None:
         self.network = network
         self.training = training
+        self.class_weight = class_weight
 
     def _fit_rows(
-        self, network: Network, rows: Array, codes: Array, layout: Layout, groups: NDArray[Any] | None = None
+        self,
+        network: Network,
+        rows: Array,
+        codes: Array,
+        layout: Layout,
+        weights: Array | None,
+        groups: NDArray[Any] | None = None,
     ) -> Index:
-        """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known -> the rows held out."""
+        """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known -> the rows held out.
+
+        Errors count ``weights`` (n, horizon); if these are None, all count alike.
+        """
         from tsseq.training.fitting import fit_network
 
         if len(self.classes_) < 2:
@@ -72,7 +92,9 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         self.layout_, self.head_, self.accelerator_ = layout, Categorical(len(self.classes_)), accelerator_of(training)
         order = _stratified_order(codes[:, 0], training.seed) if groups is None else _by_group(groups, training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
-        windows = Windows.of_rows(rows[order], y, layout)
+        windows = Windows.of_rows(rows[order], y, layout, None if weights is None else weights[order])
+        order = order if windows.weights is None else order[windows.weights > 0]
+        windows = windows.counting()
         self.network_, losses = fit_network(network, self.head_, training, windows)
         columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
         self.history_ = pd.DataFrame(columns).rename_axis("epoch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -13,10 +14,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from tsseq.classification.base import DEFAULTS, BaseSequenceClassifier
+from tsseq.classification.class_weights import step_weights
 from tsseq.classification.convolutions import VIEWS
 from tsseq.classification.sequences import Scale, as_sequences, is_table
 from tsseq.classification.start import fit_start, log_losses
 from tsseq.data.layout import Layout
+from tsseq.data.windows import row_weights
 from tsseq.hints import documented
 from tsseq.networks import GRU, Network
 from tsseq.networks.readouts import Beside, MeanReadout, has_states
@@ -58,6 +61,9 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         have in y, however X is sorted; with ``validation=0`` the network counts in full.
     n_convolutions : int, default 10_000
         About how many features of random convolutions the ridge classifier reads; 0 is the network alone.
+    class_weight : dict or "balanced", optional
+        What an error counts by the true class, times ``sample_weight``: numbers by class, 1 where none is given.
+        "balanced" makes all classes count alike in sum, however rare they are. Default: all errors count alike.
 
     Attributes
     ----------
@@ -87,12 +93,17 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
     """
 
     def __init__(
-        self, network: Network | None = None, training: Training | None = None, *, n_convolutions: int = 10_000
+        self,
+        network: Network | None = None,
+        training: Training | None = None,
+        *,
+        n_convolutions: int = 10_000,
+        class_weight: Mapping[Any, float] | str | None = None,
     ) -> None:
-        super().__init__(network, training)
+        super().__init__(network, training, class_weight=class_weight)
         self.n_convolutions = n_convolutions
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train from scratch.
 
         Parameters
@@ -101,6 +112,9 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
             Sequences; the arrays of a list are (time,) or (time, channels), of unequal length. NaN is missing.
         y : array of shape (n,)
             Their classes: numbers, booleans or strings.
+        sample_weight : array of shape (n,), optional
+            What each sequence counts, 0 or more; only their ratios matter. One of weight 2 is as if it were there
+            twice, one of weight 0 as if it were not there (but its class is known).
         groups : array of shape (n,), optional
             Where each sequence comes from (a person, a place, a machine), if sequences to come are from elsewhere: the
             ridge classifier is chosen, and what it leaves is measured, on groups that it has not seen. By default, on
@@ -124,28 +138,37 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
-        self.scale_ = Scale.of(sequences)
+        places = None if groups is None else column_or_1d(groups)
+        check_consistent_length(sequences, places)
+        weights = None if sample_weight is None else row_weights(sample_weight, len(sequences))
+        if weights is not None:
+            chosen = np.flatnonzero(weights)
+            sequences, codes, weights = [sequences[row] for row in chosen], codes[chosen], weights[chosen]
+            places = None if places is None else places[chosen]
+        self.scale_ = Scale.of(sequences, weights)
         rows = self.scale_.table(sequences)
         layout = self.scale_.layout(1, missing=bool(np.isnan(rows).any()))
-        places = None if groups is None else column_or_1d(groups)
-        check_consistent_length(rows, places)
+        numbers = codes[:, None].astype(np.float64)
+        steps = step_weights(self.class_weight, self.classes_, numbers, weights)
         self.start_ = None
         if self.n_convolutions > 0 and len(self.classes_) > 1:
             sizes = self.n_convolutions // VIEWS, self._training().seed
-            self.start_, scores = fit_start(self._by_channel(rows), codes, places, *sizes)
+            counts = None if steps is None else steps[:, 0]
+            self.start_, scores = fit_start(self._by_channel(rows), codes, counts, places, *sizes)
             rows, layout = np.hstack([rows, scores]), replace(layout, n_static=len(self.classes_))
-        held_out = self._fit_rows(self._network(layout), rows, codes[:, None].astype(np.float64), layout, places)
+        held_out = self._fit_rows(self._network(layout), rows, numbers, layout, steps, places)
         if self.start_ is not None and self._training().validation:
-            self._choose_share(rows[held_out], codes[held_out])
+            self._choose_share(rows[held_out], codes[held_out], None if steps is None else steps[held_out, 0])
         return self
 
-    def _choose_share(self, rows: Array, codes: Index) -> None:
+    def _choose_share(self, rows: Array, codes: Index, weights: Array | None) -> None:
         """Believe of the network what rows held out say: nothing, unless it gains clearly."""
         best, least, scores = 0.0, LEAST_GAIN, rows[:, -len(self.classes_) :]
         if len(rows) > 1:
             both = np.log(self._predict_rows(rows, self.scale_.length)[:, 0].clip(1e-300))
+            counts = 1.0 if weights is None else weights / weights.mean()
             for share in SHARES:
-                gain = log_losses(scores, codes) - log_losses((1 - share) * scores + share * both, codes)
+                gain = counts * (log_losses(scores, codes) - log_losses((1 - share) * scores + share * both, codes))
                 if gain.mean() > max(least, ERRORS * gain.std(ddof=1) / np.sqrt(len(gain))):
                     best, least = share, float(gain.mean())
         self.network_.core.share.fill_(best)  # type: ignore[operator]

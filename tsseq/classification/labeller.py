@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from tsseq import networks
 from tsseq.classification.base import BaseSequenceClassifier
+from tsseq.classification.class_weights import step_weights
 from tsseq.classification.sequences import Scale, as_sequences, is_table
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError, DataError
@@ -75,7 +76,8 @@ class NeuralLabeller(BaseSequenceClassifier):
         self.classes_, codes = _encode_labels(labels, self.scale_.length)
         rows = self.scale_.table(sequences)
         layout = self.scale_.layout(self.scale_.length, missing=bool(np.isnan(rows).any()))
-        self._fit_rows(self._network(layout), rows, codes, layout)
+        weights = step_weights(self.class_weight, self.classes_, codes, None)
+        self._fit_rows(self._network(layout), rows, codes, layout, weights)
         return self
 
     def predict_proba(self, X: Any) -> Any:

@@ -103,13 +103,15 @@ class Scale(NamedTuple):
     deviation: Array
 
     @classmethod
-    def of(cls, sequences: Sequence[Array]) -> Self:
+    def of(cls, sequences: Sequence[Array], weights: Array | None = None) -> Self:
         """Learn from the training sequences.
 
         Parameters
         ----------
         sequences : sequence of ndarray of shape (time, channels)
             The training sequences; NaN is missing.
+        weights : ndarray of shape (n,), optional
+            What each sequence counts, above 0; default: all alike.
 
         Returns
         -------
@@ -118,9 +120,11 @@ class Scale(NamedTuple):
         """
         steps = np.concatenate(sequences)  # (all steps, channels)
         observed = np.isfinite(steps)
-        counts = observed.sum(0).clip(min=1)
-        mean = np.where(observed, steps, 0.0).sum(0) / counts
-        deviation = np.sqrt((np.where(observed, steps - mean, 0.0) ** 2).sum(0) / counts)
+        weight = np.ones(1) if weights is None else np.repeat(weights, [len(sequence) for sequence in sequences])
+        counts = np.where(observed, weight[:, None], 0.0)  # (all steps, channels)
+        totals = np.where(observed.any(0), counts.sum(0), 1.0)
+        mean = (counts * np.where(observed, steps, 0.0)).sum(0) / totals
+        deviation = np.sqrt((counts * np.where(observed, steps - mean, 0.0) ** 2).sum(0) / totals)
         varies = deviation > 1e-12 * np.abs(mean)  # up to rounding
         return cls(max(map(len, sequences)), mean, np.where(varies, deviation, 1.0))
 

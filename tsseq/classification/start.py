@@ -14,7 +14,7 @@ from tsseq.typing import Array, Index
 MOST_ROWS = 1500  # that the ridge is solved for
 ROWS_AT_ONCE = 1000
 BLOCKS = [(views, share) for views in ((1.0, 0.0), (1.0, 1.0), (0.0, 1.0)) for share in (0.1, 1.0)]
-STRENGTHS = np.logspace(-4, 1, 11)
+STRENGTHS = np.logspace(1, -4, 11)  # of equal ones, the strongest
 FACTORS = np.exp(np.linspace(-0.5, 2.5, 16))
 
 
@@ -94,7 +94,12 @@ class Start(NamedTuple):
 
 
 def fit_start(
-    rows: Array, codes: Index, groups: NDArray[Any] | None, n_features: int, seed: int | None
+    rows: Array,
+    codes: Index,
+    weights: Array | None,
+    groups: NDArray[Any] | None,
+    n_features: int,
+    seed: int | None,
 ) -> tuple[Start, Array]:
     """Fit to training sequences, with the kinds of features, the strength of the ridge and the size of the scores for
     which the log loss of what is left out is least.
@@ -105,6 +110,8 @@ def fit_start(
         Sequences, standardised by channel; NaN is missing.
     codes : ndarray of shape (n,)
         The numbers of their classes.
+    weights : ndarray of shape (n,) or None
+        What each sequence counts; None if all count alike.
     groups : ndarray of shape (n,) or None
         What is left out together; None leaves out every sequence by itself.
     n_features : int
@@ -121,53 +128,58 @@ def fit_start(
     """
     n_classes = int(codes.max()) + 1
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS])
+    counts = np.ones(len(chosen)) if weights is None else weights[chosen].clip(min=1e-12 * weights[chosen].max())
+    counts = counts / counts.mean()
     convolutions = Convolutions.of(rows[chosen], n_features, seed)
     blocks, scalings = [], []
     for block in convolutions.features(rows[chosen]):
-        mean, deviation = block.mean(0), block.std(0)
+        mean, deviation = np.average(block, axis=0, weights=counts), block.std(0)
         unit = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0.0) / np.sqrt(max(block.shape[1], 1))
         blocks.append((block - mean) * unit)
         scalings.append((mean, unit[:, None]))
     signs = 2.0 * np.eye(n_classes)[codes[chosen]] - 1
     members = None if groups is None else np.unique(groups[chosen], return_inverse=True)[1]
-    shares, solution, factor, left_out = _best_ridge([block @ block.T for block in blocks], signs, members)
-    weights = [share * unit * (block.T @ solution) for share, block, (_, unit) in zip(shares, blocks, scalings)]
-    bias = signs.mean(0) - sum(mean @ weight for weight, (mean, _) in zip(weights, scalings))
-    start = Start(convolutions, factor * np.concatenate(weights), factor * bias)
+    shares, solution, factor, left_out = _best_ridge([block @ block.T for block in blocks], signs, counts, members)
+    maps = [share * unit * (block.T @ solution) for share, block, (_, unit) in zip(shares, blocks, scalings)]
+    bias = np.average(signs, axis=0, weights=counts) - sum(mean @ part for part, (mean, _) in zip(maps, scalings))
+    start = Start(convolutions, factor * np.concatenate(maps), factor * bias)
     scores = left_out if len(chosen) == len(rows) else start.scores(rows)
     scores[chosen] = left_out
     return start, scores
 
 
-def _best_ridge(products: list[Array], signs: Array, members: Index | None) -> tuple[Array, Array, float, Array]:
+def _best_ridge(
+    products: list[Array], signs: Array, counts: Array, members: Index | None
+) -> tuple[Array, Array, float, Array]:
     """-> what each block counts, the dual solution (n, K), the factor of its scores, the scores left out (n, K)."""
     best, least, codes = None, np.inf, signs.argmax(1)
-    centre = signs.mean(0)
+    root = np.sqrt(counts)[:, None]
+    targets = root * (signs - np.average(signs, axis=0, weights=counts))
     for views, share in BLOCKS:
         shares = np.array([*views, share])
-        product = np.tensordot(shares, products, axes=1)
+        product = root * np.tensordot(shares, products, axes=1) * root.T
         size = max(np.trace(product) / len(signs), 1e-12)
         values, vectors = np.linalg.eigh(product / size)
         for strength in STRENGTHS:
             inverse = 1 / (values.clip(min=0) + strength)
-            left_out = signs - _left_out_errors(vectors, 1 - strength * inverse, signs, members)
-            losses = [log_losses(factor * left_out, codes).mean() for factor in FACTORS]
+            left_out = signs - _left_out_errors(vectors, 1 - strength * inverse, targets, root, members) / root
+            losses = [np.average(log_losses(factor * left_out, codes), weights=counts) for factor in FACTORS]
             if best is None or min(losses) < least:
-                solution, factor = vectors @ (inverse[:, None] * (vectors.T @ (signs - centre))), np.argmin(losses)
+                solution, factor = root * (vectors @ (inverse[:, None] * (vectors.T @ targets))), np.argmin(losses)
                 best, least = (shares / size, solution, FACTORS[factor], FACTORS[factor] * left_out), min(losses)
     assert best is not None
     return best
 
 
-def _left_out_errors(vectors: Array, shrinkage: Array, signs: Array, members: Index | None) -> Array:
+def _left_out_errors(vectors: Array, shrinkage: Array, targets: Array, root: Array, members: Index | None) -> Array:
     """Errors (n, K) of fits without a row, or without all of its group: (1 - H)^-1 times the errors of the fit."""
-    n = len(signs)
-    errors: Array = signs - (vectors * shrinkage) @ (vectors.T @ signs) - signs.mean(0)
+    n = len(targets)
+    errors: Array = targets - (vectors * shrinkage) @ (vectors.T @ targets)
     if members is None:
-        own = (vectors**2) @ shrinkage + 1 / n
+        own = (vectors**2) @ shrinkage + root[:, 0] ** 2 / n
         return np.asarray(errors / (1 - own).clip(min=1e-6)[:, None])
     for rows in (np.flatnonzero(members == member) for member in range(members.max() + 1)):
-        inner = (vectors[rows] * shrinkage) @ vectors[rows].T + 1 / n
+        inner = (vectors[rows] * shrinkage) @ vectors[rows].T + root[rows] * root[rows].T / n
         errors[rows] = np.linalg.lstsq(np.eye(len(rows)) - inner, errors[rows], rcond=1e-9)[0]
     return errors
 

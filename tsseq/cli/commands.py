@@ -1,4 +1,4 @@
-"""The commands demo, download, fit, predict, backtest and info."""
+"""The commands demo, download, fit, update, predict, backtest and info."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps. Defa
 IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
 _CODES = "Exchange code (XNYS) or pandas offset (B, MS). Default: learnt from the timestamps."
 Calendar = Annotated[str | None, typer.Option(help=_CODES)]
-_REFIT = "When to fit anew: a pandas offset (YE: each year), or k for every k-th cutoff. Default: fit once."
+_REFIT = (
+    "When to fit anew: a pandas offset (YE: each year), or k for every k-th cutoff; after 'update ', when to go on."
+)
+Weight = Annotated[str | None, typer.Option(help="Column of what each row counts in training. Default: all alike.")]
 Log = Annotated[bool, typer.Option("--log", help="Model logarithms, as suits prices.")]
 Epochs = Annotated[int, typer.Option(help="Epochs of training at most.")]
 Levels = Annotated[list[float] | None, typer.Option("--level", help="Quantile level in 0..1; may be repeated.")]
@@ -98,13 +101,28 @@ def fit(  # noqa: PLR0913 (an option each)
     log: Log = False,
     max_epochs: Epochs = 10,
     level: Levels = None,
+    weight: Weight = None,
     output: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.tsseq"),
 ) -> None:
     """Fit a model on a whole file and write it to a model file."""
     frame, columns = read(source, time_column, id_column)
-    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, "weight": weight, **columns}
     with redirect_stdout(sys.stderr):  # where progress belongs
         fitted = forecaster(model, frame, horizon, context_length, max_epochs, level, **roles).fit(frame)
+    fitted.save(output)
+    typer.echo(f"Model: {output}, fitted until {fitted.fitted_until_}", err=True)
+
+
+@app.command()
+def update(
+    model: Annotated[Path, typer.Argument(help="A model file, as fit writes it.")],
+    source: Annotated[Path, typer.Argument(help="CSV or parquet file of the rows since, with the same columns.")],
+    output: Annotated[Path | None, typer.Option(help="Model file to write. Default: the same one.")] = None,
+) -> None:
+    """Read a model file, go on from it with the rows of a file, and write it."""
+    fitted, output = tsseq.load(model), model if output is None else output
+    with redirect_stdout(sys.stderr):
+        fitted.update(read_like(source, fitted))
     fitted.save(output)
     typer.echo(f"Model: {output}, fitted until {fitted.fitted_until_}", err=True)
 
@@ -140,11 +158,12 @@ def backtest(  # noqa: PLR0913 (an option each)
     n_cutoffs: Annotated[int, typer.Option(help="Cutoffs to forecast from.")] = 20,
     stride: Annotated[int | None, typer.Option(help="Rows between cutoffs. Default: the horizon.")] = None,
     refit: Annotated[str | None, typer.Option(help=_REFIT)] = None,
+    weight: Weight = None,
     report: Annotated[Path | None, typer.Option(help="HTML file to write a report to.")] = None,
 ) -> None:
     """Compare models and naive forecasts at past cutoffs of a file."""
     frame, columns = read(source, time_column, id_column)
-    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, **columns}
+    roles: dict[str, Any] = {"target": target, "calendar": calendar, "log": log, "weight": weight, **columns}
     models = {name: forecaster(name, frame, horizon, context_length, max_epochs, **roles) for name in model}
     fits = False if refit is None else int(refit) if refit.isdecimal() else refit
     result = tsseq.backtest(models, frame, n_cutoffs=n_cutoffs, stride=stride, refit=fits)

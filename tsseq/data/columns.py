@@ -6,7 +6,7 @@ A covariate is categorical if its dtype is category, or if it holds text that do
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -41,6 +41,28 @@ def read_columns(
         else:
             np.take(column, order, out=row, mode="clip")  # which does not buffer
     return table[0].T, table[1].T, tuple(categories)
+
+
+def read_weight(parsed: ParsedFrame, schema: Schema, order: Index | None) -> Array | None:
+    """The column of weights (T,) in the order of `read_columns`; None without one, since only training needs it."""
+    if schema.weight is None or schema.weight not in parsed.columns:
+        return None
+    weight = numbers(parsed, schema.weight)
+    return weight if order is None else weight[order]
+
+
+def check_weights(weights: Array, name: str, place: Callable[[int], str]) -> None:
+    """Raise a DataError unless weights (n,) are numbers of 0 or more, and one of them is above 0.
+
+    ``name`` is what they are called, and ``place`` says where one of them is.
+    """
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        first = f"{weights[bad[0]]:g} at {place(int(bad[0]))}"
+        needed = "weights are numbers of 0 (which leaves a row out) or more"
+        raise DataError(f"{name} has {len(bad)} values that are no weights (first: {first}); {needed}.")
+    if not weights.any():
+        raise DataError(f"{name} is zero everywhere, so that there is nothing to learn from; give some rows a weight.")
 
 
 def with_id(parsed: ParsedFrame, static: Sequence[Hashable]) -> ParsedFrame:
@@ -93,6 +115,19 @@ def filled(values: Array, categories: Categories) -> Array:
         if names is not None:
             column[np.isnan(column)] = 0.0
     return values
+
+
+def joined_categories(older: Categories, newer: Categories) -> Categories:
+    """Categories of every covariate: the older ones, whose codes stay, then those that only the newer panel has.
+
+    >>> [names.tolist() for names in joined_categories((pd.Index(["b", "d"]),), (pd.Index(["a", "b"]),))]
+    [['b', 'd', 'a']]
+    """
+    pairs = zip(older, newer or (None,) * len(older))
+    return tuple(
+        names if names is None or new is None or not len(names) else names.append(new[~new.isin(names)])
+        for names, new in pairs
+    )
 
 
 def occurring(codes: Array) -> Index:

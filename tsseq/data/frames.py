@@ -198,7 +198,8 @@ def _from_wide(frame: pd.DataFrame, schema: Schema, layout: FrameLayout | None) 
     blocks = {name: frame.xs(name, axis=1, level=1 - level).reindex(columns=tickers) for name in fields}
     keep = np.ones((len(frame), len(tickers)), dtype=np.bool_)
     if layout is None:  # a series begins with its first value
-        keep = np.maximum.accumulate(np.any([block.notna().to_numpy() for block in blocks.values()], axis=0))  # (T, N)
+        present = [block.notna().to_numpy() for name, block in blocks.items() if name != schema.weight]
+        keep = np.maximum.accumulate(np.any(present, axis=0))  # (T, N)
         empty = tickers[~keep.any(axis=0)]
         if len(empty):
             raise DataError(f"{empty[0]!r} has no value at all; drop its columns.")

@@ -13,7 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsseq.data.calendar_covariates import calendar_columns
-from tsseq.data.columns import Categories, constant, filled, occurring, read_columns, recoded, with_id
+from tsseq.data.columns import (
+    Categories,
+    check_weights,
+    constant,
+    filled,
+    occurring,
+    read_columns,
+    read_weight,
+    recoded,
+    with_id,
+)
 from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_fields, parse_frame, row_order
 from tsseq.data.schema import Schema, listed
 from tsseq.data.time_rules import AsRecorded, Rows, TimeRule
@@ -53,6 +63,8 @@ class Panel:
     categories : tuple
         What the codes of every covariate stand for, in the order ``schema.covariates``, ``schema.static``; None where
         they are numbers, and () where all are. Code k is the k-th category, 0 none of them.
+    weight : ndarray of shape (T,) or None
+        What each row counts in training, as the frame says; None where it does not.
 
     Examples
     --------
@@ -75,6 +87,7 @@ class Panel:
     frame_layout: FrameLayout
     rules: tuple[TimeRule, ...]
     categories: Categories = ()
+    weight: Array | None = None
 
     @classmethod
     def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None, like: Panel | None = None) -> Panel:
@@ -115,7 +128,7 @@ class Panel:
         values, static, categories = read_columns(parsed, schema, known, order)
         static = constant(static, indptr, ids, schema.static, categories[len(categories) - len(schema.static) :])
         rest = times, ids, input_order, schema, parsed.layout, rules
-        panel = _without_strangers(cls(values, static, indptr, *rest))
+        panel = _without_strangers(cls(values, static, indptr, *rest, weight=read_weight(parsed, schema, order)))
         panel.check_regular(calendar)
         return panel._coded(categories)._with_calendar()
 
@@ -282,6 +295,38 @@ class Panel:
         codes = [*self.values.T[self.n_targets :], *self.static.T]
         return self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
 
+    def with_checked_weight(self, name: Hashable | None) -> Panel:
+        """The same panel, ready for training.
+
+        Parameters
+        ----------
+        name : hashable or None
+            The column of weights.
+
+        Returns
+        -------
+        Panel
+            Without weights if there is no name; 0 where a weight is missing and nothing else is there to count.
+
+        Raises
+        ------
+        DataError
+            The frame has no such column, or it holds other than numbers of 0 or more.
+        """
+        if name is None:
+            return self if self.weight is None else replace(self, weight=None)
+        if self.weight is None:
+            raise DataError(f"the column of weights, {name!r}, is not in the frame; only forecasts do without it.")
+        idle = np.isnan(self.values[:, : self.n_targets]).all(axis=1) & np.isnan(self.weight)
+        weight = np.where(idle, 0.0, self.weight)
+        check_weights(weight, f"column {name!r}", self._place)
+        return replace(self, weight=weight)
+
+    def _place(self, row: int) -> str:
+        """Where a row is, for a message."""
+        name = self.ids[self.series_of(np.array([row]))[0]]
+        return f"{self.times[row]}" if name is None else f"{name!r} {self.times[row]}"
+
     def recoded(self, categories: Categories) -> Panel:
         """The same panel with the codes of other categories.
 
@@ -338,7 +383,8 @@ class Panel:
             With the same series.
         """
         kept = np.concatenate([[0], np.cumsum(keep)])
-        return replace(self, values=self.values[keep], times=self.times[keep], indptr=kept[self.indptr])
+        rest = {"times": self.times[keep], "indptr": kept[self.indptr], "weight": self._weight_of(keep)}
+        return replace(self, values=self.values[keep], **rest)
 
     def before(self, cutoff: Any) -> Panel:
         """What was known at a moment; series stay, even when empty.
@@ -368,8 +414,22 @@ class Panel:
         Panel
             Without shorter series; it may be empty.
         """
-        long = self.lengths >= n
-        return self._taken(np.flatnonzero(long[self.series_of_row]), np.flatnonzero(long))
+        return self.chosen(self.lengths >= n)
+
+    def chosen(self, series: Mask) -> Panel:
+        """Some of the series.
+
+        Parameters
+        ----------
+        series : ndarray of shape (S,)
+            True for the series to keep.
+
+        Returns
+        -------
+        Panel
+            Without the others; it may be empty.
+        """
+        return self._taken(np.flatnonzero(series[self.series_of_row]), np.flatnonzero(series))
 
     def tail(self, n: int) -> Panel:
         """The end of every series.
@@ -388,7 +448,11 @@ class Panel:
             return self
         lengths = np.minimum(self.lengths, n)
         rows, indptr = stretches(self.indptr[1:] - lengths, lengths), np.concatenate([[0], np.cumsum(lengths)])
-        return replace(self, values=_taken_rows(self.values, rows), times=self.times.take(rows), indptr=indptr)
+        rest = {"times": self.times.take(rows), "indptr": indptr, "weight": self._weight_of(rows)}
+        return replace(self, values=_taken_rows(self.values, rows), **rest)
+
+    def _weight_of(self, rows: Any) -> Array | None:
+        return None if self.weight is None else self.weight[rows]
 
     def left_padded(self, n: int) -> Panel:
         """Series of a minimum length, with missing rows in front where they are shorter.
@@ -401,7 +465,7 @@ class Panel:
         Returns
         -------
         Panel
-            Rows in front are NaN and repeat the first timestamp of their series.
+            Rows in front are NaN and repeat the first timestamp of their series; without weights.
         """
         lacking = np.maximum(n - self.lengths, 0)
         if not lacking.any():
@@ -411,7 +475,7 @@ class Panel:
         rows = np.insert(np.arange(len(self.times)), front, front)
         added = np.insert(np.zeros(len(self.times), dtype=np.bool_), front, True)
         values = np.where(added[:, None], np.nan, self.values[rows])
-        return replace(self, values=values, indptr=indptr, times=self.times.take(rows))
+        return replace(self, values=values, indptr=indptr, times=self.times.take(rows), weight=None)
 
     def tiled(self, n: int, first: int = 0, last: int | None = None) -> Panel:
         """Copies of successive series, one whole group after another.
@@ -439,7 +503,7 @@ class Panel:
         rules = self.rules if len(self.rules) == 1 else tuple(self.rules[s] for s in series)
         indptr = np.concatenate([[0], np.cumsum(self.lengths[series])])
         static, ids, input_order = self.static[series], self.ids.take(series), self.input_order[series]
-        rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories
+        rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories, self._weight_of(rows)
         return Panel(_taken_rows(self.values, rows), static, indptr, self.times.take(rows), *rest)
 
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
@@ -474,7 +538,7 @@ class Panel:
         Returns
         -------
         Panel
-            With n more rows at the end of every series.
+            With n more rows at the end of every series; without weights.
 
         Raises
         ------
@@ -500,7 +564,7 @@ class Panel:
         source = np.cumsum(known)
         source -= 1
         source[~known] = (total + kind[:, None] * n + np.arange(n)).ravel()  # of the blocks
-        return replace(self, values=table.T, indptr=indptr, times=times.take(source))._with_calendar()
+        return replace(self, values=table.T, indptr=indptr, times=times.take(source), weight=None)._with_calendar()
 
     def to_frame(self, rows: Index, columns: Mapping[Hashable, NDArray[Any]]) -> pd.DataFrame:
         """Lay out new columns in the shape of the frame that the panel was made from.
@@ -542,6 +606,7 @@ class Panel:
         config["categories"] = [None if names is None else _plain_items(names) for names in self.categories]
         stamps = self.times.asi8 if hasattr(self.times, "asi8") else self.times.to_numpy()
         arrays = {name: getattr(self, name) for name in ("values", "static", "indptr", "input_order")}
+        arrays |= {} if self.weight is None else {"weight": self.weight}
         return State(type(self), config, arrays | {"times": stamps.astype(np.int64)})
 
     @classmethod
@@ -570,13 +635,81 @@ class Panel:
         sizes = (len(arrays["times"]), len(roles.dynamic)), (len(ids), len(roles.static))
         shapes = {"values": sizes[0], "static": sizes[1], "times": sizes[0][:1]}
         shapes |= {"indptr": (len(ids) + 1,), "input_order": (len(ids),)}
+        shapes |= {"weight": sizes[0][:1]} if "weight" in arrays else {}
         check_arrays(arrays, shapes, integers=("indptr", "input_order", "times"))
         times = times_from(arrays["times"], state.value("times", str)).rename(config["times_name"])
         categories = tuple(None if items is None else _unique_items(items) for items in config["categories"])
         rest = arrays["input_order"], roles, state.value("frame_layout", FrameLayout), rules, categories
-        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest)
+        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest, arrays.get("weight"))
         _check_consistent(panel)
         return panel
+
+
+def followed(older: Panel, newer: Panel) -> Panel:
+    """Join the series of two panels: of each, the older rows that lead up to the newer ones without a gap, then these.
+
+    Parameters
+    ----------
+    older : Panel
+        Its rows that are as new as the first newer one of their series give way; so do all before a gap.
+    newer : Panel
+        Of the same columns and categories. Its static covariates count where a series is in both.
+
+    Returns
+    -------
+    Panel
+        All series, also those that are in one of the panels only.
+
+    Raises
+    ------
+    DataError
+        One holds a single series without an id, the other series with ids.
+
+    Examples
+    --------
+    >>> from tsseq import load_sample
+    >>> air = Panel.from_frame(load_sample("airline"), Schema())
+    >>> after = air.select(air.times >= "1960-01-01")
+    >>> len(followed(air.tail(24), after).times)  # a year, and the one before it
+    24
+    """
+    if len({older.ids[0] is None, newer.ids[0] is None}) > 1:
+        raise DataError("one frame holds a single series without an id, the other has ids; name the id in both.")
+    ids = older.ids.append(newer.ids[~newer.ids.isin(older.ids)])
+    by_time = ids.argsort() if len(ids) > 1 else np.zeros(1, dtype=np.int64)
+    ids = ids.take(by_time)
+    first, second = older.ids.get_indexer(ids), newer.ids.get_indexer(ids)  # -1 where there is no such series
+    n_older = np.where(first < 0, 0, older.lengths[first])
+    both = np.flatnonzero((first >= 0) & (second >= 0))
+    n_older[both] = _lead(older, newer, first[both], second[both])
+    n_newer = np.where(second < 0, 0, newer.lengths[second])
+    starts = np.stack([older.indptr[first], newer.indptr[second] + len(older.times)], axis=1)  # (S, 2)
+    rows = stretches(starts.ravel(), np.stack([n_older, n_newer], axis=1).ravel())
+    indptr = np.concatenate([[0], np.cumsum(n_older + n_newer)])
+    values = _taken_rows(np.concatenate([older.values.T, newer.values.T], axis=1).T, rows)
+    static = np.where(second[:, None] < 0, older.static[first], newer.static[second])
+    places = np.where(first < 0, len(older) + newer.input_order[second], older.input_order[first])
+    rules = older.rules
+    if len(rules) > 1:
+        rules = tuple(older.rules[k] if k >= 0 else newer.rules[n % len(newer.rules)] for k, n in zip(first, second))
+    weight = None if newer.weight is None else np.append(_weight_or_ones(older), newer.weight)[rows]
+    rest = places.argsort().argsort(), older.schema, newer.frame_layout, rules, older.categories, weight
+    return Panel(values, static, indptr, older.times.append(newer.times).take(rows), ids, *rest)
+
+
+def _lead(older: Panel, newer: Panel, first: Index, second: Index) -> Index:
+    """(n,) rows of the series ``first`` of ``older`` that lead up to the series ``second`` of ``newer``; 0 at a gap."""
+    extended, lead = older.extend(1), np.zeros(len(first), dtype=np.int64)
+    begins = newer.times.take(newer.indptr[second])
+    for k, series in enumerate(first):
+        times = extended.times[extended.indptr[series] : extended.indptr[series + 1]]
+        place = int(times.searchsorted(begins[k]))
+        lead[k] = place if place < len(times) and times[place] == begins[k] else 0
+    return lead
+
+
+def _weight_or_ones(panel: Panel) -> Array:
+    return np.ones(len(panel.times)) if panel.weight is None else panel.weight
 
 
 def stretches(first: Index, lengths: Index) -> Index:

@@ -8,7 +8,7 @@ The location of a target always comes from the window's own past. Its scale is l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -161,6 +161,28 @@ class Scaling:
         if kind == "adaptive":
             weight = weight / np.where(scale > 0, scale, 1.0)
         return cls(kind, log, panel.ids, scale, weight, centre, spread, *static)  # type: ignore[arg-type]
+
+    def extended(self, panel: Panel, horizon: int) -> Scaling:
+        """The same scaling, with series that it does not know.
+
+        Parameters
+        ----------
+        panel : Panel
+            Series, known and new.
+        horizon : int
+            Rows over which changes are measured.
+
+        Returns
+        -------
+        Scaling
+            What was learnt stays as it is; new series come after those that were there.
+        """
+        strangers = panel.chosen(self.codes(panel.ids) == 0)
+        if not len(strangers):
+            return self
+        learnt = Scaling.learn(strangers, self.kind, self.log, horizon)
+        scale, weight = np.append(self.scale, learnt.scale, axis=0), np.append(self.weight, learnt.weight, axis=0)
+        return replace(self, ids=self.ids.append(learnt.ids), scale=scale, weight=weight)
 
     @classmethod
     def nothing(cls, panel: Panel) -> Scaling:

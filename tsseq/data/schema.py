@@ -34,6 +34,8 @@ class Schema:
     calendar : tuple of str
         Known covariates that are computed from the timestamps; set when a panel is made, where ``known`` has the name
         "calendar" and the frame has no such column.
+    weight : hashable or None
+        The column that says what a row counts in training; it is no covariate, and may be missing elsewhere.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Schema:
     id_column: Hashable | None = None
     time_column: Hashable | None = None
     calendar: tuple[Hashable, ...] = ()
+    weight: Hashable | None = None
 
     @classmethod
     def of(
@@ -58,6 +61,7 @@ class Schema:
         static: Names = None,
         id_column: Hashable | None = None,
         time_column: Hashable | None = None,
+        weight: Hashable | None = None,
     ) -> Schema:
         """Build a schema from what a user writes: a name, several names, or None.
 
@@ -73,6 +77,8 @@ class Schema:
             Covariates with one value per series; default: none.
         id_column, time_column : hashable, optional
             The columns of a long frame that hold the series id and the timestamp.
+        weight : hashable, optional
+            The column that says what a row counts in training; default: all count alike.
 
         Returns
         -------
@@ -84,12 +90,13 @@ class Schema:
         ConfigError
             A column plays two roles, or a name is not hashable.
         """
-        schema = cls(_names(target), _names(past), _names(known), _names(static), id_column, time_column)
-        roles = [*schema.dynamic, *schema.static]
-        repeated = sorted({str(name) for name in roles if roles.count(name) > 1})
+        roles = _names(target), _names(past), _names(known), _names(static)
+        schema = cls(*roles, id_column, time_column, weight=weight)
+        names = [*schema.dynamic, *schema.static, *([] if weight is None else [weight])]
+        repeated = sorted({str(name) for name in names if names.count(name) > 1})
         if repeated:
             problem = f"{', '.join(repeated)}: a column plays one role"
-            raise ConfigError(f"{problem}. Name it as target, past, known or static.")
+            raise ConfigError(f"{problem}. Name it as target, past, known, static or weight.")
         return schema
 
     @property
@@ -139,7 +146,7 @@ class Schema:
         return schema
 
     def _only_target(self, columns: pd.Index) -> tuple[Hashable, ...]:
-        free = [name for name in columns if name not in (*self.covariates, *self.static)]
+        free = [name for name in columns if name not in (*self.covariates, *self.static, self.weight)]
         if len(free) == 1 or "y" in free:
             return (free[0] if len(free) == 1 else "y",)
         raise ConfigError(f"say which column to forecast with target=...; the frame has {listed(columns)}.")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.columns import dummies
+from tsseq.data.columns import check_weights, dummies
 from tsseq.data.contexts import Ends, contexts_at, ends_at, moments_at, pieces
 from tsseq.data.frames import FrameLayout
 from tsseq.data.layout import Layout, NumpyOps, Store, gather_rows
@@ -25,7 +25,7 @@ from tsseq.data.scaling import BY_SERIES, Affine, Scaling, blended_scale, logged
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Steps
 from tsseq.data.timestamps import stamps_like
-from tsseq.errors import NotEnoughHistory
+from tsseq.errors import DataError, NotEnoughHistory
 from tsseq.typing import Array, Index, Mask
 
 
@@ -83,6 +83,8 @@ class Windows:
         Targets in place of those in the panel.
     constants : bool, default True
         Whether a constant context is forecast as its constant.
+    weight : ndarray of shape (n,) or None, default None
+        What each window counts in training, besides the weights of the rows of the panel.
 
     Examples
     --------
@@ -100,6 +102,7 @@ class Windows:
     end: Index
     y: Array | None = None
     constants: bool = True
+    weight: Array | None = None
 
     @classmethod
     def of(cls, panel: Panel, layout: Layout, scaling: Scaling, origins: Index | None = None) -> Windows:
@@ -137,7 +140,7 @@ class Windows:
         return cls(panel, layout, scaling, flat, (channels[:, None] * total + origins).ravel())
 
     @classmethod
-    def of_rows(cls, X: Array, y: Array | None, layout: Layout) -> Windows:
+    def of_rows(cls, X: Array, y: Array | None, layout: Layout, weight: Array | None = None) -> Windows:
         """Rows of a plain array, each the only window of a series of its own, unscaled.
 
         Parameters
@@ -148,6 +151,8 @@ class Windows:
             Targets; None where there are none to learn from.
         layout : Layout
             Sizes of a row.
+        weight : ndarray of shape (n,) or (n, horizon), optional
+            What each row, or each step of it, counts in training.
 
         Returns
         -------
@@ -169,7 +174,10 @@ class Windows:
         table = values.reshape(-1, values.shape[2])
         bounds, rows = np.arange(n + 1) * (length + horizon), pd.RangeIndex(len(table))
         rest = np.arange(n), roles, FrameLayout("single"), (Steps(1),)
-        panel = Panel(table, static, bounds, rows, rows[:n], *rest)
+        weights = None if weight is None else np.zeros((n, length + horizon))
+        if weights is not None:
+            weights[:, length:] = np.asarray(weight, dtype=np.float64).reshape(n, -1)
+        panel = Panel(table, static, bounds, rows, rows[:n], *rest, weight=None if weights is None else weights.ravel())
         origin = bounds[:-1] + length - 1
         flat = np.concatenate([table.ravel(order="F"), static.ravel(order="F")])
         return cls(panel, layout, Scaling.nothing(panel), flat, origin, constants=False)
@@ -187,7 +195,8 @@ class Windows:
 
     def __getitem__(self, key: Any) -> Windows:
         rows = key[0] if isinstance(key, tuple) else key
-        return replace(self, end=self.end[rows], y=None if self.y is None else self.y[rows])
+        y, weight = (None if array is None else array[rows] for array in (self.y, self.weight))
+        return replace(self, end=self.end[rows], y=y, weight=weight)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(np.concatenate([np.empty((0, self.shape[1])), *(X for X, _ in self.chunks())]), dtype=dtype)
@@ -212,6 +221,69 @@ class Windows:
         if isinstance(y, Targets) and self.has_same_rows(y.windows):
             return self
         return replace(self, y=np.asarray(y, dtype=np.float64).reshape(len(self), self.layout.n_outputs))
+
+    def weighted(self, sample_weight: Any) -> Windows:
+        """The same windows with weights of their own, which multiply those that they have.
+
+        Parameters
+        ----------
+        sample_weight : array of shape (n,) or None
+            What each window counts in training, 0 or more; None leaves all as they are.
+
+        Returns
+        -------
+        Windows
+            With these weights.
+
+        Raises
+        ------
+        DataError
+            There is not one weight of 0 or more for every window, or all are 0.
+        """
+        if sample_weight is None:
+            return self
+        weight = row_weights(sample_weight, len(self))
+        return replace(self, weight=weight if self.weight is None else weight * self.weight)
+
+    @property
+    def weights(self) -> Array | None:
+        """(n,) what each window counts: the mean weight of its targets' rows, times its own; None if all are alike."""
+        return self.weight if self.panel.weight is None else self._mean_of_targets(self.panel.weight) * self._own_weight
+
+    @property
+    def _own_weight(self) -> Array:
+        return np.ones(len(self)) if self.weight is None else self.weight
+
+    def _mean_of_targets(self, column: Array) -> Array:
+        """(n,) the means of a column (T,) over the horizons of the windows."""
+        means, last, horizon = np.empty(len(self)), self.origin + self.layout.horizon, self.layout.horizon
+        for part in pieces(len(self), horizon):
+            means[part] = contexts_at(column, last[part], horizon).mean(axis=1)
+        return means
+
+    def counting(self) -> Windows:
+        """The windows that count in training, with weights that are 1 on average.
+
+        Returns
+        -------
+        Windows
+            Without those that weigh 0; the mean is over target values that weigh more.
+
+        Raises
+        ------
+        DataError
+            All weigh 0.
+        """
+        weights, rows = self.weights, self.panel.weight
+        if weights is None:
+            return self
+        counts = weights > 0
+        if not counts.any():
+            advice = "give rows among their targets a weight above 0"
+            raise DataError(f"all {len(self)} training windows weigh 0, so that there is nothing to learn; {advice}.")
+        shares = np.ones(len(self)) if rows is None else self._mean_of_targets(np.where(rows > 0, 1.0, 0.0))
+        typical = weights.sum() / shares[counts].sum()
+        return replace(self, weight=self._own_weight / typical)[slice(None) if counts.all() else counts]
 
     def has_same_rows(self, windows: Windows) -> bool:
         """Whether both are the same windows in the same order, targets included.
@@ -530,6 +602,19 @@ class Targets:
 def time_numbers(times: pd.Index) -> Index:
     """(T,) timestamps as whole numbers, or as the numbers that they are."""
     return np.asarray(times.asi8 if hasattr(times, "asi8") else times)
+
+
+def row_weights(sample_weight: Any, n: int) -> Array:
+    """What each of ``n`` rows counts, (n,), checked; a number is that of all."""
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sample_weight should hold numbers: {error}") from error
+    weights = np.full(n, weights) if weights.ndim == 0 else weights
+    if weights.shape != (n,):
+        raise DataError(f"sample_weight has shape {weights.shape}; a weight for each of {n} rows was needed, ({n},).")
+    check_weights(weights, "sample_weight", lambda row: f"row {row}")
+    return weights
 
 
 def _unique(stamps: Index) -> Index:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -66,7 +68,8 @@ def backtest(
         fits at every cutoff, a number k at every k-th. A pandas offset or its alias fits at the first cutoff of each
         new period: "YE" of each calendar year, "QE" of each quarter, "W-FRI" of each week that ends on a Friday, in
         the time zone of the frame; "90D" or ``DateOffset(months=6)`` so long after the first one. Every fit starts
-        anew.
+        anew. "update" fits once and then goes on (`Forecaster.update`) with the rows since, at every cutoff; so do
+        "update 5" at every fifth and "update QE" in each quarter. A model that was fitted before goes on from there.
     max_train_size : int, optional
         Rows of every series to fit on (a sliding window); default: all rows up to the cutoff.
     levels : sequence of float, optional
@@ -116,7 +119,8 @@ def backtest(
     frame = frame if preparation is None else preparation.whole()
     panel = leader.to_panel(frame)
     cutoffs = _cutoffs(panel, leader.task, cutoffs, n_cutoffs, stride)
-    folds = _folds(cutoffs, refit)
+    updates, when = _updates(refit)
+    folds = _folds(cutoffs, when)
     panels = {name: panel if model is leader else model.to_panel(frame) for name, model in models.items()}
     nothing: tuple[dict[str, dict[Any, Panel]], list[str]] = {name: {} for name in models}, []
     views, changed = nothing if preparation is None else cut_views(preparation, models, panels, cutoffs)
@@ -127,11 +131,13 @@ def backtest(
         for name, naive in naive_forecasts(panel, cutoffs, *sizes).items()
     }
     fits = [_fit_record(name, fold, fold[0], "here") for name in forecasts for fold in folds]
-    fresh = bool(refit) or max_train_size is not None
+    fresh = (bool(refit) and not updates) or max_train_size is not None
     jobs = [(name, clone(model) if fresh else model, panels[name], views[name]) for name, model in models.items()]
     jobs.sort(key=lambda job: _trains_network(job[1]))  # what another model refuses comes before a long fit
-    calls = (delayed(_run_fold)(*job, fold, max_train_size, levels) for job in jobs for fold in folds)
-    runs = sorted(Parallel(n_jobs=n_jobs)(calls), key=lambda run: list(models).index(run[0]["model"]))
+    chains = [folds] if updates else [[fold] for fold in folds]  # of fits that build on one another
+    calls = (delayed(_run_folds)(*job, chain, max_train_size, levels) for job in jobs for chain in chains)
+    runs = [run for chain in Parallel(n_jobs=n_jobs)(calls) for run in chain]
+    runs.sort(key=lambda run: list(models).index(run[0]["model"]))
     extended = next(iter(forecasts.values())).panel
     for k, (name, own) in enumerate(panels.items()):
         own_runs = runs[k * len(folds) : (k + 1) * len(folds)]
@@ -200,8 +206,11 @@ def rolling_forecasts(
     panel = model.to_panel(frame if preparation is None else preparation.whole())
     stamps = stamps_like(panel.times, cutoffs).sort_values()
     views = {} if preparation is None else cut_views(preparation, {"": model}, {"": panel}, stamps)[0][""]
-    model = clone(model) if refit or max_train_size is not None else model
-    runs = [_run_fold("", model, panel, views, fold, max_train_size, None) for fold in _folds(stamps, refit)]
+    updates, when = _updates(refit)
+    model = clone(model) if (refit and not updates) or max_train_size is not None else model
+    folds = _folds(stamps, when)
+    chains = [folds] if updates else [[fold] for fold in folds]
+    runs = [run for chain in chains for run in _run_folds("", model, panel, views, chain, max_train_size, None)]
     return forecast_table({"": _joined(runs, panel.extend(model.task.horizon))}).drop(columns="model")
 
 
@@ -273,6 +282,18 @@ def _cutoffs(panel: Panel, task: Task, cutoffs: Any, n_cutoffs: int | None, stri
     return stamps[last - stride * (n_cutoffs - 1) : last + 1 : stride]
 
 
+def _updates(refit: Refit) -> tuple[bool, Refit]:
+    """Whether later fits go on from the first one, and when there are some.
+
+    >>> _updates("update"), _updates("update 4"), _updates("update QE"), _updates("QE")
+    ((True, True), (True, 4), (True, 'QE'), (False, 'QE'))
+    """
+    word, _, when = refit.partition(" ") if isinstance(refit, str) else ("", "", "")
+    if word != "update":
+        return False, refit
+    return True, int(when) if when.isdecimal() else when or True
+
+
 def _folds(cutoffs: pd.Index, refit: Refit) -> list[pd.Index]:
     """Cutoffs grouped by the fit that serves them."""
     numbers = fit_numbers(cutoffs, refit)
@@ -290,30 +311,62 @@ def _trains_network(model: BaseForecaster) -> bool:
     return any(name.rpartition("__")[2] == "training" for name in model.get_params())
 
 
+def update_until(model: BaseForecaster, panel: Panel, cutoff: Any) -> BaseForecaster:
+    """Go on with the rows up to ``cutoff`` that the model has not seen, unless they complete no window."""
+    known = panel.before(cutoff)
+    stranger = ~known.ids.isin(model.panel_.ids)
+    newer = known.select(np.asarray(known.times > model.fitted_until_) | stranger[known.series_of_row])
+    newer = newer.with_min_length(1)
+    if len(newer):
+        with suppress(NotEnoughHistory):
+            model.update(newer)
+    return model
+
+
+def _run_folds(
+    name: str,
+    model: BaseForecaster,
+    panel: Panel,
+    views: Mapping[Any, Panel],
+    folds: Sequence[pd.Index],
+    max_train_size: int | None,
+    levels: Levels,
+) -> list[_Run]:
+    """Fit on what was known at the first cutoff, unless that was done, and go on at the first one of every later fold.
+
+    ``views`` are what was there to see at some cutoffs, where it is not what the panel has up to then.
+
+    Returns, of every fold, the record of the fit, the origins and their values, without the panel, which all share.
+    """
+    start = folds[0][0]
+    usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= start
+    if not usable:
+        model = fit_until(clone(model), views.get(start, panel), start, max_train_size)
+    elif len(folds) > 1:
+        model = deepcopy(model)
+    runs = [_run_fold(name, model, panel, views, folds[0], levels, "before" if usable else "here")]
+    for fold in folds[1:]:
+        model = update_until(model, views.get(fold[0], panel), fold[0])
+        runs.append(_run_fold(name, model, panel, views, fold, levels, "updated"))
+    return runs
+
+
 def _run_fold(
     name: str,
     model: BaseForecaster,
     panel: Panel,
     views: Mapping[Any, Panel],
     cutoffs: pd.Index,
-    max_train_size: int | None,
     levels: Levels,
+    fitted: str,
 ) -> _Run:
-    """Fit on what was known at the first cutoff of the fold, unless that was done; forecast at all of them.
-
-    ``views`` are what was there to see at some cutoffs, where it is not what the panel has up to then.
-
-    Returns the record of the fit, the origins and their values, without the panel, which all folds share.
-    """
+    """Forecast at all cutoffs of a fold."""
     levels = levels if levels is not None and model.has_quantiles else None
-    usable = getattr(model, "fitted_until_", None) is not None and model.fitted_until_ <= cutoffs[0]
-    if not usable:
-        model = fit_until(clone(model), views.get(cutoffs[0], panel), cutoffs[0], max_train_size)
     forecasts = model.forecast_at(panel, cutoffs, levels)
     forecasts = revised(forecasts, cutoffs, views, lambda view, cutoff: model.forecast_at(view, cutoff, levels))
     until = seen_until(model)
     elsewhere = pd.isna(until) or until > cutoffs[0]
-    record = _fit_record(name, cutoffs, until, "elsewhere" if elsewhere else "before" if usable else "here")
+    record = _fit_record(name, cutoffs, until, "elsewhere" if elsewhere else fitted)
     return record, forecasts.origins, forecasts.values, forecasts.levels
 
 

@@ -39,8 +39,8 @@ class BacktestResult:
         and time bear the names of the frame. ``actual`` is NaN where the frame ends before.
     fits : DataFrame
         One row per fit: ``model``, ``first_cutoff`` and ``n_cutoffs`` that it served, ``fitted_until`` (the last row
-        seen in fitting, missing if that is unknown), and whether it was ``fitted`` "before" the backtest, "here", or
-        "elsewhere", which nothing here can date.
+        seen in fitting, missing if that is unknown), and whether it was ``fitted`` "before" the backtest, "here",
+        "updated" here, or "elsewhere", which nothing here can date.
     mase_scale : Series
         Mean absolute seasonal change per (id, target) up to the first cutoff: the unit of MASE.
     horizon : int

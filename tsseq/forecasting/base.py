@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -59,7 +60,7 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
     fitted_until_ : timestamp
         The last one seen in `fit`.
     panel_ : Panel
-        The end of the frame given to `fit`, as much as a forecast reads.
+        The end of the frame given to `fit`, as much as a forecast or `update` reads.
 
     Examples
     --------
@@ -126,6 +127,40 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         -------
         self
             Fitted.
+        """
+        raise AssertionError("abstract")
+
+    def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
+        """Go on from what was learnt, with rows that came since; scales and a line beside a network stay.
+
+        Learnt from are the windows that the new rows complete: contexts, and the first rows of horizons, may lie in the
+        rows that were there before, as far as these lead up to the new ones without a gap. New series and new
+        categories are taken in; a series that is still too short is not. A network trains at a lower rate (see
+        `NeuralRegressor.partial_fit`). If it fails, the forecaster stays as it was.
+
+        Parameters
+        ----------
+        newer : Series, DataFrame or Panel
+            The new rows, of the columns in `fit`. Rows that were there before take the place of these, and are learnt
+            from again.
+        training : Training, optional
+            How a network trains this time; default: as in `fit`, at 0.3 times the learning rate.
+        freeze : sequence of str, default ()
+            Parts of a network to leave as they are, as in `NeuralRegressor.partial_fit`.
+
+        Returns
+        -------
+        self
+            It forecasts from the end of the new rows.
+
+        Raises
+        ------
+        ConfigError
+            The regressor cannot go on from what it has learnt, or ``freeze`` names what is not there.
+        DataError
+            The frame does not hold what is needed.
+        NotEnoughHistory
+            The new rows complete no window.
         """
         raise AssertionError("abstract")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Self
 
@@ -11,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from tsseq.data.layout import Layout
-from tsseq.data.panel import Frame, Panel
+from tsseq.data.panel import Frame, Panel, followed
 from tsseq.data.scaling import Scaling, logged
 from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, NotEnoughHistory
@@ -121,6 +123,22 @@ class ConformalForecaster(BaseForecaster):
         self.forecaster_ = clone(inner).fit(panel) if self.refit else inner
         self.panel_ = panel.tail(length + held_out if self.rolling else length)
         self.fitted_until_ = panel.times.max()
+        return self
+
+    def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
+        """Update the forecaster inside; see `Forecaster.update`.
+
+        The errors of the calibration rows stay, unless ``rolling=True`` takes those of recent origins.
+        """
+        panel = self._history(newer)
+        inner = deepcopy(self.forecaster_).update(panel, training=training, freeze=freeze)
+        categories = inner.panel_.categories
+        whole = followed(self.panel_.recoded(categories), panel.recoded(categories))
+        whole = whole.chosen(whole.ids.isin(inner.panel_.ids))
+        held_out = self.n_calibration + self.layout_.horizon - 1 if self.rolling else 0
+        self.scaling_ = self.scaling_.extended(whole.with_min_length(inner.task.n_rows), self.layout_.horizon)
+        self.forecaster_, self.panel_ = inner, whole.tail(self.layout_.context_length + held_out)
+        self.fitted_until_ = inner.fitted_until_
         return self
 
     def forecast(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import product
 from typing import Any, Self
@@ -169,6 +170,14 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         fits = (delayed(member.fit)(panel) for member in members)
         self.forecasters_: list[BaseForecaster] = Parallel(n_jobs=self.n_jobs)(fits)
         self.panel_, self.fitted_until_ = panel.tail(self.task.context_length), panel.times.max()
+        return self
+
+    def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
+        """Update every forecaster inside; see `Forecaster.update`."""
+        panel = self._history(newer)
+        members = (deepcopy(member).update(panel, training=training, freeze=freeze) for member in self.forecasters_)
+        self.forecasters_ = list(members)
+        self.panel_, self.fitted_until_ = self._current[self._longest].panel_, self.forecasters_[0].fitted_until_
         return self
 
     def forecast(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +16,9 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from tsseq.data.columns import joined_categories
 from tsseq.data.layout import Layout
-from tsseq.data.panel import Frame, Panel
+from tsseq.data.panel import Frame, Panel, followed
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Names, Schema
 from tsseq.data.timestamps import Calendar, stamps_like
@@ -68,6 +72,11 @@ class FrameOptions:
         that number blended with the same measure of the context, for series whose amplitude drifts; "standard" and
         "mean" take mean and deviation, or mean size, of each context; "none" leaves values as they are. None is
         "last", or the scaling that suits a head which does not go with it.
+    weight : column name, optional
+        Column that says how much the row counts in training, 0 or more: the loss of every target value is multiplied by
+        the weight of its own row, so that 2 is as if the row were there twice, and with 0 it is no target (though it
+        is still read as context). Only the ratios of weights matter. Scales are learnt from all rows alike. Other
+        regressors than networks take the mean weight of a window's targets. Forecasts do without the column.
     log : bool, default False
         Whether to model logarithms. Prices then become log returns relative to the origin, and the point forecast is
         the median of the price where the regressor forecasts the mean of its logarithm.
@@ -77,6 +86,7 @@ class FrameOptions:
     past: Names = None
     known: Names = None
     static: Names = None
+    weight: Hashable | None = None
     id_column: Hashable | None = None
     time_column: Hashable | None = None
     calendar: Calendar = None
@@ -163,9 +173,44 @@ class Forecaster(FrameOptions, BaseForecaster):
         self.regressor_ = regressor
         self.scaling_, self.layout_ = windows.scaling, windows.layout
         self.schema_ = windows.panel.schema
-        self.panel_ = windows.panel.tail(self.context_length)
+        self.panel_ = windows.panel.tail(self.task.n_rows - 1)
         self.fitted_until_ = windows.panel.times.max()
         return self
+
+    def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
+        check_is_fitted(self, "regressor_")
+        regressor, options = deepcopy(self.regressor_), {"training": training, "freeze": freeze}
+        name = type(regressor).__name__
+        if not hasattr(regressor, "partial_fit"):
+            what = f"{name} cannot go on from what it has learnt (it has no partial_fit)"
+            raise ConfigError(f"{what}; fit it anew on the whole frame, or use a neural forecaster.")
+        if "freeze" not in inspect.signature(regressor.partial_fit).parameters:
+            if training is not None or freeze:
+                raise ConfigError(f"training= and freeze= are for networks, and the regressor is {name}.")
+            options = {}
+        windows, whole = self._newer_windows(newer)
+        fit_rows(regressor, windows, partial(regressor.partial_fit, **options))
+        self.regressor_, self.scaling_, self.layout_ = regressor, windows.scaling, windows.layout
+        n_rows = self.layout_.context_length + self.layout_.horizon - 1
+        self.panel_, self.fitted_until_ = whole.tail(n_rows), whole.times.max()
+        return self
+
+    def _newer_windows(self, newer: Frame | Panel) -> tuple[Windows, Panel]:
+        """The windows that new rows complete, and these rows after those that were there."""
+        panel, layout, needs = self._with_columns(newer), self.layout_, RowNeeds.of(self.regressor_)
+        panel = panel.with_observed_categories().with_checked_weight(self.weight)
+        categories = self.panel_.categories
+        if needs.reads_windows:
+            categories = joined_categories(categories, panel.categories)
+        whole = followed(self.panel_.recoded(categories), panel.recoded(categories))
+        layout = replace(layout, categories=whole.n_categories) if needs.reads_windows else layout
+        renewed, n_rows = whole.chosen(whole.ids.isin(panel.ids)), layout.context_length + layout.horizon
+        complete = renewed.with_min_length(n_rows)
+        if not len(complete):
+            check_length(renewed, n_rows, "context_length + horizon")
+        if not needs.short_contexts:  # a new series that is too short is not forecast either
+            whole = whole.chosen(whole.ids.isin(self.panel_.ids) | whole.ids.isin(complete.ids))
+        return Windows.of(complete, layout, self.scaling_.extended(complete, layout.horizon)), whole
 
     def windows(self, frame: Frame | Panel) -> Windows:
         """The training rows of a frame: a lazy X whose ``targets()`` is y, for use with scikit-learn directly.
@@ -188,7 +233,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         needs = RowNeeds.of(self._new_regressor())
         self.check_parameters()
         panel = frame if isinstance(frame, Panel) else Panel.from_frame(frame, self.task.schema, self.calendar)
-        panel = panel.with_observed_categories()
+        panel = panel.with_observed_categories().with_checked_weight(self.weight)
         sizes = int(self.context_length), int(self.horizon)
         layout = layout_for(panel, *sizes, self.multivariate == "joint", needs.reads_windows)
         check_length(panel, self.task.n_rows, "context_length + horizon")
@@ -334,7 +379,8 @@ class Forecaster(FrameOptions, BaseForecaster):
 
     @property
     def task(self) -> Task:
-        schema = Schema.of(self.target, self.past, self.known, self.static, self.id_column, self.time_column)
+        roles = self.target, self.past, self.known, self.static, self.id_column, self.time_column
+        schema = Schema.of(*roles, self.weight)
         return Task(self.horizon, self.context_length, schema, self.calendar)
 
     @property
@@ -367,11 +413,15 @@ class Forecaster(FrameOptions, BaseForecaster):
             raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
 
     def _history(self, frame: History) -> Panel:
+        return self._with_columns(frame).recoded(self.panel_.categories)
+
+    def _with_columns(self, frame: History) -> Panel:
+        """``frame``, or the end of the frame given to `fit`, if it has the columns of `fit`."""
         panel = super()._history(frame)
         fitted, present = self.schema_.dynamic, panel.schema.dynamic
         if present != fitted:
             raise DataError(f"fitted on the columns {fitted}, asked to predict from {present}.")
-        return panel.recoded(self.panel_.categories)
+        return panel
 
     def _rollout(self, frame: History, steps: int | None, future: Frame | None, *, quantiles: bool = False) -> Rollout:
         """Look ``steps`` rows beyond the end of every series; ``future`` holds the known covariates to come.

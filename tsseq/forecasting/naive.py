@@ -26,7 +26,7 @@ class _Naive(RegressorMixin, BaseEstimator):
     row_needs = RowNeeds(reads_windows=True)
     pretrained_until = None  # on nothing: a rule
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Remember the layout of the rows; nothing else is learnt.
 
         Parameters
@@ -35,6 +35,8 @@ class _Naive(RegressorMixin, BaseEstimator):
             Rows whose first columns are the context of the targets.
         y : Targets or array of shape (n,) or (n, horizon)
             Only looked at for its shape.
+        sample_weight : None or array of shape (n,)
+            Ignored: there is nothing to weigh.
 
         Returns
         -------
@@ -49,6 +51,25 @@ class _Naive(RegressorMixin, BaseEstimator):
         self.n_features_in_ = X.shape[1]
         self._check()
         return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Do what `fit` does, since nothing is learnt.
+
+        Parameters
+        ----------
+        X : Windows or array of shape (n, context_length)
+            Rows as in `fit`.
+        y : Targets or array of shape (n,) or (n, horizon)
+            Only looked at for its shape.
+        sample_weight : None or array of shape (n,)
+            Ignored.
+
+        Returns
+        -------
+        self
+            Fitted.
+        """
+        return self.fit(X, y)
 
     def predict(self, X: Any) -> Array:
         """Forecast every row.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Self
 
@@ -27,15 +27,21 @@ from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.devices import accelerator_of, predict_rows
 from tsseq.training.settings import Training
-from tsseq.training.weights import from_arrays, to_arrays
+from tsseq.training.weights import freeze_parts, from_arrays, grown, to_arrays
 from tsseq.typing import Array
 
 PATHS_AT_ONCE = 32
+UPDATE_RATE = 0.3  # of the learning rate, where a network goes on from what it has learnt
 
 
 def _rows_of(levels: Tensor, rows: Tensor) -> Tensor:
     """Levels (n_paths, n, H, C) of some rows, on the device of the rows' numbers."""
     return levels[:, rows.cpu()].to(rows.device)
+
+
+def _history(losses: dict[str, list[float]]) -> pd.DataFrame:
+    columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
+    return pd.DataFrame(columns).rename_axis("epoch")
 
 
 def _has_quantiles(regressor: NeuralRegressor) -> bool:
@@ -94,7 +100,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         scalings = Point().scalings if self.head is None else self.head.scalings
         return RowNeeds(True, True, constant_contexts="last" not in scalings, scaling=scalings[0])
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from scratch.
 
         Parameters
@@ -103,6 +109,9 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             Rows.
         y : Targets or array of shape (n,) or (n, n_outputs)
             The windows' ``targets()``, in any order, or numbers in the order (horizon, target), scaled as X is.
+        sample_weight : array of shape (n,), optional
+            What each row counts in training and validation, 0 or more; only their ratios matter. A row of weight 2 is
+            as if it were there twice, one of weight 0 as if it were not there. Multiplies weights that `Windows` have.
 
         Returns
         -------
@@ -113,6 +122,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         ------
         ConfigError
             Layout and data do not fit, or a parameter makes no sense.
+        DataError
+            The weights are not numbers of 0 or more, or all are 0.
         TrainingDivergedError
             The loss became NaN or infinite.
         """
@@ -125,18 +136,108 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             training.check_for_rows()
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
             windows = self._rows_of(X, y)
+        windows = windows.weighted(sample_weight).counting()
         self.one_output_ = y.ndim == 1
         self.layout_, self.n_features_in_ = windows.layout, windows.shape[1]
         self.head_ = Point() if self.head is None else clone(self.head)
-        bounded = (self.head_.lowest, self.head_.highest) != (-np.inf, np.inf)
-        limits = windows.target_range() if bounded else (0.0, 0.0)
-        self.head_.check(windows.scaling.kind, windows.scaling.log, *limits)
+        self._check_targets(self.head_, windows)
         network = LSTM() if self.network is None else self.network
         self.accelerator_ = accelerator_of(training)
         self.network_, losses = fit_network(network, self.head_, training, windows)
-        columns = {name: pd.Series(values, dtype=float) for name, values in losses.items()}
-        self.history_ = pd.DataFrame(columns).rename_axis("epoch")
+        self.history_ = _history(losses)
         return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        training: Training | None = None,
+        freeze: Sequence[str] = (),
+    ) -> Self:
+        """Go on from what was learnt, with other rows; the first call is a `fit`.
+
+        A line beside the network stays as it is, while how much of the network is believed is chosen anew. If it fails,
+        the regressor stays as it was.
+
+        Parameters
+        ----------
+        X : Windows or array of shape (n, n_features)
+            Rows, with as many columns as in `fit`.
+        y : Targets or array of shape (n,) or (n, n_outputs)
+            Their targets, as in `fit`.
+        sample_weight : array of shape (n,), optional
+            What each row counts, as in `fit`.
+        training : Training, optional
+            How to train this time; default: as in `fit`, at 0.3 times its learning rate, so that a few new rows
+            do not wipe out what many have taught.
+        freeze : sequence of str, default ()
+            Parts of the network to leave as they are: beginnings of the names in ``network_.named_parameters()``, such
+            as "core" (all but the vectors of series and categories) or "embed" (these).
+
+        Returns
+        -------
+        self
+            With ``history_`` continued.
+
+        Raises
+        ------
+        ConfigError
+            Rows are of another layout than in `fit`, or ``freeze`` names what is not there.
+        DataError
+            The weights are not numbers of 0 or more, or all are 0.
+        TrainingDivergedError
+            The loss became NaN or infinite.
+        """
+        from tsseq.training.fitting import fit_network
+
+        if not hasattr(self, "network_") and training is None and not freeze:
+            return self.fit(X, y, sample_weight)
+        check_is_fitted(self, "network_")
+        windows = self._familiar_rows(X, y).weighted(sample_weight).counting()
+        self._check_targets(self.head_, windows)
+        network = LSTM() if self.network is None else self.network
+        n_series = len(windows.scaling.ids) * windows.n_channels
+        start = grown(self.network_, network, windows.layout, n_series)
+        freeze_parts(start, [freeze] if isinstance(freeze, str) else freeze)
+        if start.line is not None and start.line.share == 0.0:  # nothing reaches the network
+            start.line.share.fill_(1.0)
+        training = self._slower(network) if training is None else training
+        model, losses = fit_network(network, self.head_, training, windows, start)
+        before = self.network_.line
+        if model.line is not None and before is not None and not losses["val_loss"]:
+            model.line.share.copy_(before.share)  # nothing says how much of the network is to be believed now
+        self.network_, self.layout_ = model.requires_grad_(True), windows.layout
+        self.history_ = pd.concat([self.history_, _history(losses)], ignore_index=True).rename_axis("epoch")
+        self.accelerator_ = accelerator_of(training)
+        return self
+
+    def _familiar_rows(self, X: Any, y: Any) -> Windows:
+        """Rows of the layout of `fit`, though perhaps with more categories."""
+        if isinstance(X, Windows):
+            windows = X.with_targets(y)
+        else:
+            X, y = validate_data(self, X, y, reset=False, multi_output=True, y_numeric=True, dtype=np.float64)
+            windows = self._rows_of(X, y)
+        layout = replace(self.layout_, categories=windows.layout.categories)
+        if replace(windows.layout, missing=layout.missing) != layout:
+            raise ConfigError(f"fitted on rows of {self.layout_}, asked to go on with rows of {windows.layout}.")
+        return replace(windows, layout=layout)
+
+    def _slower(self, network: Network) -> Training:
+        """The training of `fit` at a lower rate, so that a few new rows do not wipe out what many have taught."""
+        training = Training() if self.training is None else clone(self.training)
+        rate = network.learning_rate if training.learning_rate is None else training.learning_rate
+        training.learning_rate = UPDATE_RATE * rate
+        return training
+
+    @staticmethod
+    def _check_targets(head: Head, windows: Windows) -> None:
+        """Refuse targets or scalings that the head does not allow."""
+        bounded = (head.lowest, head.highest) != (-np.inf, np.inf)
+        limits = windows.target_range() if bounded else (0.0, 0.0)
+        head.check(windows.scaling.kind, windows.scaling.log, *limits)
 
     def predict(self, X: Any) -> Array:
         """Point forecasts.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError, DataError
@@ -18,11 +20,12 @@ Levels: TypeAlias = Sequence[float] | None
 _OUTSIDE = "drop the rows before a series begins and after it ends (frame.stack().dropna() of a wide frame)"
 
 
-def fit_rows(regressor: Any, windows: Windows) -> int:
+def fit_rows(regressor: Any, windows: Windows, learn: Callable[..., Any] | None = None) -> int:
     """Fit a regressor on the windows that it can learn from.
 
     Left out are windows with a constant context or without any target; and, unless the regressor reads windows, those
-    that lack some target. If none is left, it is fitted on all complete windows.
+    that lack some target. If none is left, it is fitted on all complete windows. A network reads what each target value
+    weighs from the windows; any other regressor is given a ``sample_weight``, the mean weight of a window's targets.
 
     Parameters
     ----------
@@ -30,6 +33,8 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
         It is fitted in place.
     windows : Windows
         Training rows.
+    learn : callable, optional
+        What is called with the windows, their targets and perhaps ``sample_weight``; default: ``regressor.fit``.
 
     Returns
     -------
@@ -42,9 +47,24 @@ def fit_rows(regressor: Any, windows: Windows) -> int:
         No target is observed at all, or none of the windows is complete and the regressor needs that.
     """
     windows, n_dropped = _learnable(regressor, as_needed(regressor, windows))
+    windows = windows.counting()
+    weights = {} if RowNeeds.of(regressor).reads_windows else _weights_for(regressor, windows.weights)
     with _explained(regressor, windows):
-        regressor.fit(windows, windows.targets())
+        (regressor.fit if learn is None else learn)(windows, windows.targets(), **weights)
     return n_dropped
+
+
+def _weights_for(regressor: Any, weights: Array | None) -> dict[str, Array]:
+    """Arguments that hand weights (n,) to the ``fit`` of a regressor, or of the last step of a pipeline."""
+    if weights is None:
+        return {}
+    name, last = "sample_weight", regressor
+    while isinstance(last, Pipeline):
+        step, last = last.steps[-1]
+        name = f"{step}__{name}"
+    if not has_fit_parameter(last, "sample_weight"):
+        raise ConfigError(f"{type(last).__name__} takes no weights (its fit has no sample_weight); drop weight=.")
+    return {name: weights}
 
 
 def _learnable(regressor: Any, windows: Windows) -> tuple[Windows, int]:

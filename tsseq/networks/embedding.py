@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -47,6 +48,8 @@ class Embedding(nn.Module):
         Layout of the rows, with categories.
     n_series : int, default 0
         Above 0, the static channels end in a vector for each series, by ``batch.codes`` in 0..n_series.
+    widths : mapping of str to int, optional
+        Widths of tables by their names, as in ``state_dict``: "past.0", "series". Default: `width_of` their sizes.
 
     Attributes
     ----------
@@ -65,15 +68,17 @@ class Embedding(nn.Module):
     6
     """
 
-    def __init__(self, layout: Layout, n_series: int = 0) -> None:
+    def __init__(self, layout: Layout, n_series: int = 0, widths: Mapping[str, int] | None = None) -> None:
         super().__init__()
         first, last = layout.n_past, layout.n_past + layout.n_known
         sizes = layout.categories or (0,) * (last + layout.n_static)
         if len(sizes) != last + layout.n_static:
             raise ConfigError(f"{layout} needs a number of categories for each of {last + layout.n_static} covariates.")
-        roles = sizes[:first], sizes[first:last], sizes[last:]
-        self.past, self.known, self.static = tables = [nn.ModuleList(map(_table, role)) for role in roles]
-        self.series = _table(n_series)
+        names, widths = table_names(layout), {} if widths is None else widths
+        built = [_table(n, widths.get(name)) for name, n in zip(names, sizes)]
+        roles = built[:first], built[first:last], built[last:]
+        self.past, self.known, self.static = tables = [nn.ModuleList(role) for role in roles]
+        self.series = _table(n_series, widths.get("series"))
         n_past, n_known, n_static = (sum(map(_width, role)) for role in tables)
         n_static += _width(self.series) if n_series else 0
         self.layout = replace(layout, n_past=n_past, n_known=n_known, n_static=n_static, categories=())
@@ -91,8 +96,20 @@ class Embedding(nn.Module):
         return batch._replace(values=Channels(*(v for v, _ in roles)), observed=Channels(*(o for _, o in roles)))
 
 
-def _table(n_categories: int) -> nn.Module:
-    return nn.Embedding(n_categories + 1, width_of(n_categories), padding_idx=0) if n_categories else nn.Identity()
+def table_names(layout: Layout) -> list[str]:
+    """Names of the tables of all covariates, in the order of ``layout.categories``.
+
+    >>> table_names(Layout(12, 3, n_past=1, n_known=2))
+    ['past.0', 'known.0', 'known.1']
+    """
+    roles = {"past": layout.n_past, "known": layout.n_known, "static": layout.n_static}
+    return [f"{role}.{k}" for role, n in roles.items() for k in range(n)]
+
+
+def _table(n_categories: int, width: int | None) -> nn.Module:
+    if not n_categories:
+        return nn.Identity()
+    return nn.Embedding(n_categories + 1, width_of(n_categories) if width is None else width, padding_idx=0)
 
 
 def _width(table: nn.Module) -> int:

@@ -36,7 +36,7 @@ LEAST_PER_SERIES, MOST_VECTORS = 100, 1000
 
 
 def fit_network(
-    network: Network, head: Head, settings: Training, windows: Windows
+    network: Network, head: Head, settings: Training, windows: Windows, start: Model | None = None
 ) -> tuple[Model, dict[str, list[float]]]:
     """Train a new model; the random state of the process is as before afterwards.
 
@@ -50,6 +50,8 @@ def fit_network(
         How it is trained; what is None is that of forecasters.
     windows : Windows
         Rows with targets.
+    start : Model, optional
+        A model to go on from, which is changed; its line and its number of vectors stay as they are. Default: new ones.
 
     Returns
     -------
@@ -67,22 +69,23 @@ def fit_network(
     settings.check()
     if settings.keep_memory:
         keep_freed_memory()
-    keeper = None if settings.checkpoint_dir is None else Checkpoints(network, head, settings, windows)
+    keeper = None if settings.checkpoint_dir is None else Checkpoints(network, head, settings, windows, start)
     seed = _seed(settings, keeper)
     with alone(seed):
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         clip = _clip(windows, head)
-        kinds, models = _kinds(network, validates=len(data.held_out) > 0), []
+        models = [] if start is None else [start]
+        kinds = _kinds(network, validates=len(data.held_out) > 0) if start is None else []
         line = fit_line(windows, data.train, data.held_out, clip, head.weighted) if any(kinds) else None
         n_vectors = _n_vectors(network, windows, len(data.train), line)
         for with_line in kinds:
             torch.manual_seed(seed)
-            model = Model(network, windows.layout, head, deepcopy(line) if with_line else None, n_vectors)
+            models.append(Model(network, windows.layout, head, deepcopy(line) if with_line else None, n_vectors))
+        for model in models:
             model.ragged = windows.layout.missing and _begins_late(windows)
             if settings.compile:
                 model.core.compile()
-            models.append(model)
         module = ForecastModule(models, settings, rate, data.steps, clip)
         if keeper is not None:
             data.epoch = keeper.begin(seed, module)

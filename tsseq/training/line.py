@@ -92,7 +92,8 @@ def fit_line(windows: Windows, index: Index, held_out: Index, clip: float, weigh
     """Solve the normal equations of some windows, of at most as many as `MOST_PRODUCTS` allows, spread evenly.
 
     Errors are squared. Where a target is missing, the products of its row count as many times less as values of its
-    horizon are missing; with complete targets the solution is exact. The line of a series is drawn to that of all,
+    horizon are missing; where weights change within a horizon, all of it has their mean. With complete targets, of one
+    weight each, the solution is exact. The line of a series is drawn to that of all,
     which is drawn to zero (partial pooling). If lines of their own forecast the held-out rows clearly worse, the series
     are alike, and have one in common.
 
@@ -177,7 +178,12 @@ def normal_equations(line: Line, windows: Windows, index: Index, clip: float, we
         x, y = line.columns(batch).double(), target.clamp(-clip, clip).double().mT  # (B, C, p), (B, C, H)
         x = x * numbers
         unit = torch.ones_like(y[:, :, :1]) if weight is None or not weighted else weight.double().mT ** 2  # (B, C, 1)
+        sample_weight = rows.sample_weight(part)
+        if sample_weight is not None:
+            y, emphasis = _weighted(y, sample_weight.double().mT)
+            unit = unit * emphasis
         share = y.isfinite().double().mean(dim=2, keepdim=True)
+        counted = share if sample_weight is None else share * emphasis
         left, right = x * (unit * share), unit * y.nan_to_num(0.0)
         size += float((right * y.nan_to_num(0.0)).sum())
         codes = batch.codes - 1 if n_maps > 1 else torch.zeros_like(batch.codes)
@@ -185,8 +191,15 @@ def normal_equations(line: Line, windows: Windows, index: Index, clip: float, we
             own = codes == series
             squares[series] += left[own].movedim(0, 2) @ x[own].movedim(0, 1)
             products[series] += x[own].movedim(0, 2) @ right[own].movedim(0, 1)
-            counts[series] += share[own].sum(dim=(0, 2))
+            counts[series] += counted[own].sum(dim=(0, 2))
     return Sums(squares, products, counts, size)
+
+
+def _weighted(y: Tensor, sample_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets (B, C, H), NaN where they weigh 0, and the mean weight of those of a row that count (B, C, 1)."""
+    y = torch.where(sample_weight > 0, y, torch.nan)
+    means = torch.where(y.isfinite(), sample_weight, torch.nan).nanmean(dim=2, keepdim=True)
+    return y, means.nan_to_num(0.0)
 
 
 def _ridge(squares: Tensor, products: Tensor, strength: float) -> Tensor:

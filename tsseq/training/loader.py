@@ -54,6 +54,8 @@ class DeviceRows:
         self.loc, self.scale = (torch.as_tensor(array.astype(kind, copy=False), device=device) for array in units)
         y = None if windows.y is None else windows.y.astype(kind, copy=False)
         self.y = None if y is None else torch.as_tensor(y, device=device)
+        counts = windows.weight, windows.panel.weight
+        self.counts = [None if x is None else torch.as_tensor(x.astype(kind), device=device) for x in counts]
         self.complete, self.adaptive = is_complete(windows), windows.scaling.kind == "adaptive"
         self.weighted = self.adaptive or bool((windows.scaling.weight != 1.0).any())
 
@@ -79,6 +81,16 @@ class DeviceRows:
         weight: Tensor = self.store.weight[series]
         weight = weight * self.scale[rows] if self.adaptive else weight
         return weight.float()[:, None]
+
+    def sample_weight(self, rows: Tensor) -> Tensor | None:
+        """(B, H, 1) or (B, 1, 1) what target values count: the weights of their windows and rows; None if all are 1."""
+        own, by_row = self.counts
+        weight = None if own is None else own[rows].float()[:, None]
+        if by_row is not None:
+            first = self.store.end[rows] % self.sizes[0] + 1
+            steps = TorchOps().windows(by_row, first, self.layout.horizon).float()  # (B, H)
+            weight = steps if weight is None else steps * weight
+        return None if weight is None else weight[:, :, None]
 
 
 def single_store(windows: Windows) -> Store:
@@ -127,9 +139,11 @@ class Shard(NamedTuple):
     target : Tensor of shape (B, H, C)
         What it should forecast.
     observed : Tensor of shape (B, H, C) or None
-        Which targets are observed; None if no value is missing anywhere.
+        Which targets are observed, and count; None if all do.
     weight : Tensor of shape (B, 1, C) or None
         What an error counts; None if all count 1.
+    sample_weight : Tensor of shape (B, H, 1) or (B, 1, 1) or None
+        How often a target value counts; None if all count once.
     share : float
         Rows on this rank times world size over rows in the batch; 0 for a dummy batch on a rank without rows.
     """
@@ -138,6 +152,7 @@ class Shard(NamedTuple):
     target: Tensor
     observed: Tensor | None
     weight: Tensor | None
+    sample_weight: Tensor | None
     share: float
 
 
@@ -168,8 +183,11 @@ class Loader:
             shard = whole[self.rank :: self.world]
             rows = shard if len(shard) else whole[:1]
             batch, target, weight = self.rows.batch(rows, self.seed is not None)
-            observed = None if self.rows.complete else target.isfinite()
-            yield Shard(batch, target, observed, weight, len(shard) * self.world / len(whole))
+            observed, sample_weight = None if self.rows.complete else target.isfinite(), self.rows.sample_weight(rows)
+            if sample_weight is not None:
+                observed = target.isfinite() & (sample_weight > 0)
+            share = len(shard) * self.world / len(whole)
+            yield Shard(batch, target, observed, weight, sample_weight, share)
 
     def _order(self) -> Index:
         if self.seed is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
 from typing import Any, TypeAlias
@@ -27,14 +27,21 @@ class Model(nn.Module):
     Categories become learnt vectors before the core sees them. Rows before the first one at which anything is observed
     are not there for it: a context filled up in front with missing values gives what the shorter context gives.
     Beside a line, the core forecasts what the line does not. Above 0, ``n_series`` series have a learnt vector each.
+    ``widths`` are those of the tables of an `Embedding` that has grown since it was made.
     """
 
     def __init__(
-        self, network: Network, layout: Layout, head: Head, line: Line | None = None, n_series: int = 0
+        self,
+        network: Network,
+        layout: Layout,
+        head: Head,
+        line: Line | None = None,
+        n_series: int = 0,
+        widths: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.layout, self.head, self.line = layout, head, line
-        self.embed = Embedding(layout, n_series) if any(layout.categories) or n_series else None
+        self.embed = Embedding(layout, n_series, widths) if any(layout.categories) or n_series else None
         self.core = network.build(layout if self.embed is None else self.embed.layout, head.n_params)
         self.unit: int = getattr(self.core, "unit", 1)
         self.ragged = layout.missing  # whether a context may begin late in training

@@ -29,7 +29,8 @@ class ForecastModule(pl.LightningModule):
 
     Lightning is given runs of steps, since its own work on what it calls a batch costs more than a step of a small
     network. Losses are means over observed values; over an epoch they are summed and counted on every rank, so that
-    they are exact however the rows divide. Scaled targets beyond ``clip`` count as ``clip``.
+    they are exact however the rows divide. A value of weight w counts as w values, one of weight 0 as a missing one.
+    Scaled targets beyond ``clip`` count as ``clip``.
     """
 
     automatic_optimization = False
@@ -111,8 +112,12 @@ class ForecastModule(pl.LightningModule):
             total = losses.sum()
             loss, count = total / losses.numel(), torch.tensor(losses.numel())
         else:
+            weight = shard.sample_weight
+            losses = losses if weight is None else losses * weight
             total, count = torch.where(shard.observed, losses, 0.0).sum(), shard.observed.sum()
             loss = total / count.clamp(min=1)
+            if weight is not None:  # the loss of an epoch is a mean; that of a step is not, or each would count alike
+                count = torch.where(shard.observed, weight, 0.0).sum()
         if shard.share:
             racer.sums[name].append((total.detach(), count))
         return loss if penalty is None else loss + penalty.mean()
@@ -158,9 +163,9 @@ class ForecastModule(pl.LightningModule):
 
     def _choose_share(self, racer: Racer, share: Tensor) -> None:
         """All, half or none of what the network says besides the line: what has the best validation loss."""
-        losses = {1.0: racer.best}
+        losses = {float(share): racer.best}
         racer.model.eval()
-        for number in (0.5, 0.0):
+        for number in [number for number in (1.0, 0.5, 0.0) if number not in losses]:
             share.fill_(number)
             racer.sums["val_loss"] = []
             with torch.no_grad():

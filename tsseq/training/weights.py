@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import get_ident
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
 from tsseq.heads import Head
 from tsseq.networks import Network
+from tsseq.networks.embedding import table_names
 from tsseq.training.lightning_env import no_warnings
 from tsseq.training.line import Line
 from tsseq.training.model import Model
@@ -141,6 +143,81 @@ def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[st
     return model.eval()
 
 
+def grown(model: Model, network: Network, layout: Layout, n_series: int) -> Model:
+    """Copy a trained model for more series and categories than it has seen.
+
+    Their vectors are 0 until they learn, as those of unknown ones are, so that forecasts for all others are the same.
+
+    Parameters
+    ----------
+    model : Model
+        As it was trained.
+    network : Network
+        Its architecture.
+    layout : Layout
+        Sizes of a row, with as many categories or more.
+    n_series : int
+        Series that there are now, as many or more.
+
+    Returns
+    -------
+    Model
+        On the CPU and in evaluation mode; vectors of series are there only if they were before.
+
+    Examples
+    --------
+    >>> from tsseq import Linear, Point
+    >>> model = Model(Linear(), Layout(3, 1, n_known=1, categories=(2,)), Point())
+    >>> wider = grown(model, Linear(), Layout(3, 1, n_known=1, categories=(4,)), 0)
+    >>> [m.embed.known[0].weight.shape for m in (model, wider)]
+    [torch.Size([3, 3]), torch.Size([5, 3])]
+    """
+    arrays = to_arrays(model)
+    sizes = dict(zip(table_names(layout), layout.categories)) | {"series": n_series}
+    for name, n in sizes.items():
+        table = arrays.get(f"embed.{name}.weight")
+        if table is not None:
+            new_rows = np.zeros((max(n + 1 - len(table), 0), table.shape[1]), dtype=table.dtype)
+            arrays[f"embed.{name}.weight"] = np.concatenate([table, new_rows])
+    return from_arrays(network, layout, model.head, arrays)
+
+
+def freeze_parts(model: Model, names: Sequence[str]) -> None:
+    """Leave some parts of a model out of the training to come.
+
+    Parameters
+    ----------
+    model : Model
+        Its parameters are marked.
+    names : sequence of str
+        Beginnings of the names of parameters, up to a dot or whole; () marks none.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown, or nothing would be left to train.
+
+    Examples
+    --------
+    >>> from tsseq import LSTM, Point
+    >>> model = Model(LSTM(4), Layout(6, 2), Point())
+    >>> freeze_parts(model, ["core.cell"])
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.ConfigError: freeze=['core.cell'] names 'core.cell', and the network has the parts ...
+    """
+    weights = dict(model.named_parameters())
+    for prefix in names:
+        chosen = [weight for name, weight in weights.items() if f"{name}.".startswith(f"{prefix}.")]
+        if not chosen:
+            parts = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in weights))
+            raise ConfigError(f"freeze={names!r} names {prefix!r}, and the network has the parts {parts}.")
+        for weight in chosen:
+            weight.requires_grad_(False)
+    if not any(weight.requires_grad for weight in weights.values()):
+        raise ConfigError(f"freeze={names!r} leaves nothing to train; name fewer parts.")
+
+
 def _model_for(tensors: dict[str, Tensor], network: Network, layout: Layout, head: Head) -> Model:
     """A new model with a line and vectors of series if ``tensors`` have some, for as many series."""
     n_lines, n_vectors = (
@@ -148,7 +225,9 @@ def _model_for(tensors: dict[str, Tensor], network: Network, layout: Layout, hea
         for name in ("line.weight", "embed.series.weight")
     )
     line = Line(layout, n_lines) if "line.weight" in tensors else None
-    return Model(network, layout, head, line, n_vectors)
+    tables = {name[6:-7]: table for name, table in tensors.items() if name[:6] == "embed." and name[-7:] == ".weight"}
+    widths = {name: table.shape[1] for name, table in tables.items() if table.dim() == 2}
+    return Model(network, layout, head, line, n_vectors, widths)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
