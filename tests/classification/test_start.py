@@ -105,6 +105,6 @@ def test_a_weighted_ridge_is_that_of_repeated_rows():
         return [block.T @ fit[1] * share for share, block in zip(fit[0], blocks)], fit[3]
 
     weighted, left_out = ridge(np.arange(30), counts / counts.mean(), None)
-    repeated, left_out_again = ridge(again, np.ones(len(again)), again)
+    repeated, left_out_again = ridge(again, np.full(len(again), 30 / len(again)), again)
     np.testing.assert_allclose(left_out[again], left_out_again, atol=1e-9)
     np.testing.assert_allclose(weighted, repeated, atol=1e-9)

@@ -61,7 +61,7 @@ def test_frame_parameters_are_those_of_forecaster(kind):
     shared = [name for name in base if name not in ("self", "regressor")]
     assert [name for name in ours if name in shared] == shared
     assert all(ours[name].default == base[name].default and ours[name].kind == base[name].kind for name in shared)
-    assert len(ours) - 1 <= 24
+    assert len(ours) - 1 <= 25
 
 
 @every_forecaster

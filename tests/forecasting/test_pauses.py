@@ -70,7 +70,7 @@ def test_a_model_file_goes_on_beyond_pauses_as_the_model_did(kind, tmp_path):
 def test_rows_without_a_value_are_none_of_a_series_in_a_frame_with_a_column_each():
     paused = VALUES.mask(np.column_stack([np.arange(96) % 24 > 20, np.arange(96) % 24 < 3]))
     model = Forecaster(Ridge(), 3, 10, calendar="rows").fit(paused.rename_axis(columns="ticker"))
-    assert model.panel_.values.size == 20
+    assert model.panel_.values.size == 2 * (10 + 3 - 1)
     assert np.isfinite(model.panel_.values).all()
     long = Forecaster(Ridge(), 3, 10, calendar="rows").fit(
         paused.stack().dropna().swaplevel().sort_index().to_frame("y")

@@ -158,7 +158,7 @@ def _best_ridge(
     for views, share in BLOCKS:
         shares = np.array([*views, share])
         product = root * np.tensordot(shares, products, axes=1) * root.T
-        size = max(np.trace(product) / len(signs), 1e-12)
+        size = max(np.trace(product) / counts.sum(), 1e-12)
         values, vectors = np.linalg.eigh(product / size)
         for strength in STRENGTHS:
             inverse = 1 / (values.clip(min=0) + strength)
@@ -173,7 +173,7 @@ def _best_ridge(
 
 def _left_out_errors(vectors: Array, shrinkage: Array, targets: Array, root: Array, members: Index | None) -> Array:
     """Errors (n, K) of fits without a row, or without all of its group: (1 - H)^-1 times the errors of the fit."""
-    n = len(targets)
+    n = (root**2).sum()
     errors: Array = targets - (vectors * shrinkage) @ (vectors.T @ targets)
     if members is None:
         own = (vectors**2) @ shrinkage + root[:, 0] ** 2 / n
