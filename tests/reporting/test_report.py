@@ -213,9 +213,9 @@ def test_key_statistics_are_those_of_the_book(sp500):
 
 def test_money_figures_follow_the_book(sp500):
     book, (net, gross, passive) = sp500.book, sp500.page.figures[2]["data"]
-    assert net["y"] == pytest.approx(book.equity.tolist(), abs=1e-6)
-    assert gross["y"] == pytest.approx((1 + book.gross_returns).cumprod().tolist(), abs=1e-6)
-    assert passive["y"] == pytest.approx((1 + book.benchmark).cumprod().tolist(), abs=1e-6)
+    assert net["y"] == pytest.approx((book.equity - 1).tolist(), abs=1e-6)
+    assert gross["y"] == pytest.approx(((1 + book.gross_returns).cumprod() - 1).tolist(), abs=1e-6)
+    assert passive["y"] == pytest.approx(((1 + book.benchmark).cumprod() - 1).tolist(), abs=1e-6)
     assert min(sp500.page.figures[3]["data"][0]["y"]) == pytest.approx(book.stats()["max_drawdown"], abs=1e-6)
     assert sum(sp500.page.figures[5]["data"][0]["y"]) == pytest.approx(book.turnover.sum())
 
