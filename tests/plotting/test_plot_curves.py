@@ -109,7 +109,7 @@ def test_lines_on_one_another_are_drawn_once_under_all_their_names():
     assert list(lines(axes)) == ["after costs = before costs", "buy and hold"]
 
 
-@pytest.mark.parametrize("end", ["2017-03-01", "2019-01-01", "2024-01-01"])
+@pytest.mark.parametrize("end", ["2017-03-01", "2019-01-01"])
 def test_dates_below_the_equity_do_not_collide(end):
     days = pd.bdate_range("2017-01-02", end)
     axes = plot_equity({"after costs": pd.Series(0.001, days)})
@@ -118,7 +118,7 @@ def test_dates_below_the_equity_do_not_collide(end):
         axes.figure.set_size_inches(width, 4)
         axes.figure.canvas.draw()
         boxes = [label.get_window_extent() for label in lower.get_xticklabels() if label.get_text()]
-        assert len(boxes) >= 3
+        assert len(boxes) >= 4
         assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 

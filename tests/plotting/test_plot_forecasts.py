@@ -11,7 +11,15 @@ import pytest
 from matplotlib.colors import to_hex
 from sklearn.linear_model import Ridge
 
-from tsseq import ConformalForecaster, Forecaster, make_series
+from tsseq import (
+    ConformalForecaster,
+    EnsembleForecaster,
+    Forecaster,
+    LinearForecaster,
+    Quantiles,
+    Training,
+    make_series,
+)
 from tsseq.errors import ConfigError, DataError
 from tsseq.plotting import plot_forecast
 from tsseq.plotting.style import COLOURS
@@ -188,6 +196,20 @@ def test_a_model_draws_its_forecast_with_nested_bands():
     assert len(lines(model.plot(series, last=40))["history"]) == 40
 
 
+@pytest.mark.parametrize("wrapped", [lambda model: model, lambda model: EnsembleForecaster([model])])
+def test_the_bands_of_a_network_are_those_it_was_trained_for(wrapped):
+    series = make_series("random_walk", 80)
+    training = Training(max_steps=2, verbose=False)
+    model = wrapped(LinearForecaster(3, 10, head=Quantiles([0.2, 0.4, 0.6, 0.8]), training=training)).fit(series)
+    axes = model.plot()
+    assert len(axes.collections) == 2
+    assert axes.collections[0].get_label() == "bands of 60, 20 %"
+    last = model.predict(levels=[0.2, 0.8]).iloc[-1]
+    corners = axes.collections[0].get_paths()[0].vertices
+    assert corners[corners[:, 0] == corners[:, 0].max(), 1].max() == pytest.approx(last["y_q0.8"])
+    assert not model.plot(levels=[]).collections
+
+
 def test_a_model_without_quantiles_draws_no_band():
     axes = Forecaster(Ridge(), 3, 10).fit(make_series("random_walk", 80)).plot(steps=5)
     assert not axes.collections
@@ -212,7 +234,7 @@ def test_dates_are_few_enough_not_to_collide():
         figure.set_size_inches(width, 3)
         figure.canvas.draw()
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
-        assert len(boxes) >= 3
+        assert len(boxes) >= 4
         assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 History: TypeAlias = Frame | Panel | None
-BANDS = (0.1, 0.25, 0.75, 0.9)  # what `plot` draws
+BANDS = (0.1, 0.25, 0.75, 0.9)
 
 
 class Task(NamedTuple):
@@ -323,8 +323,8 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         steps : int, optional
             Rows to forecast, as in `predict`; default: ``horizon``.
         levels : sequence of float, optional
-            Quantile levels in 0..1, drawn as bands between opposite ones; default: 0.1, 0.25, 0.75 and 0.9 where the
-            forecaster has quantiles and ``steps`` is not given.
+            Quantile levels in 0..1, drawn as bands between opposite ones; default: those that were trained, or 0.1,
+            0.25, 0.75 and 0.9, where the forecaster has quantiles and ``steps`` is not given. An empty one: no bands.
         future : DataFrame, optional
             Known covariates of the rows to come, as in `predict`.
         last : int
@@ -344,12 +344,18 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         ConfigError
             There are no such steps or quantiles, or ``last`` or ``max_series`` is below 1.
         """
+        panel = self._history(frame)
         if levels is None and steps is None and self.has_quantiles:
-            levels = BANDS
-        panel, forecasts = self._history(frame), self.forecast(frame, steps, levels, future)
+            levels = self._band_levels
+        forecasts = self.forecast(frame, steps, levels or None, future)
         values = {name: panel.values[:, k] for k, name in enumerate(panel.schema.target)}
         history = panel.to_frame(np.arange(len(panel.times)), values)
         return draw_forecasts(history, {"forecast": forecasts.frame()}, panel.schema, last, max_series)
+
+    @property
+    def _band_levels(self) -> Sequence[float]:
+        """The levels that `plot` draws, of a forecaster that has quantiles."""
+        return BANDS
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted forecaster to a file without pickle; `tsseq.load` reads it.

@@ -430,6 +430,10 @@ class Forecaster(FrameOptions, BaseForecaster):
         return hasattr(self._current_regressor(), "predict_quantiles")
 
     @property
+    def _band_levels(self) -> Sequence[float]:
+        return getattr(self.regressor_.head_, "trained_levels", super()._band_levels)
+
+    @property
     def models_logs(self) -> bool:
         return self.log
 

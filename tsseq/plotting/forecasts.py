@@ -175,8 +175,8 @@ def _draw_pane(ax: Axes, pane: Pane) -> None:
     ax.plot(on_axis(pane.past.index), pane.past, **Line(ACTUAL).options, label="history", zorder=3)
     if len(pane.future):
         actual, marker = known.iloc[max(len(pane.past) - 1, 0) :], "o" if len(pane.future) <= _MOST_MARKERS else None
-        look = Line(ACTUAL, width=1.2).options
-        ax.plot(on_axis(actual.index), actual, **look, marker=marker, markersize=3, label="actual", zorder=3)
+        thin = Line(ACTUAL, width=1.2).options
+        ax.plot(on_axis(actual.index), actual, **thin, marker=marker, markersize=3, label="actual", zorder=3)
     for name, table in pane.forecasts.items():
         start = known[known.index < table.index[0]].iloc[-1:]
         line = pd.concat([start.to_frame("point").reindex(columns=table.columns).ffill(axis=1), table])

@@ -112,7 +112,7 @@ def time_axis(ax: Axes, times: pd.Index, most: int = 9) -> None:
     if not isinstance(times, (pd.DatetimeIndex, pd.PeriodIndex)):
         whole_numbers(ax, most=most)
         return
-    locator = AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=most // 2, maxticks=most)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.xaxis.get_offset_text().set(color=TEXT, fontsize=9, fontfamily=fonts())

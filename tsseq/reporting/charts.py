@@ -132,7 +132,7 @@ def _figure(
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
         "hovermode": "x unified",
         "xaxis": axis | {"showgrid": False, "showline": True, "ticks": "outside", "tickcolor": style.AXIS} | {**x},
-        "yaxis": axis | {"title": _title(unit)} | {**y},
+        "yaxis": axis | {"showline": False, "title": _title(unit)} | {**y},
     }
     return {"data": [*traces], "layout": layout}
 
