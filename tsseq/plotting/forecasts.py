@@ -11,11 +11,10 @@ from tsseq.data.schema import Names, Schema
 from tsseq.errors import ConfigError, DataError
 from tsseq.plotting.frames import (
     Drawable,
-    Tables,
+    SeriesTables,
     check_least,
     quantile_columns,
-    table_of,
-    tables_of,
+    read_series,
     targets_of,
     values_of,
 )
@@ -119,14 +118,11 @@ def draw_forecasts(
     models, schema = _models(forecasts, schema)
     if isinstance(history, pd.Series) and len(schema.target) == 1:
         history = history.rename(schema.target[0])
-    known = tables_of(history, schema, "history")
-    keys = list(
-        dict.fromkeys((name, target) for tables in models.values() for name in tables for target in schema.target)
-    )
+    known = read_series(history, schema, "history")
+    names = dict.fromkeys(name for tables in models.values() for name in tables.rows)
+    keys = [(name, target) for name in names for target in schema.target]
     if ax is not None and len(keys) > 1:
-        raise ConfigError(
-            f"there are {len(keys)} series to draw, and ax= is for one; leave it out, or select a series."
-        )
+        raise ConfigError(f"there are {len(keys)} series to draw, and ax= is for one; leave it out, or select one.")
     panes = [_pane(known, models, name, target, last) for name, target in keys[:max_series]]
     grid = new_grid(len(panes)) if ax is None else [ax]
     for axes, pane in zip(grid, panes):
@@ -142,19 +138,19 @@ def draw_forecasts(
     return grid[0]
 
 
-def _models(forecasts: Mapping[str, Drawable], schema: Schema) -> tuple[dict[str, Tables], Schema]:
-    """Forecasts by model and series, and a schema with the targets that they have."""
-    models = {str(name): tables_of(frame, schema, "forecast") for name, frame in forecasts.items()}
+def _models(forecasts: Mapping[str, Drawable], schema: Schema) -> tuple[dict[str, SeriesTables], Schema]:
+    """Forecasts by model, and a schema with the targets that they have."""
+    models = {str(name): read_series(frame, schema, "forecast") for name, frame in forecasts.items()}
     if not models:
         raise ConfigError("there is no forecast to draw.")
-    targets = schema.target or tuple(targets_of(next(iter(next(iter(models.values())).values()))))
+    targets = schema.target or targets_of(next(iter(models.values())).parsed.columns)
     return models, Schema.of(list(targets), id_column=schema.id_column, time_column=schema.time_column)
 
 
-def _pane(known: Tables, models: Mapping[str, Tables], name: Hashable, target: Hashable, last: int) -> Pane:
+def _pane(known: SeriesTables, models: Mapping[str, SeriesTables], name: Hashable, target: Hashable, last: int) -> Pane:
     """Values from ``last`` rows before the first forecast to the end of the last one, and the forecasts."""
-    tables = {model: _with_levels(tables[name], target) for model, tables in models.items() if name in tables}
-    values = values_of(table_of(known, name, "history"), target, "history").dropna()
+    tables = {model: _with_levels(every.table(name), target) for model, every in models.items() if name in every.rows}
+    values = values_of(known.table(name), target, "history").dropna()
     first, end = min(table.index[0] for table in tables.values()), max(table.index[-1] for table in tables.values())
     try:
         past, future = values[values.index < first].iloc[-last:], values[values.index >= first]

@@ -1,23 +1,52 @@
-"""What is drawn of frames: one table per series, ordered by time."""
+"""Frames as they are drawn: one table per series, ordered by time."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from tsseq.data.frames import key_columns, parse_frame, row_order
+from tsseq.data.frames import ParsedFrame, key_columns, parse_frame, row_order
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
+from tsseq.typing import Index
 
 Drawable: TypeAlias = "pd.Series[Any] | pd.DataFrame"
-Tables: TypeAlias = dict[Hashable, pd.DataFrame]  # by id, None for a series without one
 
 
-def tables_of(frame: Drawable, schema: Schema, role: str) -> Tables:
-    """The series of a frame of any accepted shape, in the order of the frame, each over its times."""
+class SeriesTables(NamedTuple):
+    """The series of a frame, in its order.
+
+    Attributes
+    ----------
+    parsed : ParsedFrame
+        The frame taken apart.
+    rows : dict of hashable to ndarray
+        Its rows by id, ordered by time; under None those of a single series without an id.
+    role : str
+        What the frame is, for messages.
+    """
+
+    parsed: ParsedFrame
+    rows: dict[Hashable, Index]
+    role: str
+
+    def table(self, name: Hashable) -> pd.DataFrame:
+        """The columns of a series over its times."""
+        if name in self.rows:
+            return self.parsed.columns.iloc[self.rows[name]].set_axis(self.parsed.times.take(self.rows[name]))
+        if name is None:
+            advice = 'select one first, such as frame.loc["AAPL"]'
+            what = f"the {self.role} holds {len(self.rows)} series, and the forecast is of one without an id"
+            raise DataError(f"{what}; {advice}.")
+        known = ", ".join(repr(series) for series in list(self.rows)[:5])
+        raise DataError(f"the {self.role} has no series {name!r}; it has {known}.")
+
+
+def read_series(frame: Drawable, schema: Schema, role: str) -> SeriesTables:
+    """Find the series of a frame of any shape that a forecaster takes."""
     if not isinstance(frame, (pd.Series, pd.DataFrame)):
         raise DataError(f"the {role} must be a pandas Series or DataFrame, not {type(frame).__name__}.")
     if isinstance(frame, pd.DataFrame) and schema.time_column is None:
@@ -26,11 +55,8 @@ def tables_of(frame: Drawable, schema: Schema, role: str) -> Tables:
     parsed = parse_frame(frame, schema)
     order, bounds, ids, places = row_order(parsed)
     rows = np.arange(len(parsed.times)) if order is None else order
-    tables = {}
-    for series in np.argsort(places):
-        part = rows[bounds[series] : bounds[series + 1]]
-        tables[ids[series]] = parsed.columns.iloc[part].set_axis(parsed.times.take(part))
-    return tables
+    by_id: dict[Hashable, Index] = {ids[k]: rows[bounds[k] : bounds[k + 1]] for k in np.argsort(places)}
+    return SeriesTables(parsed, by_id, role)
 
 
 def targets_of(forecast: pd.DataFrame) -> list[Hashable]:
@@ -55,16 +81,6 @@ def quantile_columns(forecast: pd.DataFrame, target: Hashable) -> dict[float, Ha
         if level != str(name) and level.replace(".", "", 1).isdigit():
             columns[float(level)] = name
     return dict(sorted(columns.items()))
-
-
-def table_of(tables: Tables, key: Hashable, role: str) -> pd.DataFrame:
-    """The table of a series that is forecast."""
-    if key in tables:
-        return tables[key]
-    if key is None:
-        advice = 'select one first, such as frame.loc["AAPL"]'
-        raise DataError(f"the {role} holds {len(tables)} series, and the forecast is of one without an id; {advice}.")
-    raise DataError(f"the {role} has no series {key!r}; it has {', '.join(repr(name) for name in list(tables)[:5])}.")
 
 
 def values_of(table: pd.DataFrame, column: Hashable, role: str) -> pd.Series[float]:
