@@ -12,6 +12,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from PIL import Image
+
 import tsseq
 from tsseq import Costs, Forecaster, GRUForecaster, Quantiles, Training
 
@@ -22,7 +24,7 @@ from stocks import prices_of
 HERE = Path(__file__).parent
 COSTS = Costs(bps=5, slippage_bps=2)
 ROLES = {"target": "close", "log": True, "calendar": "XNYS"}
-MOST_PIXELS = 3400  # of the page, from the top
+HEIGHTS = {"report": 3170, "report_stocks": 3259}  # pixels from the top, up to the end of a section
 
 
 def one_series(path: Path) -> None:
@@ -55,11 +57,12 @@ def many_stocks(path: Path, data: str | None) -> None:
     tsseq.report(result, book, path, title=title)
 
 
-def photograph(page: Path, picture: Path, width: int = 1100, height: int = MOST_PIXELS) -> None:
-    """Save the top of a page as a picture."""
+def photograph(page: Path, picture: Path, width: int, height: int) -> None:
+    """Save the top of a page as a picture of few colours."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=6000"]
     size = [f"--window-size={width},{height}", f"--screenshot={picture}", page.as_uri()]
     subprocess.run(["chromium", *flags, *size], check=True, capture_output=True)
+    Image.open(picture).convert("RGB").quantize(64).save(picture, optimize=True)
 
 
 if __name__ == "__main__":
@@ -70,5 +73,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         one_series(Path(folder) / "report.html")
         many_stocks(Path(folder) / "report_stocks.html", options.data)
-        for name in ("report", "report_stocks"):
-            photograph(Path(folder) / f"{name}.html", HERE / f"{name}.png")
+        for name, height in HEIGHTS.items():
+            photograph(Path(folder) / f"{name}.html", HERE / f"{name}.png", 1100, height)
