@@ -1,27 +1,24 @@
-"""Draw the pictures of the report anew: report.png, of the S&P 500 sample, and report_stocks.png, of many stocks.
+"""Draw the pictures of the report in docs anew: report.png, of the S&P 500, and report_stocks.png, of many stocks.
 
-    python docs/pictures.py --data us_40_daily.csv.gz
+    python benchmarks/pictures.py --data us_40_daily.csv.gz
 
 Without --data, the stocks that come with tsseq. It needs Chromium, which it runs without a window.
 """
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 from PIL import Image
+from sklearn.linear_model import Ridge
+from stocks import prices_of
 
 import tsseq
 from tsseq import Costs, Forecaster, GRUForecaster, Quantiles, Training
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-from sklearn.linear_model import Ridge
-from stocks import prices_of
-
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
 COSTS = Costs(bps=5, slippage_bps=2)
 ROLES = {"target": "close", "log": True, "calendar": "XNYS"}
 HEIGHTS = {"report": 3170, "report_stocks": 3259}  # pixels from the top, up to the end of a section
@@ -74,4 +71,4 @@ if __name__ == "__main__":
         one_series(Path(folder) / "report.html")
         many_stocks(Path(folder) / "report_stocks.html", options.data)
         for name, height in HEIGHTS.items():
-            photograph(Path(folder) / f"{name}.html", HERE / f"{name}.png", 1100, height)
+            photograph(Path(folder) / f"{name}.html", DOCS / f"{name}.png", 1100, height)
