@@ -65,7 +65,7 @@ def plot_by_step(
         room = 0.08 * (high - low or abs(high) or 1.0)
         ax.set_ylim(low - room, high + room)
     dress(ax, "rows ahead", name)
-    if (table.min(axis=None) <= 0) and name != "direction":
+    if table.min(axis=None) <= 0:
         ax.axhline(0, color=AXIS, linewidth=1.2, zorder=1)
     whole_numbers(ax)
     if percent:
