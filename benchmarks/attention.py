@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from tsseq import NeuralRegressor, Point, Seq2Seq, Seq2SeqForecaster, Training
 from tsseq.data.layout import Layout
+from tsseq.plotting import plot_attention
 
 HERE = Path(__file__).parent
 DELAY, LENGTH = 16, 100
@@ -70,13 +70,10 @@ def adding(attention: str | None) -> float:
 
 def draw(weights: pd.DataFrame, path: Path) -> float:
     """Draw step against row of the context; -> share of steps that look most at their own row."""
+    axes = plot_attention(weights)
+    axes.set_title("Copying with a delay", loc="left")
+    axes.figure.savefig(path, dpi=110)
     matrix = weights.pivot(index="step", columns="context_time", values="weight").to_numpy()
-    figure = Figure(figsize=(5, 4), layout="constrained")
-    axes = figure.subplots()
-    drawn = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, extent=(0.5, DELAY + 0.5, DELAY + 0.5, 0.5))
-    axes.set(xlabel="row of the context", ylabel="step of the forecast", title="Copying with a delay: attention")
-    figure.colorbar(drawn, label="weight")
-    figure.savefig(path, dpi=110)
     return float((matrix.argmax(axis=1) == np.arange(DELAY)).mean())
 
 

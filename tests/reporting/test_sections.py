@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.linear_model import Ridge
 from test_report import Page
 
 from tsseq import ConfigError, Costs, Forecaster, audit, backtest, load_sample, report, simulate, sweep, to_weights
+from tsseq.plotting import style
+from tsseq.reporting import charts
 from tsseq.reporting.verdicts import money_verdict
 from tsseq.reporting.wording import between, percent, probability, ratio
 from tsseq.trading import Trials, break_even_cost, cost_sweep, signal_quality
@@ -55,13 +58,29 @@ def test_scores_by_step_are_drawn_and_saved(made, tmp_path):
     axes = result.plot("MAE")
     lines = {line.get_label(): line.get_ydata().tolist() for line in axes.get_lines()}
     assert lines["ridge"] == result.by("step")["MAE"].xs("ridge", level="model").tolist()
-    assert set(lines) == set(result.scores.index)
+    assert {name for name in lines if not name.startswith("_")} == set(result.scores.index)
     for name, drawn in {"scores": axes, "equity": book.plot()}.items():
         drawn.figure.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         plt.close(drawn.figure)
     with pytest.raises(ConfigError, match="must be one of 'MAE'"):
         result.plot("nothing")
+
+
+def test_pictures_and_page_have_the_same_colours(made):
+    page, result, book, _, _ = made
+    skill = {trace["name"]: trace["line"]["color"] for trace in page.figures[0]["data"]}
+    assert skill == {line.get_label(): to_hex(line.get_color()) for line in result.plot().lines[: len(skill)]}
+    money = {trace["name"]: trace["line"]["color"] for trace in page.figures[2]["data"]}
+    assert money == {line.get_label(): to_hex(line.get_color()) for line in book.plot().lines}
+    assert f"--ink: {style.INK};" in page.html
+    plt.close("all")
+
+
+def test_lines_that_coincide_are_drawn_once():
+    book = simulate(pd.Series([1.0], PRICES.index[:1]), PRICES)
+    for figure in (charts.equity(book), charts.drawdowns(book), charts.rolling_sharpe(book, 100)):
+        assert [trace["name"] for trace in figure["data"]] == ["after costs = buy and hold"]
 
 
 def test_every_check_of_the_audit_is_shown(made):

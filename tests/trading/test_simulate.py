@@ -258,14 +258,27 @@ def test_stats_are_the_statistics_with_turnover_and_exposure():
     assert stats["exposure"] == pytest.approx(book.weights.abs().sum(axis=1).mean())
 
 
-def test_the_plot_draws_net_gross_and_buy_and_hold():
+def test_the_plot_draws_what_is_left_after_costs_and_before_beside_the_benchmark():
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    book = simulate(pd.Series([1.0], DAYS[:1]), ONE, costs=Costs(bps=10))
+    book = simulate(pd.Series([1.0], DAYS[:1]), ONE, costs=Costs(bps=1000))
     axes = book.plot()
-    assert [line.get_label() for line in axes.get_lines()] == ["net", "gross", "buy and hold"]
-    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), book.equity)
+    assert [line.get_label() for line in axes.get_lines()] == ["after costs", "before costs = buy and hold"]
+    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), book.equity - 1)
+    title = axes.figure.legends[0].get_title().get_text()
+    assert title.startswith(f"{100 * (book.equity.iloc[-1] - 1):+.1f} % after costs, ".replace("-", "−"))
+    pyplot.close(axes.figure)
+
+
+def test_the_plot_says_the_caveats_below():
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    book = simulate(pd.Series([1.0], DAYS[:1]), ONE, execution="same_bar")
+    axes = book.plot()
+    assert axes.figure.get_supxlabel() == " ".join(book.caveats)
+    assert axes.get_title() == ""
     pyplot.close(axes.figure)
 
 

@@ -18,7 +18,7 @@ from tsseq.evaluation.significance import Alternative, diebold_mariano, model_co
 from tsseq.evaluation.too_good import too_good
 from tsseq.forecasting.base import check_size
 from tsseq.metrics import metrics_for
-from tsseq.plotting import plot_by_step
+from tsseq.plotting.scores import plot_by_step
 from tsseq.resampling.bootstrap import block_length, percentiles, resampled
 from tsseq.resampling.trials import Trials
 
@@ -177,7 +177,10 @@ class BacktestResult:
         return score_table(self._aligned, self.overlap, groups).set_axis(index)
 
     def plot(self, metric: str = "skill") -> Axes:
-        """Draw a score by step: a line per model, naive ones dashed.
+        """Draw a score by step: a line per model, naive ones grey and dashed.
+
+        The axis ends before models that are so much worse than most that they would flatten the others; a note names
+        them.
 
         Parameters
         ----------
@@ -197,7 +200,10 @@ class BacktestResult:
         table = self.by("step")
         if metric not in table:
             raise ConfigError(f"metric={metric!r} must be one of {', '.join(map(repr, table))}.")
-        return plot_by_step(table[metric].unstack("model")[self._aligned.models], metric, dashed=NAIVE)
+        kind = metrics_for(self._aligned.levels).get(metric)
+        better, percent = (kind.higher_is_better, kind.percent) if kind else (None, False)
+        models = table[metric].unstack("model")[self._aligned.models]
+        return plot_by_step(models, metric, higher_is_better=better, percent=percent)
 
     def intervals(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,13 @@ from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
 from tsseq.hints import RejectsForeignNames
 from tsseq.persistence.state import State, save_model
+from tsseq.plotting.forecasts import draw_forecasts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 History: TypeAlias = Frame | Panel | None
+BANDS = (0.1, 0.25, 0.75, 0.9)
 
 
 class Task(NamedTuple):
@@ -298,6 +303,59 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
             No series has a whole context at some cutoff.
         """
         return self.forecast_at(frame, cutoffs, levels).table()
+
+    def plot(
+        self,
+        frame: History = None,
+        *,
+        steps: int | None = None,
+        levels: Levels = None,
+        future: Frame | None = None,
+        last: int = 120,
+        max_series: int = 9,
+    ) -> Axes:
+        """Draw the end of every series and its forecast, with bands where there are quantiles.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel, optional
+            History to forecast from; default: the end of the frame given to `fit`, as much as a forecast reads.
+        steps : int, optional
+            Rows to forecast, as in `predict`; default: ``horizon``.
+        levels : sequence of float, optional
+            Quantile levels in 0..1, drawn as bands between opposite ones; default: those that were trained, or 0.1,
+            0.25, 0.75 and 0.9, where the forecaster has quantiles and ``steps`` is not given. An empty one: no bands.
+        future : DataFrame, optional
+            Known covariates of the rows to come, as in `predict`.
+        last : int
+            Rows of history to draw, as far as there are so many. Default: 120.
+        max_series : int
+            Axes to draw at most, one for each series and target; the figure says how many are left out. Default: 9.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Those of the first series; nothing is shown or saved. ``axes.figure.savefig(path)`` writes the picture.
+
+        Raises
+        ------
+        DataError
+            The frame or the future does not hold what is needed.
+        ConfigError
+            There are no such steps or quantiles, or ``last`` or ``max_series`` is below 1.
+        """
+        panel = self._history(frame)
+        if levels is None and steps is None and self.has_quantiles:
+            levels = self._band_levels
+        forecasts = self.forecast(frame, steps, levels or None, future)
+        values = {name: panel.values[:, k] for k, name in enumerate(panel.schema.target)}
+        history = panel.to_frame(np.arange(len(panel.times)), values)
+        return draw_forecasts(history, {"forecast": forecasts.frame()}, panel.schema, last, max_series)
+
+    @property
+    def _band_levels(self) -> Sequence[float]:
+        """The levels that `plot` draws, of a forecaster that has quantiles."""
+        return BANDS
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted forecaster to a file without pickle; `tsseq.load` reads it.

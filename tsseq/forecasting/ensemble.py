@@ -140,6 +140,10 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         return all(member.has_quantiles for member in self._current)
 
     @property
+    def _band_levels(self) -> Sequence[float]:
+        return self.forecasters_[0]._band_levels
+
+    @property
     def models_logs(self) -> bool:
         return all(member.models_logs for member in self._current)
 

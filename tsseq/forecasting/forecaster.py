@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,11 @@ from tsseq.forecasting.rollout import Rollout, check_known, with_known
 from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
 from tsseq.hints import documented
 from tsseq.persistence.state import State, check_arrays
+from tsseq.plotting import plot_attention, plot_history
 from tsseq.typing import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def _has(method: str) -> Callable[[Forecaster], bool]:
@@ -323,6 +327,44 @@ class Forecaster(FrameOptions, BaseForecaster):
         """
         return self._rollout(frame, None, future).attention_table(self.regressor_)
 
+    @available_if(_has("attention"))
+    def plot_attention(self, frame: History = None, *, future: Frame | None = None, max_series: int = 9) -> Axes:
+        """Draw what `attention_weights` returns: which rows of its context each step looks at.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel, optional
+            History to forecast from; default: the frame given to `fit`.
+        future : DataFrame, optional
+            Known covariates of the rows to come, as in `predict`.
+        max_series : int
+            Axes to draw at most, one for each series and target; the figure says how many are left out. Default: 9.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Those of the first series. Across are rows of the context, 0 for the last known one; down are steps.
+        """
+        return plot_attention(self.attention_weights(frame, future=future), max_series=max_series)
+
+    def plot_history(self) -> Axes:
+        """Draw the losses of ``history_``, epoch by epoch, and mark the best one.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Nothing is shown or saved.
+
+        Raises
+        ------
+        ConfigError
+            The regressor records no losses.
+        """
+        check_is_fitted(self, "regressor_")
+        if not hasattr(self.regressor_, "history_"):
+            raise ConfigError(f"{type(self.regressor_).__name__} records no losses; neural forecasters do.")
+        return plot_history(self.history_)
+
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
         panel, layout = self._history(frame), self.layout_
         cutoffs = stamps_like(panel.times, cutoffs)
@@ -386,6 +428,10 @@ class Forecaster(FrameOptions, BaseForecaster):
     @property
     def has_quantiles(self) -> bool:
         return hasattr(self._current_regressor(), "predict_quantiles")
+
+    @property
+    def _band_levels(self) -> Sequence[float]:
+        return getattr(self.regressor_.head_, "trained_levels", super()._band_levels)
 
     @property
     def models_logs(self) -> bool:

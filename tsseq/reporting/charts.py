@@ -12,31 +12,34 @@ import pandas as pd
 
 from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.evaluation.result import BacktestResult
-from tsseq.trading.book import Book
+from tsseq.plotting import style
+from tsseq.plotting.equity import LINES, OTHER, one_name_per_line
+from tsseq.plotting.scores import hopeless
+from tsseq.trading.book import Book, drawn_returns
 from tsseq.trading.statistics import cash_returns, drawdown
 
 Figure: TypeAlias = dict[str, Any]  # "data" and "layout", as plotly.graph_objects.Figure checks them
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; naive forecasts are grey and dashed.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_GREYS = (("#444444", "dash"), ("#777777", "dot"), ("#999999", "dashdot"), ("#777777", "longdash"))
-_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif'
 _MOST_FANS = 8
-_ZERO = {"zeroline": True, "zerolinecolor": "#aab2ba"}
+_ZERO = {"zeroline": True, "zerolinecolor": style.AXIS}
 
 
 def skill_by_step(skills: pd.DataFrame) -> tuple[Figure, list[str]]:
-    """Skill (step x model), and the naive forecasts that are hidden since they would flatten the rest."""
-    models = [str(name) for name in skills]
-    floor = 2 * min(-0.05, skills[[name for name in models if name not in NAIVE[1:]]].min(axis=None))
-    hidden = [name for name in models if name in NAIVE[1:] and skills[name].min() < floor]
+    """Skill (step x model), and the models that are hidden since they would flatten the rest."""
+    models, hidden = [str(name) for name in skills], hopeless(skills, higher_is_better=True)
     mode = "lines+markers" if len(skills) <= 30 else "lines"
     traces = [
-        _trace(skills[name], name, _line(name, models), mode, visible="legendonly" if name in hidden else True)
+        _trace(
+            skills[name],
+            name,
+            _plotly(style.line_of(name, models)),
+            mode,
+            visible="legendonly" if name in hidden else True,
+        )
         for name in models
     ]
     ticks = {"tick0": 1, "dtick": 1 if len(skills) <= 14 else None, "tickformat": "d", "title": _title("rows ahead")}
-    return _figure(traces, 340, "skill", {"tickformat": ".1~%"}, ticks), hidden
+    return _figure(traces, 340, "skill", _ZERO | {"tickformat": ".1~%"}, ticks), hidden
 
 
 def forecasts_and_truth(forecasts: pd.DataFrame, result: BacktestResult, unit: str) -> Figure:
@@ -50,10 +53,10 @@ def forecasts_and_truth(forecasts: pd.DataFrame, result: BacktestResult, unit: s
     shown = shown.sort_values(["cutoff", "step"])
     models = [str(name) for name in forecasts["model"].unique()]
     # Where cutoffs lie further apart than the horizon, a line would bridge values that the backtest never saw.
-    mode, truth = "markers" if result.stride > result.horizon else "lines", {"color": "#111111", "width": 2}
-    traces = [_trace(actual, "actual", truth, mode, marker={"color": "#111111", "size": 5})]
+    mode, truth = "markers" if result.stride > result.horizon else "lines", _plotly(style.Line(style.ACTUAL))
+    traces = [_trace(actual, "actual", truth, mode, marker={"color": style.ACTUAL, "size": 5})]
     for name in models:
-        traces += _fans(shown[shown["model"] == name], starts, _line(name, models), name)
+        traces += _fans(shown[shown["model"] == name], starts, _plotly(style.line_of(name, models)), name)
     return _figure(traces, 440, _label(unit))
 
 
@@ -63,29 +66,31 @@ def levels(forecasts: pd.DataFrame) -> list[float]:
 
 
 def equity(book: Book) -> Figure:
-    """What one unit of capital became."""
-    curves = _curves(book).items()
-    return _figure([_trace((1 + r).cumprod(), name, line) for name, (r, line) in curves], 380, "equity (start = 1)")
+    """What was earned, as a share of the capital."""
+    curves = {name: (1 + returns).cumprod() - 1 for name, returns in drawn_returns(book).items()}
+    traces = [_trace(curves[name], label, _money_line(name)) for name, label in one_name_per_line(curves).items()]
+    return _figure(traces, 380, "earned", _ZERO | {"tickformat": ".0%"})
 
 
 def drawdowns(book: Book) -> Figure:
     """Loss since the highest equity so far."""
-    curves = _curves(book)
-    curves.pop("before costs", None)
-    traces = [_trace(drawdown(returns), name, line) for name, (returns, line) in curves.items()]
-    traces[0] |= {"fill": "tozeroy", "fillcolor": _faded(_COLOURS[0])}
+    losses = {name: drawdown(returns) for name, returns in drawn_returns(book).items() if name != "before costs"}
+    traces = [_trace(losses[name], label, _money_line(name)) for name, label in one_name_per_line(losses).items()]
+    traces[0] |= {"fill": "tozeroy", "fillcolor": _faded(style.COLOURS[0])}
     return _figure(traces, 260, "drawdown", {"tickformat": ".0%"})
 
 
 def rolling_sharpe(book: Book, window: int) -> Figure:
     """Annual Sharpe ratio of the last ``window`` bars, of the strategy and its benchmark."""
-    curves, traces, riskless = _curves(book), [], cash_returns(book.returns.index, book.cash_rate)
-    curves.pop("before costs", None)
-    for name, (returns, line) in curves.items():
+    sharpes, riskless = {}, cash_returns(book.returns.index, book.cash_rate)
+    for name, returns in drawn_returns(book).items():
+        if name == "before costs":
+            continue
         rolling = (returns - riskless).rolling(window)
         deviation = rolling.std()
         sharpe = np.sqrt(book.periods_per_year) * rolling.mean() / deviation.where(deviation > 1e-12)
-        traces.append(_trace(sharpe.iloc[window - 1 :], name, line))
+        sharpes[name] = sharpe.iloc[window - 1 :]
+    traces = [_trace(sharpes[name], label, _money_line(name)) for name, label in one_name_per_line(sharpes).items()]
     return _figure(traces, 260, "Sharpe ratio", _ZERO)
 
 
@@ -105,7 +110,7 @@ def bars(values: pd.Series[float], unit: str, tickformat: str, title: str = "") 
 
 
 def _bars(values: pd.Series[float], form: str) -> dict[str, Any]:
-    bar = {"type": "bar", "marker": {"color": "#6b8fab"}, "hovertemplate": f"%{{y:{form}}}<extra></extra>"}
+    bar = {"type": "bar", "marker": {"color": style.BARS}, "hovertemplate": f"%{{y:{form}}}<extra></extra>"}
     return bar | {"x": _axis(values.index), "y": _rounded(values)}
 
 
@@ -117,17 +122,17 @@ def _figure(
     x: Mapping[str, Any] = MappingProxyType({}),
 ) -> Figure:
     """One quiet style for all: no box, light lines, the legend above."""
-    axis = {"gridcolor": "#e9ecef", "linecolor": "#aab2ba", "zeroline": False, "automargin": True}
+    axis = {"gridcolor": style.GRID, "linecolor": style.AXIS, "zeroline": False, "automargin": True}
     layout = {
         "height": height,
         "margin": {"t": 36 if len(traces) > 1 else 12, "b": 36, "l": 8, "r": 8},
-        "font": {"family": _FONT, "size": 13, "color": "#3d464f"},
+        "font": {"family": style.CSS_FONTS, "size": 13, "color": style.TEXT},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
         "hovermode": "x unified",
-        "xaxis": axis | {"showgrid": False, "showline": True, "ticks": "outside", "tickcolor": "#aab2ba"} | {**x},
-        "yaxis": axis | {"title": _title(unit)} | {**y},
+        "xaxis": axis | {"showgrid": False, "showline": True, "ticks": "outside", "tickcolor": style.AXIS} | {**x},
+        "yaxis": axis | {"showline": False, "title": _title(unit)} | {**y},
     }
     return {"data": [*traces], "layout": layout}
 
@@ -169,14 +174,8 @@ def _spaced_cutoffs(cutoffs: pd.Index, actual: pd.Series[float], horizon: int) -
     return list(within[np.unique(np.linspace(len(within) - 1, 0, most).round().astype(int))])
 
 
-def _curves(book: Book) -> dict[str, tuple[pd.Series[float], dict[str, Any]]]:
-    """The return series of a book by name, with their lines; none before costs where there are no costs."""
-    curves = {
-        "after costs": (book.returns, {"color": _COLOURS[0], "width": 2}),
-        "before costs": (book.gross_returns, {"color": _COLOURS[-1], "width": 1.5, "dash": "dot"}),
-        str(book.benchmark.name): (book.benchmark, {"color": "#777777", "width": 1.5}),
-    }
-    return curves if book.costs_paid.any() else {k: v for k, v in curves.items() if k != "before costs"}
+def _money_line(name: str) -> dict[str, Any]:
+    return _plotly(LINES.get(name, OTHER))
 
 
 def _trace(
@@ -186,17 +185,13 @@ def _trace(
     return {"type": "scatter", **axes, "name": _label(name), "line": dict(line), "mode": mode} | options
 
 
-def _line(name: str, models: Sequence[str]) -> dict[str, Any]:
-    if name in NAIVE:
-        colour, dash = _GREYS[NAIVE.index(name)]
-        return {"color": colour, "dash": dash, "width": 1.5}
-    position = [model for model in models if model not in NAIVE].index(name)
-    return {"color": _COLOURS[position % len(_COLOURS)], "width": 2}
+def _plotly(line: style.Line) -> dict[str, Any]:
+    return {"color": line.colour, "dash": line.dash, "width": line.width}
 
 
 def _faded(colour: str) -> str:
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
-    return f"rgba({red},{green},{blue},0.15)"
+    return f"rgba({red},{green},{blue},{style.BAND})"
 
 
 def _label(name: str) -> str:

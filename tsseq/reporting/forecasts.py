@@ -16,12 +16,12 @@ from tsseq.metrics import metrics_for
 from tsseq.reporting import charts
 from tsseq.reporting.tables import Formats, marked, styled
 from tsseq.reporting.verdicts import SIGNIFICANT, copies, missed_levels
-from tsseq.reporting.wording import between, count, joined, number, percent, probability, ratio, span
+from tsseq.reporting.wording import between, count, joined, number, percent, probability, span
 
 FEW_CUTOFFS = 30
 _FITTED = {"here": "in the backtest", "before": "before it", "elsewhere": "elsewhere"}
 _MOST_SERIES, _EXTREMES = 40, 10
-_FORMATS: Formats = {"MASE": lambda value: ratio(value, 3), "sMAPE": lambda value: f"{number(value, 3)}\u00a0%"}
+_FORMATS: Formats = {"sMAPE": lambda value: f"{number(value)}\u00a0%"}
 
 
 def p_values(result: BacktestResult) -> pd.Series[float]:
@@ -129,7 +129,7 @@ def _best_and_worst(ranking: pd.DataFrame) -> Styler:
     """The first and last rows of a ranking, or all if they are few, with a line between."""
     table = ranking[["skill", "MASE", "direction"]].astype(float).set_axis(ranking.index.map(str))
     ends = table.iloc[np.r_[:5, -5:0]] if len(table) > 10 else table
-    styler = styled("series", ends, {"skill": percent, "MASE": _FORMATS["MASE"], "direction": percent})
+    styler = styled("series", ends, {"skill": percent, "MASE": number, "direction": percent})
     return marked(styler, {(ends.index[5], "skill"): "worst"}) if len(ends) < len(table) else styler
 
 

@@ -18,6 +18,7 @@ import tsseq
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.perturb import PRICES
 from tsseq.evaluation.result import BacktestResult
+from tsseq.plotting import style
 from tsseq.reporting import charts, forecasts, money
 from tsseq.reporting.signals import signal_section
 from tsseq.reporting.tables import to_html
@@ -82,7 +83,7 @@ def report(
     path = Path(path)
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; create it first.")
-    around = {"title": title, "plotly": get_plotlyjs(), "version": tsseq.__version__}
+    around = {"title": title, "plotly": get_plotlyjs(), "version": tsseq.__version__, "style": style}
     template = _environment().get_template("page.html")
     content = template.render(around | _content(result, book, audit, trials))
     partial = path.with_name(f".{secrets.token_hex(8)}.part")

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 
-def number(value: float, digits: int = 4) -> str:
+def number(value: float, digits: int = 3) -> str:
     """Significant digits, or whole numbers from a thousand on; a dash where there is none.
 
     >>> number(21.41600), number(-0.5), number(1234567.0), number(float("nan"))
-    ('21.42', '−0.5000', '1,234,567', '–')
+    ('21.4', '−0.500', '1,234,567', '–')
     """
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"

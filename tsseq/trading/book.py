@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from tsseq.plotting import plot_equity
+from tsseq.plotting.equity import plot_equity
 from tsseq.resampling.trials import Trials
 from tsseq.trading.costs import Costs
 from tsseq.trading.price_table import listed
@@ -224,15 +224,26 @@ class Book:
         return pd.Series(figures)
 
     def plot(self) -> Axes:
-        """Draw the equity after and before costs beside the benchmark.
+        """Draw what was earned after and before costs beside the benchmark, and below it the drawdowns.
+
+        Lines that lie on one another are drawn once, under all their names; caveats stand below.
 
         Returns
         -------
         matplotlib.axes.Axes
-            With the caveats as title; ``book.plot().figure.savefig(path)`` saves it.
+            Those of the equity, in percent of the capital; ``axes.figure.axes[1]`` are those of the drawdown. Nothing
+            is shown or saved: ``book.plot().figure.savefig(path)`` writes a PNG.
         """
-        returns = {"net": self.returns, "gross": self.gross_returns, self.benchmark.name: self.benchmark}
-        return plot_equity((1 + pd.DataFrame(returns)).cumprod(), "\n".join(self.caveats))
+        returns = drawn_returns(self)
+        totals = {name: f"{100 * total_return(returns[name]):+.1f} %" for name in returns if name != "before costs"}
+        title = ", ".join(f"{total} {name}" for name, total in totals.items()).replace("-", "\u2212")
+        return plot_equity(returns, title, " ".join(self.caveats))
+
+
+def drawn_returns(book: Book) -> dict[str, pd.Series[float]]:
+    """Returns after costs, before costs (where there are any) and of the benchmark, by name."""
+    before = {"before costs": book.gross_returns} if book.costs_paid.any() else {}
+    return {"after costs": book.returns} | before | {str(book.benchmark.name): book.benchmark}
 
 
 def cost_sweep(
