@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tsseq.errors import ConfigError
+from tsseq.hints import Range, check_value
 from tsseq.trading.costs import Costs
 
 Engine = Literal["returns", "shares"]
@@ -51,8 +52,11 @@ class Terms:
     lot_size: float | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ("returns", "shares"):
-            raise ConfigError(f"engine is {self.engine!r}; it must be 'returns' or 'shares'.")
+        if not isinstance(self.costs, Costs):
+            raise ConfigError(f"costs is {self.costs!r}; it must be Costs(...), such as Costs(bps=5).")
+        check_value("engine", self.engine, allowed=("returns", "shares"))
+        for name, optional in (("cash_rate", False), ("leverage", False), ("capital", True), ("lot_size", True)):
+            check_value(name, getattr(self, name), allowed=Range(-np.inf, np.inf, whole=False, optional=optional))
         if not (np.isfinite(self.cash_rate) and np.isfinite(self.leverage) and self.leverage > 0):
             found = f"cash_rate={self.cash_rate} and leverage={self.leverage}"
             raise ConfigError(f"{found}: pass a yearly rate and a multiple above 0.")

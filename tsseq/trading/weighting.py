@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tsseq.errors import ConfigError, DataError
+from tsseq.hints import Range, check_value
 from tsseq.trading.price_table import PriceTable, listed
 from tsseq.trading.statistics.returns import bars_per_year
 from tsseq.typing import Array
@@ -25,6 +26,13 @@ _ROUNDING = 1e-12
 # Options that rules need.
 _OPTIONS = {"top_k": ("k",), "top_k_dropout": ("k", "n_drop"), "volatility": ("target_volatility",)}
 _RULES = ("sign", "threshold", "rank", *_OPTIONS)
+_NUMBERS = {name: Range(-np.inf, np.inf, whole=False) for name in ("threshold", "no_trade_band")}
+_NUMBERS |= {"volatility_window": Range(-np.inf, np.inf)}
+_NUMBERS |= {name: Range(-np.inf, np.inf, optional=True) for name in ("k", "n_drop")}
+_NUMBERS |= {
+    name: Range(-np.inf, np.inf, whole=False, optional=True)
+    for name in ("target_volatility", "book_volatility", "max_weight", "max_gross")
+}
 # So many prices times combinations at a time stay in the processor's cache.
 AT_ONCE = 48_000
 
@@ -91,7 +99,9 @@ class WeightingRule:
 
     def __post_init__(self) -> None:
         self._read_missing()
-        if not callable(self.rule) and self.rule not in _RULES:
+        for name, kind in _NUMBERS.items():
+            check_value(name, getattr(self, name), allowed=kind)
+        if not callable(self.rule) and not (isinstance(self.rule, str) and self.rule in _RULES):
             raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_RULES, 6)}.")
         if self.threshold < 0 or (self.rule != "threshold" and self.threshold > 0):
             found = f"threshold is {self.threshold} with rule {self.rule!r}"
