@@ -94,8 +94,8 @@ class Range:
 
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a number"
-        limits = " to ".join(f"{end:,}" if abs(end) < 10**9 else f"{end:g}" for end in (self.low, self.high))
-        return f"{kind} from {limits}{', or None' if self.optional else ''}"
+        limits = f"of at least {self.low:,}" if self.high >= 10**9 else f"from {self.low:,} to {self.high:,}"
+        return f"{kind} {limits}{', or None' if self.optional else ''}"
 
 
 Allowed: TypeAlias = Range | tuple[Any, ...]
@@ -302,8 +302,7 @@ def check_levels(levels: Sequence[float]) -> None:
         ...
     tsseq.errors.ConfigError: levels=[0.1, 1.0] must lie between 0 and 1: a sequence of numbers from 1e-06 to 0.999999.
     """
-    listed = isinstance(levels, (Sequence, np.ndarray)) and not isinstance(levels, str)
-    if not listed or not all(level in LEVEL for level in levels):
+    if not np.iterable(levels) or isinstance(levels, str) or not all(level in LEVEL for level in levels):
         within = f"a sequence of numbers from {LEVEL.low:g} to {LEVEL.high:g}"
         raise ConfigError(f"levels={reprlib.repr(levels)} must lie between 0 and 1: {within}.")
 

@@ -157,6 +157,15 @@ def test_a_ruined_account_is_named():
         simulate(pd.Series([-1.0], DAYS[:1]), prices, engine="shares")
 
 
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+@pytest.mark.parametrize("bps", [5000, 10_000])
+def test_a_ruin_is_said_once_and_by_no_warning_of_numpy(engine, bps):
+    prices = pd.DataFrame({"A": [1, 2, 0.5, 3, 0.1, 5.0], "B": [1, 0.5, 4, 0.2, 8, 1.0]}, DAYS)
+    weights = pd.DataFrame(np.tile([[-3.0, 3.0], [3.0, -3.0]], (2, 1)), DAYS[:4], ["A", "B"])
+    with pytest.raises(DataError, match="loses all its equity"):
+        simulate(weights, prices, costs=Costs(bps=bps), engine=engine, execution="close")
+
+
 def test_what_is_lost_before_a_fill_is_not_won_back_on_its_bar():
     prices = pd.DataFrame({"open": [1.0, 1.0, 3.0], "close": [1.0, 1.0, 9.0]}, DAYS[:3])
     with pytest.raises(DataError, match="loses all its equity on 2024-01-03"):
@@ -166,9 +175,9 @@ def test_what_is_lost_before_a_fill_is_not_won_back_on_its_bar():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "orders"}, "'returns' or 'shares'"),
-        ({"leverage": 0.0}, "a multiple above 0"),
-        ({"cash_rate": np.nan}, "pass a yearly rate"),
+        ({"engine": "orders"}, "engine='orders' must be one of 'returns', 'shares'"),
+        ({"leverage": 0.0}, "leverage=0.0 must be a number"),
+        ({"cash_rate": np.nan}, "cash_rate=nan must be a number"),
     ],
 )
 def test_senseless_money_is_refused(options, message):

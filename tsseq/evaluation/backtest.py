@@ -247,8 +247,10 @@ def _continued(model: Any, context: Array, horizon: int) -> Array:
 
 def _leader(models: Mapping[str, BaseForecaster]) -> BaseForecaster:
     """The first model; all have its horizon and target."""
-    if not isinstance(models, Mapping) or not models:
+    if not isinstance(models, Mapping):
         raise ConfigError(f"a forecaster, or a mapping of forecasters by name, was needed, not {models!r}.")
+    if not models:
+        raise ConfigError("no models were given.")
     taken = [name for name in models if name in NAIVE]
     if taken:
         raise ConfigError(f"the names {', '.join(NAIVE)} belong to the naive forecasts; rename {taken[0]!r}.")

@@ -210,7 +210,7 @@ class Forecaster(FrameOptions, BaseForecaster):
             check_levels(levels)
         rollout = self._rollout(frame, steps, future, quantiles=levels is not None)
         values = rollout.forecast(self.regressor_, levels)
-        return Forecasts(rollout.panel, rollout.origins, values, tuple(levels or ()))
+        return Forecasts(rollout.panel, rollout.origins, values, tuple(() if levels is None else levels))
 
     @available_if(_has("sample"))
     def sample(
@@ -299,7 +299,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         unknown = slice(0, len(panel.schema.target + panel.schema.past))
         blanked = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
         windows = Windows.of(blanked, layout, self.scaling_, origins)
-        return Forecasts(panel, origins, forecast_rows(self.regressor_, windows, levels), tuple(levels or ()))
+        values = forecast_rows(self.regressor_, windows, levels)
+        return Forecasts(panel, origins, values, tuple(() if levels is None else levels))
 
     def score(self, frame: Frame | Panel, y: None = None) -> float:
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.

@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 MEMBERS = {1: ("config.json", "weights.safetensors", "state.safetensors"), 2: ("config.json", "arrays.safetensors")}
 MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # in the names of temporary files
 LIBRARIES = ("tsseq", "torch", "numpy", "pandas", "safetensors")
-MOST_MEMBERS, MOST_CONTAINERS, MOST_VALUES = 8, 400_000, 4_000_000
+MOST_MEMBERS, MOST_CONTAINERS, MOST_VALUES = 8, 200_000, 2_000_000
 TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 # what zipfile and the manifest raise, where the fields of an archive contradict each other
 BROKEN = zipfile.BadZipFile, struct.error, ValueError, TypeError, AttributeError, RuntimeError, EOFError, OverflowError

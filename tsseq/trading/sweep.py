@@ -149,7 +149,7 @@ def sweep(
 
 def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Every combination of the values of a grid."""
-    values = grid.values() if isinstance(grid, Mapping) else [grid]
+    values = grid.values() if isinstance(grid, Mapping) else [None]
     if any(not np.iterable(value) or isinstance(value, str) for value in values):
         raise ConfigError(f"the grid must be a mapping of names to sequences of values, not {grid!r}.")
     combinations = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]

@@ -209,8 +209,9 @@ class Training(RejectsForeignNames, BaseEstimator):
         Raises
         ------
         ConfigError
-            ``validation`` is a timestamp, or there is a stride.
+            ``validation`` is a timestamp, there is a stride, or a value is out of its range.
         """
+        self.check()
         if self.validates_from is not None:
             what = f"Training(validation={self.validation!r}) needs timestamps, and rows of an array have none"
             raise ConfigError(f"{what}; hold out a share of the last rows, from 0 to below 1.")
