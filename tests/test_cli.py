@@ -156,6 +156,22 @@ def test_naive_models_are_saved_with_quantiles_from_their_errors(call, air, name
     assert (found["passengers_q0.9"] > found["passengers"]).all()
 
 
+def test_no_text_of_a_csv_is_a_formula(tmp_path, call):
+    days = pd.date_range("2024-01-01", periods=30).astype(str)
+    names = ("=1+1", "@SUM(A1)", "+x", "-y", "plain", "\tz")
+    rows = [{"id": name, "=day": day, "y": k - 15.0} for name in names for k, day in enumerate(days)]
+    pd.DataFrame(rows).to_csv(tmp_path / "rows.csv", index=False)
+    columns = ("--target", "y", "--id-column", "id", "--time-column", "=day", "--model", "naive")
+    done = call("fit", "rows.csv", *columns, "--horizon", 2, "--context-length", 6)
+    assert done.returncode == 0, done.stderr
+    done = call("predict", "model.tsseq", "--output", "out.csv")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert list(table) == ["id", "'=day", "y"]
+    assert set(table["id"]) == {"'=1+1", "'@SUM(A1)", "'+x", "'-y", "plain", "'\tz"}
+    assert table["y"].between(-20, 20).all()  # numbers may begin with a minus
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_that_is_named_can_be_made(name):
     frame = load_air()

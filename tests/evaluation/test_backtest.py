@@ -201,7 +201,7 @@ def test_weekends_filled_by_regularize_are_missing_values_not_zeros():
         ({"last_value": MODEL}, {}, "rename 'last_value'"),
         ({"a": MODEL, "b": clone(MODEL).set_params(horizon=3)}, {}, "'b' has horizon=3"),
         (MODEL, {"n_cutoffs": 3, "cutoffs": PRICES.index[-9:-8]}, "not both"),
-        (MODEL, {"n_cutoffs": 0}, "must be at least 1"),
+        (MODEL, {"n_cutoffs": 0}, "n_cutoffs=0 must be a whole number of at least 1"),
         (MODEL, {"refit": -1}, "refit=-1"),
         (MODEL, {"refit": "yearly"}, "refit='yearly' is neither True, False, a whole number, nor a pandas offset"),
         (MODEL, {"refit": "-1YE"}, "refit='-1YE' does not step forward"),

@@ -288,7 +288,7 @@ def test_splitters_are_cloned_and_shown_by_their_parameters():
         (WalkForward(initial=5), "say how long a test block is"),
         (PurgedKFold(1), "n_splits=1 must be at least 2"),
         (PurgedKFold(3, embargo=0.5), "embargo=0.5 must be a whole number"),
-        (PurgedKFold(3, horizon=0), "horizon=0 must be a whole number of at least 1"),
+        (PurgedKFold(3, horizon=0), "horizon=0 must be a whole number from 1"),
         (CombinatorialPurged(4, 4), "n_test_groups=4 must be below n_groups=4"),
     ],
 )

@@ -228,7 +228,7 @@ def test_a_day_missing_in_the_last_of_ten_thousand_series_is_named():
     [0, -1, 2.0, "5", None, [5], np.nan, True],
 )
 def test_sizes_must_be_whole_numbers_of_at_least_one(name, value):
-    with pytest.raises(ConfigError, match=rf"{name}=.* must be a whole number of at least 1"):
+    with pytest.raises(ConfigError, match=rf"{name}=.* must be a whole number from 1"):
         Forecaster(Ridge(), **({"horizon": 3, "context_length": 8} | {name: value})).fit(series())
 
 

@@ -266,7 +266,7 @@ def test_levels_that_are_none_are_refused_at_every_step(panels, steps):
 
 @pytest.mark.parametrize("bad", [{"n_paths": 0}, {"n_paths": 1.5}, {"steps": 0}])
 def test_numbers_that_count_nothing_are_refused(panels, bad):
-    with pytest.raises(ConfigError, match=f"{next(iter(bad))}=.* must be a whole number of at least 1"):
+    with pytest.raises(ConfigError, match=f"{next(iter(bad))}=.* must be a whole number from 1"):
         panels.sample(**bad)
 
 

@@ -4,6 +4,7 @@ import json
 import zipfile
 from copy import deepcopy
 from hashlib import sha256
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,13 @@ def archive(path, content_of, method=zipfile.ZIP_STORED, **manifest):
         for name, content in [("manifest.json", json.dumps(about | manifest)), *content_of]:
             file.writestr(name, content)
     return path
+
+
+def write_content(members):
+    """The bytes of a file as `save` writes it, with digests of these members."""
+    buffer = BytesIO()
+    archive(buffer, members.items())
+    return buffer.getvalue()
 
 
 def nodes(value, path=()):

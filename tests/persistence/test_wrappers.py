@@ -261,7 +261,7 @@ def refuses(change, members, tmp_path, message=""):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda config: config.update(parts={}), "nothing was needed"),
+        (lambda config: config.update(parts={}), r"no \['scaling'\] for ConformalForecaster"),
         (lambda config: config["parts"].update({"2": config["parts"]["0"]}), "parts make no sense"),
         (
             lambda config: config["parts"].update({"0": config["parts"]["1"], "1": config["parts"]["0"]}),
@@ -302,7 +302,7 @@ def other_schema(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda config: config["parts"].pop("scaling") and None, "nothing was needed"),
+        (lambda config: config["parts"].pop("scaling") and None, r"no \['scaling'\]"),
         (lambda config: parameters(config).update(n_calibration=0), "n_calibration=0"),
         (lambda config: parameters(config).update(forecaster=None), "forecaster such as"),
         (lambda config: inside(config, "scaling")["ids"].update(index=["a", "b"]), "was needed"),

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -385,6 +386,30 @@ def test_nothing_to_score_is_an_error_that_says_so(tmp_path, sp500):
 def test_a_missing_folder_is_an_error_that_names_it(tmp_path, sp500):
     with pytest.raises(ConfigError, match="nowhere"):
         report(sp500.result, path=tmp_path / "nowhere" / "report.html")
+
+
+def test_what_is_no_backtest_book_or_file_is_an_error_that_says_so(tmp_path, sp500):
+    for wrong in (None, 3, "report.html", sp500.book):
+        with pytest.raises(ConfigError, match="a BacktestResult was needed"):
+            report(wrong, path=tmp_path / "report.html")
+    result = sp500.result
+    with pytest.raises(ConfigError, match="book= is a Book"):
+        report(result, tmp_path / "report.html")
+    for path, words in ((3, "path=3"), (None, "path=None"), (tmp_path, "is a folder")):
+        with pytest.raises(ConfigError, match=words):
+            report(result, path=path)
+
+
+def test_a_link_is_followed_and_what_is_not_a_file_is_left_alone(tmp_path, sp500):
+    (tmp_path / "target.html").write_text("old")
+    (tmp_path / "link.html").symlink_to(tmp_path / "target.html")
+    report(sp500.result, path=tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert "</html>" in (tmp_path / "target.html").read_text(encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        report(sp500.result, path=tmp_path / "pipe")
+    assert not (tmp_path / "pipe").is_file()
 
 
 def test_integers_as_times_are_drawn_as_they_are(folder):

@@ -157,6 +157,15 @@ def test_a_ruined_account_is_named():
         simulate(pd.Series([-1.0], DAYS[:1]), prices, engine="shares")
 
 
+@pytest.mark.parametrize("engine", ["returns", "shares"])
+@pytest.mark.parametrize("bps", [5000, 10_000])
+def test_a_ruin_is_said_once_and_by_no_warning_of_numpy(engine, bps):
+    prices = pd.DataFrame({"A": [1, 2, 0.5, 3, 0.1, 5.0], "B": [1, 0.5, 4, 0.2, 8, 1.0]}, DAYS)
+    weights = pd.DataFrame(np.tile([[-3.0, 3.0], [3.0, -3.0]], (2, 1)), DAYS[:4], ["A", "B"])
+    with pytest.raises(DataError, match="loses all its equity"):
+        simulate(weights, prices, costs=Costs(bps=bps), engine=engine, execution="close")
+
+
 def test_what_is_lost_before_a_fill_is_not_won_back_on_its_bar():
     prices = pd.DataFrame({"open": [1.0, 1.0, 3.0], "close": [1.0, 1.0, 9.0]}, DAYS[:3])
     with pytest.raises(DataError, match="loses all its equity on 2024-01-03"):
@@ -166,11 +175,38 @@ def test_what_is_lost_before_a_fill_is_not_won_back_on_its_bar():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "orders"}, "'returns' or 'shares'"),
-        ({"leverage": 0.0}, "a multiple above 0"),
-        ({"cash_rate": np.nan}, "pass a yearly rate"),
+        ({"engine": "orders"}, "engine='orders' must be one of 'returns', 'shares'"),
+        ({"leverage": 0.0}, "leverage=0.0 must be a number"),
+        ({"cash_rate": np.nan}, "cash_rate=nan must be a number"),
     ],
 )
 def test_senseless_money_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         simulate(pd.Series([1.0], DAYS[:1]), pd.Series([1.0, 2.0], DAYS[:2]), **options)
+
+
+def test_a_sale_that_costs_more_than_it_brings_borrows_nothing():
+    days = pd.date_range("2024", periods=3)
+    weights = pd.DataFrame([[1.7, 0.2], [1.2, 0.1]], days[:2], ["A", "B"])
+    prices = pd.concat({name: pd.DataFrame({"close": 1.0}, days) for name in "AB"}, names=["id", "date"])
+    for books in (weights, weights[["B", "A"]]):
+        account = simulate(books, prices, costs=Costs(fixed=0.01), engine="shares").account
+        assert (account.cash >= 0).all()
+    rich = simulate(weights / 4, prices, costs=Costs(fixed=0.01), engine="shares").account
+    assert (rich.trades["shares"] < 0).any()  # with cash to pay for it, an order is an order
+
+
+@given(st.integers(0, 10**6), st.floats(0.001, 0.2))
+def test_without_leverage_fixed_fees_never_make_the_cash_negative(seed, fee):
+    weights, prices = _small(seed)
+    account = simulate(weights, prices, costs=Costs(fixed=fee, bps=10), engine="shares").account
+    assert (account.cash >= -1e-9).all()
+
+
+def _small(seed):
+    rng = np.random.default_rng(seed)
+    days = pd.date_range("2024", periods=8)
+    weights = pd.DataFrame(rng.dirichlet(np.ones(3), 6), days[:6], list("ABC"))
+    closes = pd.DataFrame(np.exp(rng.normal(0, 0.02, (8, 3)).cumsum(axis=0)), days, list("ABC"))
+    prices = pd.concat({name: closes[[name]].set_axis(["close"], axis=1) for name in "ABC"}, names=["id", "date"])
+    return weights, prices

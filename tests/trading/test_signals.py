@@ -90,8 +90,8 @@ def test_one_of_several_targets_must_be_named(single):
     [
         ({"model": "gru"}, "model 'gru'; there are 'lstm'"),
         ({"rule": "best"}, "rule is 'best'; it must be a callable or one of 'sign', 'threshold', 'rank'"),
-        ({"threshold": 0.1}, "pass one >= 0 and rule='threshold'"),
-        ({"rule": "threshold", "threshold": -0.1}, "pass one >= 0"),
+        ({"threshold": 0.1}, "pass rule='threshold'"),
+        ({"rule": "threshold", "threshold": -0.1}, "threshold=-0.1 must be a number of at least 0"),
         ({"target": "high"}, "target is 'high'; the forecasts hold 'Close'"),
     ],
 )

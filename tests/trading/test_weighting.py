@@ -318,14 +318,14 @@ def test_expected_and_realised_returns_give_information_coefficients():
     [
         ({"rule": "top_k"}, "k is None with rule 'top_k', which takes a number above 0"),
         ({"rule": "sign", "k": 3}, "k is 3 with rule 'sign', which takes none"),
-        ({"rule": "top_k", "k": 0}, "k is 0"),
+        ({"rule": "top_k", "k": 0}, "k=0 must be a whole number of at least 1"),
         ({"rule": "top_k_dropout", "k": 2, "n_drop": 3}, "drops at most k"),
         ({"rule": "top_k_dropout", "k": 2, "n_drop": 1, "allow_short": True}, "never short"),
-        ({"rule": "sign", "max_gross": -1.0}, "max_weight, max_gross and book_volatility above 0"),
-        ({"rule": "sign", "book_volatility": 0.0}, "book_volatility above 0"),
-        ({"rule": "sign", "book_volatility": 0.1, "volatility_window": 1}, "volatility_window of at least 2"),
+        ({"rule": "sign", "max_gross": -1.0}, "max_gross=-1.0 must be a number of at least"),
+        ({"rule": "sign", "book_volatility": 0.0}, "book_volatility=0.0 must be a number"),
+        ({"rule": "sign", "book_volatility": 0.1, "volatility_window": 1}, "volatility_window=1 must be a whole"),
         ({"rule": lambda expected, past, more: past}, "the rule takes 3 arguments"),
-        ({"rule": "sign", "no_trade_band": -0.1}, "no_trade_band of at least 0"),
+        ({"rule": "sign", "no_trade_band": -0.1}, "no_trade_band=-0.1 must be a number of at least 0"),
     ],
 )
 def test_options_that_the_rule_does_not_take_are_refused(options, message):

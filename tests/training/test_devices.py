@@ -133,7 +133,7 @@ def test_batches_are_halved_until_they_fit_and_all_are_of_one_size():
 
 def test_a_row_that_never_fits_is_an_error():
     windows = Windows.of_rows(np.zeros((3, 4)), None, Layout(4, 1))
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(ConfigError, match=r"more memory than there is, when it asked for 2\.00 GiB"):
         predict_rows(Tight(0), windows, "cpu", Tight(0))
 
 

@@ -233,5 +233,5 @@ def test_a_schedule_beside_a_warm_up_trains_an_lstm():
 
 
 def test_fewer_than_no_steps_to_warm_up_are_refused():
-    with pytest.raises(ConfigError, match=r"warmup_steps=-1\) must be at least 0"):
+    with pytest.raises(ConfigError, match=r"warmup_steps=-1\) must be a whole number of at least 0"):
         linear(warmup_steps=-1).fit(WAVE)

@@ -20,7 +20,7 @@ from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.errors import DataError
 from tsseq.heads import Categorical
-from tsseq.hints import RejectsForeignNames
+from tsseq.hints import RejectsForeignNames, check_kinds
 from tsseq.networks import Network
 from tsseq.networks.batch import Batch
 from tsseq.persistence.state import State, check_arrays, save_model
@@ -101,6 +101,7 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         return order[windows.split(training.validation or 0.0)[1]] if losses["val_loss"] else order[:0]
 
     def _training(self) -> Training:
+        check_kinds(self, training=Training, network=Network)
         return (Training() if self.training is None else self.training).filled(self._defaults())
 
     def _defaults(self) -> dict[str, Any]:
@@ -181,6 +182,8 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         ValueError
             If parts are missing, or do not fit together.
         """
+        optional = "classes", "objects", "n_features_in_", "feature_names_in_", "accelerator"
+        state.check_names("parameters", "layout", "history", optional=optional)
         model, layout = state.value("parameters", cls), state.value("layout", Layout)
         weights, scale, classes, start, _ = state.split("network", "scale", "classes", "start", "history")
         check_arrays(scale, {"mean": (layout.n_targets,), "deviation": (layout.n_targets,)})

@@ -13,7 +13,7 @@ import pandas as pd
 import typer
 
 import tsseq
-from tsseq.cli.files import read, read_like, write
+from tsseq.cli.files import read, read_like, without_formulas, write
 from tsseq.cli.models import MODELS, forecaster
 from tsseq.errors import ConfigError, TsseqError
 
@@ -82,7 +82,7 @@ def download(
         raise ConfigError(f"--output {output} must end in .parquet or .csv.")
     prices = tsseq.download_prices(tickers, start, end, adjust=adjust, cache_dir=cache_dir, strict=strict)
     table = prices.panel.reset_index()
-    write_table = table.to_csv if output.suffix == ".csv" else table.to_parquet
+    write_table = without_formulas(table).to_csv if output.suffix == ".csv" else table.to_parquet
     write_table(output, index=False)
     typer.echo(prices.report.to_string(na_rep=""), err=True)
     typer.echo(f"Prices: {output}, {len(table)} rows; read it with --id-column id --time-column time", err=True)

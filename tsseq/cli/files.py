@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import typer
@@ -97,12 +97,44 @@ def write(model: BaseForecaster, forecasts: pd.DataFrame, output: Path | None) -
     output : Path or None
         The file; None writes to the terminal.
     """
-    text = forecasts.to_csv(index=model.panel_.frame_layout.kind != "long")
+    text = without_formulas(forecasts).to_csv(index=model.panel_.frame_layout.kind != "long")
     if output is None:
         typer.echo(text, nl=False)
     else:
         output.write_text(text)
         typer.echo(f"Forecasts: {output}", err=True)
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet would run as formulas, in cells, index and names.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        What is to be written as CSV.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same, where no text begins with ``= + - @``, a tab or a line break.
+
+    Examples
+    --------
+    >>> without_formulas(pd.DataFrame({"id": ["=1+1", "AAPL"], "y": [-1.0, 2.0]}))["id"].tolist()
+    ["'=1+1", 'AAPL']
+    """
+    levels = frame.index.levels if isinstance(frame.index, pd.MultiIndex) else [frame.index]
+    holds_text = any(not pd.api.types.is_numeric_dtype(level.dtype) and level.dtype.kind != "M" for level in levels)
+    frame = frame.rename(columns=_plain, index=_plain if holds_text else None)
+    frame = frame.rename_axis(index=[_plain(name) for name in frame.index.names])
+    for name, column in frame.items():
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            frame[name] = column.map(_plain)
+    return frame
+
+
+def _plain(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
 
 
 def _table(source: Path) -> pd.DataFrame:

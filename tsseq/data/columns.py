@@ -18,6 +18,8 @@ from tsseq.data.schema import Schema
 from tsseq.errors import DataError
 from tsseq.typing import Array, Index
 
+LARGEST = 1e150  # whose squares are finite
+
 Categories: TypeAlias = tuple[pd.Index | None, ...]
 
 
@@ -185,9 +187,11 @@ def numbers(parsed: ParsedFrame, name: Hashable, advice: str = "") -> Array:
             what = f"{len(lost)} values are not numbers (first: {first})"
             raise DataError(f"column {name!r} ({column.dtype}) is not numeric: {what}.{advice}")
         values = read.to_numpy(dtype=np.float64, na_value=np.nan)
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
-        raise DataError(f"column {name!r} has {len(infinite)} infinite values (first: {parsed.place(infinite[0])}).")
+    endless = np.flatnonzero(np.abs(values) > LARGEST)
+    if len(endless):
+        kind = "infinite values" if np.isinf(values[endless]).any() else f"values beyond {LARGEST:g}"
+        what = f"column {name!r} has {len(endless)} {kind} (first: {parsed.place(endless[0])})"
+        raise DataError(f"{what}. If they stand for missing ones, replace them by NaN.")
     return values
 
 

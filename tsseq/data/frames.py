@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -243,6 +244,8 @@ def check_stamps(times: pd.Index) -> None:
     """Timestamps are dates, periods or whole numbers, and none is missing."""
     if not _is_time(times) and times.dtype.kind not in "iu":
         raise DataError(f"timestamps were needed (dates, periods or whole numbers), not {times.dtype}.")
+    if times.dtype.kind == "u" and len(times) and times.max() > np.iinfo(np.int64).max:
+        raise DataError(f"timestamps are whole numbers up to 2**63 - 1, and there is {times.max()}.")
     if times.hasnans:
         raise DataError(f"{int(times.isna().sum())} timestamps are missing (NaT).")
 
@@ -358,6 +361,8 @@ def _runs(ids: pd.Index | None, n: int) -> tuple[Index, Index, pd.Index, Index]:
         return np.array([0, n]), first, pd.Index([None], dtype=object), first
     if ids.hasnans:
         raise DataError(f"{int(ids.isna().sum())} rows have no id (first: row {int(np.argmax(ids.isna()))}).")
+    if ids.dtype == object and not all(isinstance(name, Hashable) for name in ids.array[:1]):
+        raise DataError(f"ids are texts, numbers or dates, and there is {reprlib.repr(ids[0])}.")
     heads = np.concatenate([[0], np.flatnonzero(np.asarray(ids[1:] != ids[:-1])) + 1])
     if len(heads) > n // 2:  # hardly any runs: every row is taken for one
         heads = np.arange(n)

@@ -248,6 +248,7 @@ class Scaling:
         ValueError
             If parts are missing, or do not fit together.
         """
+        state.check_names("kind", "log", "ids")
         kind, log, ids, arrays = state.config["kind"], state.config["log"], state.value("ids", pd.Index), state.arrays
         if kind not in get_args(Kind) or type(log) is not bool:
             raise ValueError(f"config.json has an unknown scaling, {kind!r} with log={log!r}")

@@ -140,6 +140,11 @@ def check_alike(fitted: pd.Index, times: pd.Index) -> None:
     """Refuse timestamps of another kind than those of fit."""
     if any(isinstance(fitted, kind) != isinstance(times, kind) for kind in (pd.DatetimeIndex, pd.PeriodIndex)):
         raise DataError(f"the frame of fit had timestamps like {fitted[-1]!r}, this one has {times[0]!r}.")
+    zones = [getattr(index, "tz", None) for index in (fitted, times)]
+    if (zones[0] is None) != (zones[1] is None):
+        kinds = ["without a time zone" if zone is None else f"in {zone}" for zone in zones]
+        advice = "convert one of them with tz_localize"
+        raise DataError(f"the timestamps of fit were {kinds[0]}, these are {kinds[1]}; {advice}.")
 
 
 def _offset(alias: Any) -> pd.DateOffset:

@@ -9,7 +9,8 @@ from tsseq.data.panel import Frame
 from tsseq.evaluation.checks import FINDING_CHECKS, LEAK_CHECKS
 from tsseq.evaluation.checks.case import Case, Verdict
 from tsseq.evaluation.preparation import Prepare
-from tsseq.forecasting.base import BaseForecaster, check_size
+from tsseq.forecasting.base import BaseForecaster
+from tsseq.hints import check_value
 
 
 def audit(
@@ -107,7 +108,7 @@ def audit(
     too good to be true                <NA>
     Name: passed, dtype: boolean
     """
-    check_size("n_cutoffs", n_cutoffs)
+    check_value("n_cutoffs", n_cutoffs)
     case = Case.of(forecaster, frame, n_cutoffs, seed, prepare)
     rows = []
     for name, check in (LEAK_CHECKS | FINDING_CHECKS).items():

@@ -25,6 +25,7 @@ from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
 from tsseq.forecasting.forecasts import Forecasts, forecast_table
 from tsseq.forecasting.naive import Drift, LastValue, Mean, SeasonalNaive
 from tsseq.forecasting.rows import Levels
+from tsseq.hints import check_levels, check_value
 from tsseq.typing import Array, Index
 
 CHUNK = 4096  # contexts at a time, so that they stay in the cache
@@ -112,8 +113,13 @@ def backtest(
     >>> result.scores["MAE"].round(1).sort_values().index[0]
     'ridge'
     """
-    models = {type(models).__name__: models} if isinstance(models, BaseForecaster) else dict(models)
+    models = {type(models).__name__: models} if isinstance(models, BaseForecaster) else models
     leader = _leader(models)
+    if levels is not None:
+        check_levels(levels)
+    check_value("n_jobs", n_jobs)
+    if max_train_size is not None:
+        check_value("max_train_size", max_train_size)
     horizon = leader.task.horizon
     preparation = None if prepare is None else Preparation.of(frame, prepare, list(models.values()))
     frame = frame if preparation is None else preparation.whole()
@@ -250,6 +256,8 @@ def _continued(model: Any, context: Array, horizon: int) -> Array:
 
 def _leader(models: Mapping[str, BaseForecaster]) -> BaseForecaster:
     """The first model; all have its horizon and target."""
+    if not isinstance(models, Mapping):
+        raise ConfigError(f"a forecaster, or a mapping of forecasters by name, was needed, not {models!r}.")
     if not models:
         raise ConfigError("no models were given.")
     taken = [name for name in models if name in NAIVE]
@@ -271,8 +279,8 @@ def _cutoffs(panel: Panel, task: Task, cutoffs: Any, n_cutoffs: int | None, stri
             raise ConfigError("give cutoffs, or n_cutoffs and stride, not both.")
         return stamps_like(panel.times, cutoffs).sort_values()
     n_cutoffs, stride = 20 if n_cutoffs is None else n_cutoffs, task.horizon if stride is None else stride
-    if n_cutoffs < 1 or stride < 1:
-        raise ConfigError(f"n_cutoffs={n_cutoffs} and stride={stride} must be at least 1.")
+    check_value("n_cutoffs", n_cutoffs)
+    check_value("stride", stride)
     stamps = panel.stamps
     last, needed = len(stamps) - 1 - task.horizon, task.n_rows - 1
     if last - stride * (n_cutoffs - 1) < needed:

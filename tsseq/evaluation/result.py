@@ -16,7 +16,7 @@ from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.scores import AlignedForecasts, MetricSums, key_columns, score_table
 from tsseq.evaluation.significance import Alternative, diebold_mariano, model_confidence_set, spa_test
 from tsseq.evaluation.too_good import too_good
-from tsseq.forecasting.base import check_size
+from tsseq.hints import check_value
 from tsseq.metrics import metrics_for
 from tsseq.plotting.scores import plot_by_step
 from tsseq.resampling.bootstrap import block_length, percentiles, resampled
@@ -244,12 +244,12 @@ class BacktestResult:
         """
         if not 0 < level < 1:
             raise ConfigError(f"level={level} must lie between 0 and 1.")
-        check_size("n_samples", n_samples)
+        check_value("n_samples", n_samples)
         aligned = self._aligned
         groups, cutoffs = pd.factorize(aligned.keys["cutoff"], sort=True)
         n = len(cutoffs)
         block = block_length(n, self.overlap) if block is None else block
-        check_size("block", block)
+        check_value("block", block)
         metrics = metrics_for(aligned.levels)
         if metric not in metrics:
             raise ConfigError(f"metric={metric!r} must be one of {', '.join(metrics)}.")

@@ -20,7 +20,7 @@ from tsseq.data.schema import Schema
 from tsseq.data.timestamps import Refit, fit_numbers
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.forecasting.base import check_size
+from tsseq.hints import Range, check_value
 from tsseq.resampling.folds import Block, LabelSpans
 from tsseq.typing import Index, Mask
 
@@ -29,6 +29,8 @@ ACROSS_A_HOLE = (
     "forecaster.windows(frame), then GridSearchCV(regressor, ..., cv=...).fit(windows, windows.targets()); or use "
     "WalkForward. For an estimator that is no forecaster, pass y."
 )
+
+ANY_COUNT = Range(0, 10**9)
 
 
 @dataclass(eq=False, repr=False)
@@ -121,8 +123,8 @@ class Splitter(BaseCrossValidator):
         raise AssertionError("abstract")
 
     def _check(self) -> None:
-        check_size("horizon", self.horizon)
-        _check_count("context_length", self.context_length)
+        check_value("horizon", self.horizon)
+        check_value("context_length", self.context_length, allowed=ANY_COUNT)
 
 
 @dataclass(eq=False, repr=False)
@@ -241,12 +243,12 @@ class WalkForward(Splitter):
         super()._check()
         for name in ("n_splits", "test_size", "stride", "initial", "max_train_size"):
             if getattr(self, name) is not None:
-                check_size(name, getattr(self, name))
-        _check_count("gap", self.gap)
+                check_value(name, getattr(self, name))
+        check_value("gap", self.gap, allowed=ANY_COUNT)
         if self._n_blocks is None and self.test_size is None:
             raise ConfigError("with initial=, say how long a test block is (test_size=), or how many there are.")
         if isinstance(self.refit, (int, float)) and not isinstance(self.refit, bool):
-            check_size("refit", self.refit)
+            check_value("refit", self.refit)
 
 
 @dataclass(eq=False, repr=False)
@@ -312,8 +314,8 @@ class PurgedKFold(Splitter):
 
     def _check(self) -> None:
         super()._check()
-        _check_count("embargo", self.embargo)
-        check_size("n_splits", self.n_splits)
+        check_value("embargo", self.embargo, allowed=ANY_COUNT)
+        check_value("n_splits", self.n_splits)
         if self.n_splits < 2:
             raise ConfigError(f"n_splits={self.n_splits} must be at least 2.")
 
@@ -423,9 +425,9 @@ class CombinatorialPurged(Splitter):
 
     def _check(self) -> None:
         super()._check()
-        _check_count("embargo", self.embargo)
-        check_size("n_groups", self.n_groups)
-        check_size("n_test_groups", self.n_test_groups)
+        check_value("embargo", self.embargo, allowed=ANY_COUNT)
+        check_value("n_groups", self.n_groups)
+        check_value("n_test_groups", self.n_test_groups)
         if self.n_test_groups >= self.n_groups:
             raise ConfigError(f"n_test_groups={self.n_test_groups} must be below n_groups={self.n_groups}.")
 
@@ -440,9 +442,3 @@ def _row_keys(X: Any, schema: Schema) -> tuple[pd.Index | None, pd.Index]:
         ids, times = parsed.ids, parsed.times
     check_stamps(times)
     return ids, times
-
-
-def _check_count(name: str, value: Any) -> None:
-    """Refuse a ``value`` that is not a whole number of at least 0."""
-    if value != 0 or isinstance(value, bool):
-        check_size(name, value)

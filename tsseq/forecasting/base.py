@@ -446,9 +446,3 @@ def as_forecaster(candidate: Any) -> BaseForecaster:
 def seed_names(model: BaseForecaster) -> list[str]:
     """Names of the parameters that make a fit repeatable."""
     return [name for name in model.get_params() if name.rpartition("__")[2] in ("seed", "random_state")]
-
-
-def check_size(name: str, value: Any) -> None:
-    """Refuse a ``value`` that is not a positive whole number."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"{name}={value!r} must be a whole number of at least 1.")

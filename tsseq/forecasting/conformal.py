@@ -17,9 +17,10 @@ from tsseq.data.panel import Frame, Panel, followed
 from tsseq.data.scaling import Scaling, logged
 from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, check_size
+from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
+from tsseq.hints import check_levels, check_value
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
@@ -102,7 +103,7 @@ class ConformalForecaster(BaseForecaster):
         return self._inner.make_future_frame(self._history(frame), steps)
 
     def check_parameters(self) -> None:
-        check_size("n_calibration", self.n_calibration)
+        check_value("n_calibration", self.n_calibration)
         as_forecaster(self.forecaster).check_parameters()
 
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
@@ -201,9 +202,8 @@ class ConformalForecaster(BaseForecaster):
 
     def _reach(self, scores: Array, levels: Any) -> Array:
         """(horizon, targets, Q) from the point forecast to each level, in units of the series; by sorted ``scores``."""
+        check_levels(levels)
         level = np.asarray(levels, dtype=np.float64)
-        if level.ndim != 1 or not ((level > 0) & (level < 1)).all():
-            raise ConfigError(f"levels={levels} must lie between 0 and 1.")
         covered = np.abs(2 * level - 1)
         n = np.isfinite(scores).sum(axis=0)
         rank = np.ceil(np.round((n + 1) * covered[:, None, None], 9)).astype(np.int64)  # (Q, horizon, targets)
@@ -221,6 +221,7 @@ class ConformalForecaster(BaseForecaster):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
+        state.check_names("parameters", parts=("panel", "scaling", "forecaster"))
         model: Self = state.value("parameters", cls)
         model.check_parameters()
         panel, inner = state.part("panel", Panel), state.part("forecaster", BaseForecaster)

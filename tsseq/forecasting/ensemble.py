@@ -18,9 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
-from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, check_size, seed_names
+from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, seed_names
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
+from tsseq.hints import check_value, check_values
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
@@ -96,7 +97,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         if not seeds:
             what = f"{type(forecaster).__name__} has no parameter called seed or random_state"
             raise ConfigError(f"{what}; give a neural one training=Training().")
-        check_size("n", n)
+        check_value("n", n)
         clones = [clone(forecaster).set_params(**dict.fromkeys(seeds, seed)) for seed in range(n)]
         return cls([(f"seed{seed}", copy) for seed, copy in enumerate(clones)], combine, n_jobs=n_jobs)
 
@@ -154,8 +155,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         return self._current[self._longest].make_future_frame(self._history(frame), steps)
 
     def check_parameters(self) -> None:
-        if self.combine not in COMBINE:
-            raise ConfigError(f"combine={self.combine!r} must be 'mean' or 'median'.")
+        check_values(self)
         members = _members(self.forecasters)
         for member in members:
             member.check_parameters()
@@ -226,6 +226,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     @classmethod
     def from_state(cls, state: State) -> Self:
         check_arrays(state.arrays, {})
+        state.check_names("parameters", parts=("panel", *map(str, range(len(state.parts) - 1))))
         model: Self = state.value("parameters", cls)
         model.check_parameters()
         panel = state.part("panel", Panel)

@@ -24,11 +24,11 @@ from tsseq.data.schema import Names, Schema
 from tsseq.data.timestamps import Calendar, stamps_like
 from tsseq.data.windows import RowNeeds, Windows, check_layout, check_length, layout_for
 from tsseq.errors import ConfigError, DataError
-from tsseq.forecasting.base import BaseForecaster, History, Task, check_fit_call, check_size
+from tsseq.forecasting.base import BaseForecaster, History, Task, check_fit_call
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rollout import Rollout, check_known, with_known
 from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
-from tsseq.hints import documented
+from tsseq.hints import Range, check_levels, check_memory, check_value, check_values, documented
 from tsseq.persistence.state import State, check_arrays
 from tsseq.plotting import plot_attention, plot_history
 from tsseq.typing import Array
@@ -255,9 +255,11 @@ class Forecaster(FrameOptions, BaseForecaster):
     def forecast(
         self, frame: History = None, steps: int | None = None, levels: Levels = None, future: Frame | None = None
     ) -> Forecasts:
+        if levels is not None:
+            check_levels(levels)
         rollout = self._rollout(frame, steps, future, quantiles=levels is not None)
         values = rollout.forecast(self.regressor_, levels)
-        return Forecasts(rollout.panel, rollout.origins, values, tuple(levels or ()))
+        return Forecasts(rollout.panel, rollout.origins, values, tuple(() if levels is None else levels))
 
     @available_if(_has("sample"))
     def sample(
@@ -300,8 +302,11 @@ class Forecaster(FrameOptions, BaseForecaster):
         ConfigError
             There are no such steps or numbers of paths.
         """
-        check_size("n_paths", n_paths)
+        check_value("n_paths", n_paths)
+        check_value("seed", seed, allowed=Range(0, np.inf))
         rollout = self._rollout(frame, steps, future, quantiles=True)
+        n_values = n_paths * len(rollout.origins) * rollout.steps * rollout.panel.n_targets
+        check_memory(f"n_paths={n_paths}", 16.0 * n_values, "Draw fewer paths")
         paths = rollout.sample(self.regressor_, n_paths, seed)  # (n_paths, S, steps, targets)
         columns: dict[Hashable, Array] = {}
         for k, name in enumerate(rollout.panel.schema.target):
@@ -366,6 +371,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         return plot_history(self.history_)
 
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
+        if levels is not None:
+            check_levels(levels)
         panel, layout = self._history(frame), self.layout_
         cutoffs = stamps_like(panel.times, cutoffs)
         rows = panel.rows_at(cutoffs, layout.context_length)
@@ -379,7 +386,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         unknown = slice(0, len(panel.schema.target + panel.schema.past))
         blanked = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
         windows = Windows.of(blanked, layout, self.scaling_, origins)
-        return Forecasts(panel, origins, forecast_rows(self.regressor_, windows, levels), tuple(levels or ()))
+        values = forecast_rows(self.regressor_, windows, levels)
+        return Forecasts(panel, origins, values, tuple(() if levels is None else levels))
 
     def score(self, frame: Frame | Panel, y: None = None) -> float:
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.
@@ -412,7 +420,7 @@ class Forecaster(FrameOptions, BaseForecaster):
     def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         panel, horizon = self._history(frame), self.layout_.horizon
         steps = horizon if steps is None else steps
-        check_size("steps", steps)
+        check_value("steps", steps)
         steps = -(-steps // horizon) * horizon
         extended = panel.tail(1).extend(steps)
         rows = extended.steps_after(extended.indptr[1:] - steps - 1, steps).ravel()
@@ -453,10 +461,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         return self.regressor_ if hasattr(self, "regressor_") else self._new_regressor()
 
     def check_parameters(self) -> None:
-        for name in ("horizon", "context_length"):
-            check_size(name, getattr(self, name))
-        if self.multivariate not in ("independent", "joint"):
-            raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
+        check_values(self)
 
     def _history(self, frame: History) -> Panel:
         return self._with_columns(frame).recoded(self.panel_.categories)
@@ -477,7 +482,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         check_is_fitted(self, "regressor_")
         length, horizon, past = self.layout_.context_length, self.layout_.horizon, self.schema_.past
         steps = horizon if steps is None else steps
-        check_size("steps", steps)
+        check_value("steps", steps)
         if steps > horizon and past:
             beyond = f"steps={steps} goes beyond horizon={horizon}, where the past covariates"
             raise ConfigError(f"{beyond} {', '.join(map(str, past))} are unknown.")
@@ -487,6 +492,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         if not RowNeeds.of(self.regressor_).short_contexts:
             check_length(panel, length, "context_length")
         history, n_rows = panel.tail(length), -(-steps // horizon) * horizon
+        n_values = len(panel) * (length + n_rows) * panel.values.shape[1]
+        check_memory(f"steps={steps} of {len(panel)} series", 16.0 * n_values, "Forecast fewer at a time")
         extended = with_known(history.extend(n_rows), n_rows, future).left_padded(length + n_rows)
         origins = extended.indptr[1:] - n_rows - 1
         return Rollout(extended, origins, history.lengths, steps, self.layout_, self.scaling_)
@@ -503,7 +510,9 @@ class Forecaster(FrameOptions, BaseForecaster):
     @classmethod
     def from_state(cls, state: State) -> Self:
         check_arrays(state.arrays, {})
+        state.check_names("parameters", "layout", parts=("panel", "scaling", "regressor"))
         model: Self = state.value("parameters", cls)
+        model.check_parameters()
         panel, layout = state.part("panel", Panel), state.value("layout", Layout)
         check_layout(layout, panel)
         model.scaling_ = state.part("scaling", Scaling)

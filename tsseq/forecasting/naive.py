@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
+from tsseq.hints import check_values
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index
 
@@ -138,7 +139,9 @@ class _Naive(RegressorMixin, BaseEstimator):
         """
         check_arrays(state.arrays, {})
         model: Self = state.value("parameters", cls)
+        state.check_names("parameters", "layout")
         model.layout_ = state.value("layout", Layout)
+        check_values(model.layout_)
         model.n_features_in_ = model.layout_.width
         model._check()
         return model

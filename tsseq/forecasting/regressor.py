@@ -20,7 +20,7 @@ from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
 from tsseq.heads import Head, Point
-from tsseq.hints import RejectsForeignNames
+from tsseq.hints import RejectsForeignNames, check_kinds
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
 from tsseq.persistence.state import State, save_model
@@ -129,6 +129,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         from tsseq.training.fitting import fit_network
 
+        check_kinds(self, network=Network, head=Head, training=Training, layout=Layout)
         training = Training() if self.training is None else self.training
         if isinstance(X, Windows):
             windows = X.with_targets(y)
@@ -405,6 +406,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         ValueError
             If parts are missing, or do not fit together.
         """
+        optional = "accelerator", "feature_names_in_"
+        state.check_names("parameters", "layout", "head", "history", "one_output_", optional=optional)
         model: Self = state.value("parameters", cls)
         model.layout_, model.head_ = state.value("layout", Layout), state.value("head", Head)
         weights, _ = state.split("network", "history")

@@ -140,9 +140,22 @@ def in_units(windows: Windows, scaled: Array) -> Array:
     layout = windows.layout
     values = windows.affine.undo(scaled.reshape(len(windows), layout.horizon, layout.n_targets, -1))
     values = windows.unlogged(values) if windows.scaling.log else values
+    check_finite(windows, values)
     channels = 1 if layout.n_targets > 1 else windows.panel.n_targets
     by_channel = values.reshape(channels, -1, *values.shape[1:])  # (channels, n_origins, H, n_targets, K)
     return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
+
+
+def check_finite(windows: Windows, values: Array) -> None:
+    """Refuse forecasts (n_windows, ...) that are NaN or infinite: nothing that is made of them would tell."""
+    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if not finite.all():
+        first = int(finite.argmin())
+        name, time = windows.panel.ids[windows.series[first]], windows.panel.times[windows.origin[first]]
+        where = f"the one from {time}" if name is None else f"that of {name!r} from {time}"
+        problem = f"{int((~finite).sum())} of {len(finite)} forecasts are NaN or infinite (first: {where})"
+        advice = "Look for values far beyond those of fit, or at what the regressor returns for them"
+        raise DataError(f"{problem}. {advice}.")
 
 
 def skill(regressor: Any, windows: Windows) -> float:

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from tsseq.errors import ConfigError, DataError
-from tsseq.hints import RejectsForeignNames
+from tsseq.hints import RejectsForeignNames, check_levels
 
 
 @dataclass(eq=False, repr=False)
@@ -204,10 +204,9 @@ class Head(RejectsForeignNames, BaseEstimator, ABC):
         ConfigError
             A level is not between 0 and 1, or the head has no quantiles.
         """
-        numbers = np.asarray(levels, dtype=float)
-        if not ((numbers > 0) & (numbers < 1)).all():
-            raise ConfigError(f"levels={list(levels)} must lie between 0 and 1.")
-        level = params.new_tensor(numbers).reshape(-1, 1, 1, 1).expand(-1, *params.shape[:-1])  # (Q, B, H, C)
+        check_levels(levels)
+        numbers = params.new_tensor(np.asarray(levels, dtype=float))
+        level = numbers.reshape(-1, 1, 1, 1).expand(-1, *params.shape[:-1])  # (Q, B, H, C)
         return self.icdf(params, level, scale).movedim(0, -1)
 
     def sample(self, params: Tensor, n: int, scale: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tsseq.errors import ConfigError
 from tsseq.heads.base import Head
+from tsseq.hints import check_levels
 
 
 @dataclass(eq=False, repr=False)
@@ -38,10 +39,8 @@ class Quantiles(Head):
     @property
     def trained_levels(self) -> list[float]:
         """The sorted levels, with the median; a ConfigError if one is not between 0 and 1."""
-        levels = sorted({0.5, *map(float, self.levels)})
-        if not 0 < levels[0] <= levels[-1] < 1:
-            raise ConfigError(f"levels={self.levels} must lie between 0 and 1.")
-        return levels
+        check_levels(self.levels)
+        return sorted({0.5, *map(float, self.levels)})
 
     @property
     def n_params(self) -> int:
@@ -65,6 +64,7 @@ class Quantiles(Head):
 
     def quantiles(self, params: Tensor, levels: Sequence[float], scale: Tensor) -> Tensor:
         """Quantiles (B, H, C, Q); a level outside of the trained range is a ConfigError."""
+        check_levels(levels)
         trained, numbers = self.trained_levels, np.asarray(levels, dtype=float)
         if (numbers < trained[0]).any() or (numbers > trained[-1]).any():
             problem = f"levels={list(levels)} go beyond the trained ones, {trained}"

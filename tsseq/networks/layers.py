@@ -200,7 +200,7 @@ def attention_options(hidden_size: int, n_heads: int, feedforward_size: int, dro
     ConfigError
         The heads do not divide the width.
     """
-    if n_heads < 1 or hidden_size % n_heads:
+    if hidden_size % n_heads:
         raise ConfigError(f"hidden_size={hidden_size} must be a multiple of n_heads={n_heads}.")
     sizes = {"d_model": hidden_size, "nhead": n_heads, "dim_feedforward": feedforward_size}
     return {**sizes, "dropout": dropout, "batch_first": True}

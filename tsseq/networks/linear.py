@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad
 
 from tsseq.data.layout import Layout
-from tsseq.hints import documented
+from tsseq.hints import check_values, documented
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import CovariateLinear, flatten_row
@@ -36,6 +36,7 @@ class Linear(Network):
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
+        check_values(self)
         return _LinearNet(layout, n_params)
 
 
@@ -82,6 +83,7 @@ class DLinear(DLinearOptions, Network):
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
+        check_values(self)
         return _DLinearNet(self, layout, n_params)
 
 

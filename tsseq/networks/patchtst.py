@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from tsseq.data.layout import Layout
-from tsseq.hints import documented
+from tsseq.hints import check_values, documented
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import CovariateLinear, attention_options
@@ -65,6 +65,7 @@ class PatchTST(PatchTSTOptions, Network):
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
+        check_values(self)
         return _PatchTSTNet(self, layout, n_params)
 
 

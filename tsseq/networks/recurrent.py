@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tsseq.data.layout import Layout
-from tsseq.hints import documented
+from tsseq.hints import check_values, documented
 from tsseq.networks import recurrent_cells as cells
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
@@ -57,6 +57,7 @@ class _Recurrent(RecurrentOptions, Network):
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
+        check_values(self)
         return _RecurrentNet(self, layout, n_params)
 
     def build_encoder(self, layout: Layout) -> Encoder:
@@ -72,6 +73,7 @@ class _Recurrent(RecurrentOptions, Network):
         Encoder
             A module whose ``forward(batch)`` gives the states (B, n, size) after each of n segments.
         """
+        check_values(self)
         return _RecurrentEncoder(self, layout)
 
 

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from tsseq.data.layout import Layout
-from tsseq.errors import ConfigError
-from tsseq.hints import documented
+from tsseq.hints import check_values, documented
 from tsseq.networks.base import Autoregressive, Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import expand_attention, future_known, history, n_history, positions, segments
 from tsseq.networks.recurrent import map_state, merge_directions
 
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-ATTENTION = (None, "additive", "dot", "general")
 
 
 @dataclass(eq=False, repr=False)
@@ -84,14 +82,8 @@ class Seq2Seq(Seq2SeqOptions, Network):
         return self.attention is not None
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
-        """Make a new module; a ConfigError if a parameter has a value that it does not know."""
-        if self.cell not in CELLS:
-            raise ConfigError(f"cell={self.cell!r} is unknown; it is one of {', '.join(map(repr, CELLS))}.")
-        if not 0 <= self.teacher_forcing <= 1:
-            raise ConfigError(f"teacher_forcing={self.teacher_forcing!r} must lie in 0..1.")
-        if self.attention not in ATTENTION:
-            known = ", ".join(map(repr, ATTENTION))
-            raise ConfigError(f"attention={self.attention!r} is unknown; it is one of {known}.")
+        """Make a new module."""
+        check_values(self)
         return _Seq2SeqNet(self, layout, n_params)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tsseq.data.layout import Layout
-from tsseq.hints import documented
+from tsseq.hints import check_values, documented
 from tsseq.networks import layers
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
@@ -70,6 +70,7 @@ class Transformer(TransformerOptions, Network):
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
+        check_values(self)
         return _TransformerNet(self, layout, n_params)
 
 

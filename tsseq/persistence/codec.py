@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import reprlib
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -21,6 +22,9 @@ from numpy.typing import NDArray
 
 import tsseq
 from tsseq.errors import ConfigError
+
+NEWER = "A file of a newer tsseq needs that one: pip install --upgrade tsseq"
+LONGEST = 200  # text of a timestamp or frequency
 
 Kinds: TypeAlias = dict[str, type[Any]]
 
@@ -266,6 +270,8 @@ def _encode_time(value: Any, where: str) -> dict[str, Any]:
 
 
 def _decode_time(value: dict[str, Any]) -> Any:
+    if any(isinstance(item, str) and len(item) > LONGEST for item in value.values()):
+        raise ValueError(f"config.json has {str(value)[:80]}..., which is too long")
     match value:
         case {"nanoseconds": int(length), "unit": str(unit)} if len(value) == 2 and not isinstance(length, bool):
             return pd.Timedelta(length, unit="ns").as_unit(unit)
@@ -311,8 +317,10 @@ def _build(kind: type[Any], arguments: dict[str, Any]) -> Any:
     name, known = kind.__name__, list(inspect.signature(kind.__init__).parameters)[1:]
     hints = _hints(kind) | _hints(kind.__init__)
     for key, value in arguments.items():
-        if key not in known or not _fits(value, hints.get(key, Any)):
-            raise ValueError(f"{name}({key}={value!r}) in config.json is not an argument that {name} takes")
+        if key not in known:
+            raise ValueError(f"config.json has {name}({key}=...), which is not an argument that {name} takes. {NEWER}")
+        if not _fits(value, hints.get(key, Any)):
+            raise ValueError(f"{name}({key}={reprlib.repr(value)}) in config.json is not an argument that {name} takes")
     return kind(**arguments)
 
 

@@ -10,7 +10,9 @@ import io
 import json
 import os
 import platform
+import re
 import secrets
+import shutil
 import struct
 import sys
 import zipfile
@@ -29,6 +31,8 @@ MANIFEST = "manifest.json"
 MEMBERS = {1: ("config.json", "weights.safetensors", "state.safetensors"), 2: ("config.json", "arrays.safetensors")}
 MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # in the names of temporary files
 LIBRARIES = ("tsseq", "torch", "numpy", "pandas", "safetensors")
+MOST_MEMBERS, MOST_CONTAINERS, MOST_VALUES = 8, 200_000, 2_000_000
+TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
 # what zipfile and the manifest raise, where the fields of an archive contradict each other
 BROKEN = zipfile.BadZipFile, struct.error, ValueError, TypeError, AttributeError, RuntimeError, EOFError, OverflowError
 
@@ -83,6 +87,8 @@ def replace_file(path: StrPath, content: bytes) -> None:
     b'1 2 3'
     """
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise FileExistsError(f"{os.fspath(path)} is not a regular file, and nothing else is replaced.")
     _remove_stale(target.parent)
     temporary = target.with_name(f".{secrets.token_hex(8)}-{MACHINE}-{os.getpid()}.tmp")
     try:
@@ -90,6 +96,8 @@ def replace_file(path: StrPath, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -155,10 +163,33 @@ def read(path: StrPath) -> tuple[int, dict[str, bytes]]:
     """
     content = Path(path).read_bytes()
     try:
+        _check_directory(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _extract(archive)
     except BROKEN as error:
-        raise ModelFileError(f"{os.fspath(path)}: {error}") from error
+        raise ModelFileError(f"{os.fspath(path)}: {shortened(error)}") from error
+
+
+def shortened(error: object) -> str:
+    """The text of an error, at most 500 characters of it: a file can hold names of any length.
+
+    Parameters
+    ----------
+    error : object
+        What has a text.
+
+    Returns
+    -------
+    str
+        The text, or its beginning.
+
+    Examples
+    --------
+    >>> len(shortened("x" * 10**6))
+    500
+    """
+    text = str(error)
+    return text if len(text) <= 500 else f"{text[:497]}..."
 
 
 def dump_json(content: Any) -> bytes:
@@ -198,7 +229,7 @@ def parse_json(content: bytes) -> Any:
     Raises
     ------
     ValueError
-        If it is not JSON, or holds NaN or infinity.
+        If it is not JSON, holds NaN or infinity, a key twice in one object, or more than any model does.
 
     Examples
     --------
@@ -209,7 +240,28 @@ def parse_json(content: bytes) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not JSON")
 
-    return json.loads(content, parse_constant=refuse)
+    def unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(items)
+        if len(content) < len(items):
+            raise ValueError(f"a key of {shortened(list(content))} occurs twice")
+        return content
+
+    outside = TEXT.sub(b"", content)  # counted before Python makes objects of it, 50 bytes or more for each
+    if outside.count(b"[") + outside.count(b"{") > MOST_CONTAINERS or outside.count(b",") > MOST_VALUES:
+        raise ValueError("its JSON holds more lists or values than any model does")
+    return json.loads(content, parse_constant=refuse, object_pairs_hook=unique)
+
+
+def _check_directory(content: bytes) -> None:
+    """Refuse an archive of many members, or with anything before or after it, before all of its names are read."""
+    if len(content) > 2**31:  # written with 64-bit numbers
+        return
+    end = content[-22:]
+    if content[:4] != b"PK\x03\x04" or end[:4] != b"PK\x05\x06":
+        raise ValueError("File is not a zip file, or something was added to it")
+    (n_members,), (size, start) = struct.unpack("<H", end[10:12]), struct.unpack("<LL", end[12:20])
+    if n_members > MOST_MEMBERS or size > 1000 * MOST_MEMBERS or start + size + 22 != len(content):
+        raise ValueError(f"it has {n_members} members in a table of {size} bytes at {start}, unlike a model file")
 
 
 def _archive(members: Mapping[str, bytes]) -> bytes:

@@ -87,6 +87,8 @@ def load(
     >>> bool((tsseq.load(path).predict() == model.predict()).all(axis=None))
     True
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"the path of a model file was needed, not {path!r}.")
     kinds = KINDS | _by_name("networks", networks, Network) | _by_name("heads", heads, Head)
     if accelerator is not None:
         check_accelerator(accelerator)
@@ -99,6 +101,8 @@ def load(
 
 
 def _by_name(argument: str, classes: Sequence[type[Any]], base: type[Any]) -> Kinds:
+    if not isinstance(classes, Sequence):
+        raise ConfigError(f"{argument}={classes!r} must be a sequence of classes derived from tsseq.{base.__name__}.")
     for kind in classes:
         if not (isclass(kind) and issubclass(kind, base)):
             raise ConfigError(f"{argument}={classes!r} must be classes derived from tsseq.{base.__name__}.")

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from tsseq.errors import ConfigError, ModelFileError
-from tsseq.persistence.codec import Kinds, class_name, class_named, decode, encode
-from tsseq.persistence.container import StrPath, dump_json, parse_json, write
+from tsseq.persistence.codec import NEWER, Kinds, class_name, class_named, decode, encode
+from tsseq.persistence.container import StrPath, dump_json, parse_json, shortened, write
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 Upgrade: TypeAlias = Callable[[Any, Arrays], tuple[Any, Arrays]]
 
+MOST_ARRAYS = 20_000
 # what safetensors and the parts of a model raise on content that makes no sense
 NONSENSE = (SafetensorError, TypeError, LookupError, AttributeError, RuntimeError, OverflowError)
 
@@ -127,6 +128,31 @@ class State:
             raise ValueError(f"the array {name} has {values.ndim} axes, and 2 were needed")
         check_arrays({name: values}, {name: (len(values), len(columns))})
         return pd.DataFrame(values, columns=columns)
+
+    def check_names(self, *config: str, optional: Sequence[str] = (), parts: Sequence[str] = ()) -> None:
+        """Check that there is nothing but what the class knows.
+
+        Parameters
+        ----------
+        *config : str
+            Keys that ``config`` has.
+        optional : sequence of str, default ()
+            Keys that it may have besides.
+        parts : sequence of str, default ()
+            Keys that ``parts`` has.
+
+        Raises
+        ------
+        ValueError
+            If a key is missing or unknown.
+        """
+        for present, needed, allowed in ((self.config, config, optional), (self.parts, parts, ())):
+            unknown = sorted(present.keys() - {*needed, *allowed})
+            missing = sorted(set(needed) - present.keys())
+            if missing:
+                raise ValueError(f"config.json has no {missing} for {self.kind.__name__}")
+            if unknown:
+                raise ValueError(f"config.json has unknown {unknown} for {self.kind.__name__}. {NEWER}")
 
     def split(self, *groups: str) -> list[Arrays]:
         """Divide the arrays by the beginnings of their names.
@@ -252,6 +278,8 @@ def unpack(tree: Any, arrays: Arrays, kinds: Kinds) -> State:
     >>> unpack({"kind": "State", "config": {"size": 2}, "parts": {}}, {}, {"State": State}).config
     {'size': 2}
     """
+    if tree.keys() != {"kind", "config", "parts"}:
+        raise ValueError(f"config.json has {sorted(tree)} where kind, config and parts were needed. {NEWER}")
     config = {name: decode(value, kinds) for name, value in tree["config"].items()}
     parts, rest = {}, dict(arrays)
     for part, inner in tree["parts"].items():
@@ -330,7 +358,7 @@ def restore(members: Mapping[str, bytes], kinds: Kinds, upgrades: Sequence[Upgra
     arrays: Arrays = {}
     try:
         for name, content in members.items():
-            arrays |= safetensors.numpy.load(content) if name.endswith(".safetensors") else {}
+            arrays |= _load_arrays(content) if name.endswith(".safetensors") else {}
         tree = parse_json(members["config.json"])
         for upgrade in upgrades:
             tree, arrays = upgrade(tree, arrays)
@@ -339,6 +367,14 @@ def restore(members: Mapping[str, bytes], kinds: Kinds, upgrades: Sequence[Upgra
             raise ValueError(f"config.json has a {state.kind.__name__} where a model was needed")
         return state.kind.from_state(state)
     except ValueError as error:
-        raise ModelFileError(str(error)) from error
+        raise ModelFileError(shortened(error)) from error
     except NONSENSE as error:
-        raise ModelFileError(f"its parts make no sense together ({error!r})") from error
+        raise ModelFileError(f"its parts make no sense together ({shortened(repr(error))})") from error
+
+
+def _load_arrays(content: bytes) -> Arrays:
+    """The arrays of a file, whose names are counted before an object is made of each."""
+    length = int.from_bytes(content[:8], "little")
+    if length > 300 * MOST_ARRAYS or len(parse_json(content[8 : 8 + length])) > MOST_ARRAYS:
+        raise ValueError(f"it names more than {MOST_ARRAYS} arrays")
+    return safetensors.numpy.load(content)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import tsseq
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.perturb import PRICES
 from tsseq.evaluation.result import BacktestResult
+from tsseq.persistence.container import replace_file
 from tsseq.plotting import style
 from tsseq.reporting import charts, forecasts, money
 from tsseq.reporting.signals import signal_section
@@ -80,18 +80,23 @@ def report(
     ...     report(result, path=f"{folder}/airline.html", title="Airline").name
     'airline.html'
     """
+    if not isinstance(result, BacktestResult):
+        raise ConfigError(f"a BacktestResult was needed, which backtest(...) returns, not {type(result).__name__}.")
+    if not isinstance(book, Book | None):
+        raise ConfigError(
+            f"book= is a Book, which simulate(...) returns, not {type(book).__name__}; name path= as such."
+        )
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"path={path!r} must be the path of a file.")
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"path={str(path)!r} is a folder; name a file in it.")
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; create it first.")
     around = {"title": title, "plotly": get_plotlyjs(), "version": tsseq.__version__, "style": style}
     template = _environment().get_template("page.html")
     content = template.render(around | _content(result, book, audit, trials))
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    replace_file(path, content.encode())
     return path
 
 

@@ -66,7 +66,8 @@ class Costs:
     borrow_bps: float = 0.0
 
     def __post_init__(self) -> None:
-        if not all(getattr(self, part.name) >= 0 for part in fields(self)):
+        values = [getattr(self, part.name) for part in fields(self)]
+        if not all(isinstance(value, (int, float, np.number)) and value >= 0 for value in values):
             raise ConfigError(f"{self}: costs must be numbers >= 0, in basis points or in the unit of the capital.")
 
     @property

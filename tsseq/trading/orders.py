@@ -10,7 +10,7 @@ import pandas as pd
 from tsseq.data.panel import Frame
 from tsseq.errors import DataError
 from tsseq.trading.execution import Market
-from tsseq.trading.price_table import PriceTable, listed, to_floats
+from tsseq.trading.price_table import PriceTable, check_frame, listed, to_floats
 from tsseq.typing import Array, Index, Mask
 
 _ROUNDING = 1e-12
@@ -46,6 +46,7 @@ class Orders(NamedTuple):
 
 def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, Array]:
     """Return the prices of the weighted assets, and the bar and target weights (D, N) of each decision, by date."""
+    check_frame(weights, "weights")
     if isinstance(weights, pd.Series):
         if len(table.assets) > 1:
             raise DataError(f"the weights are a Series, but the prices hold {listed(table.assets)}. Pass a DataFrame.")

@@ -63,6 +63,7 @@ def read_prices(prices: Frame, price: str = "close") -> PriceTable:
     >>> read_prices(frame).assets.tolist(), read_prices(frame).closes.tolist()
     (['Close'], [[10.0], [11.0]])
     """
+    check_frame(prices, "prices")
     if isinstance(prices, pd.Series) and prices.name is None:
         prices = prices.rename("close")
     panel = Panel.from_prices(prices, price)
@@ -86,6 +87,32 @@ def read_prices(prices: Frame, price: str = "close") -> PriceTable:
     assets = pd.Index(panel.ids, name=id_name) if named else pd.Index([panel.schema.target[0]])
     opens = _wide(panel.values[:, 1], cells, dates, assets, "open") if panel.schema.past else None
     return PriceTable(dates, assets, _wide(panel.values[:, 0], cells, dates, assets, price), opens)
+
+
+def check_frame(values: Any, what: str) -> None:
+    """Refuse what is neither a Series nor a DataFrame.
+
+    Parameters
+    ----------
+    values : object
+        What was passed.
+    what : str
+        What it is meant to be.
+
+    Raises
+    ------
+    DataError
+        It is something else.
+
+    Examples
+    --------
+    >>> check_frame([0.5, 0.5], "weights")
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.DataError: the weights must be a pandas Series or DataFrame, not list.
+    """
+    if not isinstance(values, (pd.Series, pd.DataFrame)):
+        raise DataError(f"the {what} must be a pandas Series or DataFrame, not {type(values).__name__}.")
 
 
 def listed(values: Iterable[Any], limit: int = 3) -> str:

@@ -124,10 +124,11 @@ def simulate(
     start = int(decided[0])
     fill_rule, market = opened(execution, table, start, delisting_return)
     orders, targets = orders_of(market, decided, fill_rule.delay), leverage * targets
-    if engine == "returns":
-        bars, positions, before, account = _returns(market, orders, targets, terms)
-    else:
-        bars, positions, before, account = _shares(market, orders, targets, terms, start)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a book that is ruined, which is refused below
+        if engine == "returns":
+            bars, positions, before, account = _returns(market, orders, targets, terms)
+        else:
+            bars, positions, before, account = _shares(market, orders, targets, terms, start)
     bars = bars.iloc[start:]
     _check_solvent(bars)
     frame = pd.DataFrame(positions[start:], market.dates[start:], market.assets, copy=False)
@@ -158,25 +159,19 @@ def simulate(
 
 
 def _returns(market: Market, orders: Orders, targets: Array, terms: Terms) -> _Outcome:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        run = run_returns(Moves.of(market, orders), targets[None], terms)
-        weights, capital = run.weights(), run.at_fill[0]
-        before, traded, paid = (
-            run.before[0] / capital[:, None],
-            run.traded[0].sum(axis=1) / capital,
-            run.paid[0] / capital,
-        )
-        gross = np.maximum(run.factors(net=False)[0], 0.0) - 1
+    run = run_returns(Moves.of(market, orders), targets[None], terms)
+    weights, capital = run.weights(), run.at_fill[0]
+    before, traded, paid = run.before[0] / capital[:, None], run.traded[0].sum(axis=1) / capital, run.paid[0] / capital
+    gross = np.maximum(run.factors(net=False)[0], 0.0) - 1
     bars = _by_bar(market, orders, turnover=traded, costs_paid=paid)
     bars["gross_returns"], bars["returns"] = gross, (1 + gross) * (1 - bars["costs_paid"]) - 1
     return bars, weights, before, None
 
 
 def _shares(market: Market, orders: Orders, targets: Array, terms: Terms, start: int) -> _Outcome:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        run = run_shares(market, orders, targets[None], terms)
-        equity = run.equity[0]
-        returns = np.maximum(equity / np.concatenate([[terms.money], equity[:-1]]) - 1, -1.0)
+    run = run_shares(market, orders, targets[None], terms)
+    equity = run.equity[0]
+    returns = np.maximum(equity / np.concatenate([[terms.money], equity[:-1]]) - 1, -1.0)
     slippage, fees = charged(run, market, orders, terms.costs)
     account = account_of(run, market, orders, (slippage, fees), start)
     traded = np.abs(run.traded[0]) * market.fills[view(orders.filled)]  # (F, N)

@@ -20,7 +20,7 @@ from tsseq.trading.engines.returns import Moves, run_returns
 from tsseq.trading.engines.shares import run_shares
 from tsseq.trading.execution import Market, opened
 from tsseq.trading.orders import Orders, orders_of, read_weights
-from tsseq.trading.price_table import PriceTable, listed, read_prices
+from tsseq.trading.price_table import PriceTable, check_frame, listed, read_prices
 from tsseq.trading.signals import expected_returns
 from tsseq.trading.statistics import rows
 from tsseq.trading.statistics.returns import bars_per_year, cash_returns
@@ -149,6 +149,9 @@ def sweep(
 
 def combinations_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Every combination of the values of a grid."""
+    values = grid.values() if isinstance(grid, Mapping) else [None]
+    if any(not np.iterable(value) or isinstance(value, str) for value in values):
+        raise ConfigError(f"the grid must be a mapping of names to sequences of values, not {grid!r}.")
     combinations = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
     if not combinations:
         raise ConfigError("the grid has no combination. Pass at least one value for each parameter.")
@@ -168,6 +171,7 @@ def decisions_of(
         subset, decided, first = read_weights(signal(**combinations[0]), table)
         rest = (_like_first(signal(**options), table, subset, decided) for options in combinations[1:])
         return subset, decided, (weights[None] for weights in itertools.chain([first], rest))
+    check_frame(signal, "signal")
     options = [*(field.name for field in fields(WeightingRule)), "model"]
     if unknown := set(combinations[0]) - set(options):
         raise ConfigError(f"the grid has {listed(sorted(unknown))}; rules take {listed(options, 13)}.")

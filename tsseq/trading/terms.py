@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from tsseq.errors import ConfigError
+from tsseq.hints import Range, check_value
 from tsseq.trading.costs import Costs
 
 Engine = Literal["returns", "shares"]
+
+NUMBERS = {
+    "cash_rate": Range(-1, 1000, whole=False),
+    "leverage": Range(1e-9, 1e9, whole=False),
+    "capital": Range(1e-12, 1e18, whole=False, optional=True),
+    "lot_size": Range(1e-12, 1e18, whole=False, optional=True),
+}
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,11 @@ class Terms:
     lot_size: float | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ("returns", "shares"):
-            raise ConfigError(f"engine is {self.engine!r}; it must be 'returns' or 'shares'.")
-        if not (np.isfinite(self.cash_rate) and np.isfinite(self.leverage) and self.leverage > 0):
-            found = f"cash_rate={self.cash_rate} and leverage={self.leverage}"
-            raise ConfigError(f"{found}: pass a yearly rate and a multiple above 0.")
-        for name in ("capital", "lot_size"):
-            value = getattr(self, name)
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise ConfigError(f"{name} is {value}; it must be a number above 0.")
+        if not isinstance(self.costs, Costs):
+            raise ConfigError(f"costs is {self.costs!r}; it must be Costs(...), such as Costs(bps=5).")
+        check_value("engine", self.engine, allowed=("returns", "shares"))
+        for name, numbers in NUMBERS.items():
+            check_value(name, getattr(self, name), allowed=numbers)
         shares = {"lot_size": self.lot_size, "Costs(per_share=)": self.costs.per_share}
         named = [name for name, value in shares.items() if value]
         if named and (self.engine != "shares" or self.capital is None):

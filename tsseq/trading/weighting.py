@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tsseq.errors import ConfigError, DataError
+from tsseq.hints import Range, check_value
 from tsseq.trading.price_table import PriceTable, listed
 from tsseq.trading.statistics.returns import bars_per_year
 from tsseq.typing import Array
@@ -25,6 +26,13 @@ _ROUNDING = 1e-12
 # Options that rules need.
 _OPTIONS = {"top_k": ("k",), "top_k_dropout": ("k", "n_drop"), "volatility": ("target_volatility",)}
 _RULES = ("sign", "threshold", "rank", *_OPTIONS)
+_NUMBERS = {
+    **dict.fromkeys(("threshold", "no_trade_band"), Range(0, 1e18, whole=False)),
+    **dict.fromkeys(("k", "n_drop"), Range(1, 1e18, optional=True)),
+    **dict.fromkeys(("target_volatility", "book_volatility"), Range(1e-12, 1e18, whole=False, optional=True)),
+    **dict.fromkeys(("max_weight", "max_gross"), Range(1e-12, 1e18, whole=False, optional=True)),
+    "volatility_window": Range(2, 1e18),
+}
 # So many prices times combinations at a time stay in the processor's cache.
 AT_ONCE = 48_000
 
@@ -91,15 +99,16 @@ class WeightingRule:
 
     def __post_init__(self) -> None:
         self._read_missing()
-        if not callable(self.rule) and self.rule not in _RULES:
+        for name, kind in _NUMBERS.items():
+            check_value(name, getattr(self, name), allowed=kind)
+        if not callable(self.rule) and not (isinstance(self.rule, str) and self.rule in _RULES):
             raise ConfigError(f"rule is {self.rule!r}; it must be a callable or one of {listed(_RULES, 6)}.")
-        if self.threshold < 0 or (self.rule != "threshold" and self.threshold > 0):
-            found = f"threshold is {self.threshold} with rule {self.rule!r}"
-            raise ConfigError(f"{found}; pass one >= 0 and rule='threshold'.")
+        if self.rule != "threshold" and self.threshold > 0:
+            raise ConfigError(f"threshold is {self.threshold} with rule {self.rule!r}; pass rule='threshold'.")
         needed = () if callable(self.rule) else _OPTIONS.get(self.rule, ())
         for name in ("k", "n_drop", "target_volatility"):
             value = getattr(self, name)
-            if (value is None) == (name in needed) or (value is not None and not value > 0):
+            if (value is None) == (name in needed):
                 wanted = "a number above 0" if name in needed else "none"
                 raise ConfigError(f"{name} is {value} with rule {self.rule!r}, which takes {wanted}.")
         if self.rule == "top_k_dropout" and (self.allow_short or (self.n_drop or 0) > (self.k or 0)):
@@ -108,10 +117,6 @@ class WeightingRule:
             raise ConfigError(
                 f"the rule takes {count} arguments; functions of (expected) or (expected, past) are called."
             )
-        limits = [limit for limit in (self.max_weight, self.max_gross, self.book_volatility) if limit is not None]
-        if not (all(limit > 0 for limit in limits) and self.no_trade_band >= 0 and self.volatility_window >= 2):
-            wanted = "max_weight, max_gross and book_volatility above 0, no_trade_band of at least 0"
-            raise ConfigError(f"pass {wanted} and volatility_window of at least 2.")
 
     def _read_missing(self) -> None:
         """Take NaN for an option that was not named, and 3.0 for 3, as in a row of a sweep's table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
@@ -18,6 +19,7 @@ from tsseq.training.model import Model
 from tsseq.training.settings import Training
 from tsseq.typing import Array
 
+FEWER = "Predict fewer rows at a time, or train a smaller network"
 ROWS_ON_CPU, ROWS_ON_GPU = 256, 4096  # at once; on a GPU half as many, and again, until they fit
 AVAILABLE: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
 
@@ -78,10 +80,11 @@ def predict_rows(
         float64.
     """
     device = find_device(accelerator)
-    with _lock:
+    with _lock, memory_explained(FEWER):
         network.to(device)
     size = ROWS_ON_CPU if device.type == "cpu" else ROWS_ON_GPU
-    with torch.inference_mode(), exact_products() if device.type == "cuda" else nullcontext():
+    exact = exact_products() if device.type == "cuda" else nullcontext()
+    with torch.inference_mode(), memory_explained(FEWER), exact:
         while True:
             try:
                 parts = [function(*batch).cpu() for batch in prediction_batches(windows, device, size)]
@@ -90,6 +93,31 @@ def predict_rows(
                 if "out of memory" not in str(error) or size == 1:
                     raise
                 size //= 2
+
+
+@contextmanager
+def memory_explained(advice: str) -> Iterator[None]:
+    """Within it, what torch says of memory that it could not get becomes a ConfigError.
+
+    Parameters
+    ----------
+    advice : str
+        What to do.
+
+    Raises
+    ------
+    ConfigError
+        There was not enough memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; on the CPU there is no class for it
+        text = str(error)
+        if not any(phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory")):
+            raise
+        amount = re.search(r"allocate (\d+ bytes|[\d.]+ [GM]iB)", text)
+        what = f", when it asked for {amount[1]}" if amount else ""
+        raise ConfigError(f"the network needs more memory than there is{what}. {advice}.") from error
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import cache
 from itertools import islice
@@ -15,12 +15,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from pytorch_lightning.trainer.connectors import callback_connector
+from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError
 from tsseq.heads import Head
 from tsseq.networks.base import Network
 from tsseq.training.checkpoints import Checkpoints
+from tsseq.training.devices import memory_explained
 from tsseq.training.lightning_env import alone, interruptible, keep_freed_memory
 from tsseq.training.line import Line, fit_line, n_lines
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
@@ -28,6 +30,7 @@ from tsseq.training.model import Model
 from tsseq.training.module import RUN, ForecastModule, OneBar
 from tsseq.training.ranks import use_own_launcher
 from tsseq.training.settings import FORECASTING, Training
+from tsseq.training.weights import check_weights
 from tsseq.typing import Index
 
 LEAST_VALIDATION = 10
@@ -72,6 +75,7 @@ def fit_network(
     keeper = None if settings.checkpoint_dir is None else Checkpoints(network, head, settings, windows, start)
     seed = _seed(settings, keeper)
     with alone(seed):
+        check_weights(network, windows.layout, head)
         data = WindowsDataModule(windows, settings, seed)
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         clip = _clip(windows, head)
@@ -94,7 +98,7 @@ def fit_network(
             advice = "train with devices=1, or anew with resume=False"
             raise ConfigError(f"A fit goes on from a file in one process only, not in {trainer.world_size}; {advice}.")
         use_own_launcher(trainer)
-        with interruptible():
+        with interruptible(), memory_explained("Training(batch_size=...) or the network can be smaller"):
             trainer.fit(module, datamodule=data)
     winner = module.winner
     if settings.compile:
@@ -223,21 +227,28 @@ _registry.entry_points = cache(_registry.entry_points)
 def _trainer(settings: Training, validates: bool, keeper: Checkpoints | None = None) -> pl.Trainer:
     callbacks = _callbacks(settings, validates) + ([] if keeper is None else [keeper])
     names = ("max_epochs", "accelerator", "devices", "num_nodes", "precision")  # as Lightning takes them
-    return pl.Trainer(
-        **{name: getattr(settings, name) for name in names},
-        strategy=_strategy(settings),
-        callbacks=callbacks,
-        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        logger=settings.logger or False,
-        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+    places = {name: getattr(settings, name) for name in names}
+    try:
+        return pl.Trainer(
+            **places,
+            strategy=_strategy(settings),
+            callbacks=callbacks,
+            enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+            logger=_loggers(settings),
+            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        chosen = ", ".join(f"{name}={value!r}" for name, value in {**places, "strategy": settings.strategy}.items())
+        raise ConfigError(f"Lightning's Trainer refuses Training({chosen}): {error}") from error
 
 
 def _callbacks(settings: Training, validates: bool) -> list[pl.Callback]:
     """The user's own callbacks, and early stopping and a progress bar."""
+    if not isinstance(settings.callbacks, Sequence | None) or isinstance(settings.callbacks, str):
+        raise ConfigError(f"Training(callbacks={settings.callbacks!r}) must be a sequence of callbacks, or None.")
     callbacks: list[pl.Callback] = list(settings.callbacks or ())
     for callback in callbacks:
         if not isinstance(callback, pl.Callback):
@@ -248,6 +259,17 @@ def _callbacks(settings: Training, validates: bool) -> list[pl.Callback]:
     if settings.verbose and not any(isinstance(callback, ProgressBar) for callback in callbacks):
         callbacks.append(OneBar(refresh_rate=10))
     return callbacks
+
+
+def _loggers(settings: Training) -> Any:
+    """The user's own loggers."""
+    loggers = settings.logger or False
+    for logger in loggers if isinstance(loggers, Sequence) else [loggers]:
+        if logger is not False and not isinstance(logger, pl.loggers.Logger):
+            raise ConfigError(
+                f"Training(logger={logger!r}) must be a logger of pytorch_lightning, or several, or None."
+            )
+    return loggers
 
 
 def _strategy(settings: Training) -> Any:

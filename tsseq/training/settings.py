@@ -11,9 +11,8 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator, clone
 
 from tsseq.errors import ConfigError
-from tsseq.hints import RejectsForeignNames
+from tsseq.hints import RejectsForeignNames, check_values
 
-SCHEDULES = ("exponential", "cosine", "constant", "plateau", "one_cycle")
 FORECASTING: Mapping[str, Any] = {"max_epochs": 10, "schedule": "exponential", "validation": 0.1}
 
 
@@ -184,17 +183,15 @@ class Training(RejectsForeignNames, BaseEstimator):
         Raises
         ------
         ConfigError
-            A number is out of its range, or the schedule is unknown.
+            A value is out of its range.
         """
-        for name in ("max_epochs", "batch_size", "stride"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"Training({name}={getattr(self, name)}) must be at least 1.")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise ConfigError(f"Training(max_steps={self.max_steps}) must be at least 1, or None.")
-        if self.warmup_steps < 0:
-            raise ConfigError(f"Training(warmup_steps={self.warmup_steps}) must be at least 0.")
-        if self.schedule not in (None, *SCHEDULES):
-            raise ConfigError(f"Training(schedule={self.schedule!r}) is one of {', '.join(map(repr, SCHEDULES))}.")
+        check_values(self)
+        if self.optimizer is not None and not callable(self.optimizer):
+            what = f"Training(optimizer={self.optimizer!r}) must be a callable, such as torch.optim.SGD"
+            raise ConfigError(f"{what}, that is given the parameters; or None, AdamW.")
+        if not isinstance(self.checkpoint_dir, str | PathLike | None):
+            what = f"Training(checkpoint_dir={self.checkpoint_dir!r})"
+            raise ConfigError(f"{what} must be the path of a folder, or None.")
         if self.validation is not None and self.validates_from is None and not 0 <= self.validation < 1:
             whole = "a share, from 0 to below 1, or the timestamp from which origins are held out"
             raise ConfigError(f"Training(validation={self.validation}) is {whole}.")
@@ -212,8 +209,9 @@ class Training(RejectsForeignNames, BaseEstimator):
         Raises
         ------
         ConfigError
-            ``validation`` is a timestamp, or there is a stride.
+            ``validation`` is a timestamp, there is a stride, or a value is out of its range.
         """
+        self.check()
         if self.validates_from is not None:
             what = f"Training(validation={self.validation!r}) needs timestamps, and rows of an array have none"
             raise ConfigError(f"{what}; hold out a share of the last rows, from 0 to below 1.")

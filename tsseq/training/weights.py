@@ -15,8 +15,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from tsseq.data.layout import Layout
-from tsseq.errors import ConfigError
+from tsseq.errors import ConfigError, TsseqError
 from tsseq.heads import Head
+from tsseq.hints import check_memory, check_values
 from tsseq.networks import Network
 from tsseq.networks.embedding import table_names
 from tsseq.training.lightning_env import no_warnings
@@ -92,6 +93,35 @@ def to_arrays(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
     return arrays
 
 
+def check_weights(network: Network, layout: Layout, head: Head) -> None:
+    """Refuse a network that the memory of this machine cannot hold four times: weights, gradients and two moments.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture; one of the user's own that cannot be built without memory is not looked at.
+    layout : Layout
+        Sizes of a row.
+    head : Head
+        What the last layer means.
+
+    Raises
+    ------
+    ConfigError
+        It is too large.
+    """
+    try:
+        with torch.device("meta"), no_warnings(r"torch\b"):
+            sizes = [
+                weight.numel() * weight.element_size() for weight in _tensors(Model(network, layout, head)).values()
+            ]
+    except TsseqError:
+        raise
+    except (RuntimeError, TypeError, ValueError):  # it does something with numbers, which there are none of
+        return
+    check_memory(f"training {network!r} for {layout}", 4.0 * sum(sizes), "Choose smaller sizes")
+
+
 def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[str, NDArray[Any]]) -> Model:
     """Build a model with given weights; the random state of the process is as before afterwards.
 
@@ -127,6 +157,7 @@ def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[st
     >>> torch.equal(same.core.map.weight, model.core.map.weight)
     True
     """
+    check_values(layout)
     tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     with torch.device("meta"), _at_most(2 * len(tensors) + 16), no_warnings(r"torch\b"):  # of empty layers
         model = _model_for(tensors, network, layout, head)
@@ -135,6 +166,8 @@ def from_arrays(network: Network, layout: Layout, head: Head, arrays: Mapping[st
         size = (tuple(tensors[name].shape), tensors[name].dtype) if name in tensors else None
         if sizes.get(name) != size:
             raise ValueError(f"{network!r} needs {sizes.get(name)} as {name}, and the weights have {size}")
+        if tensors[name].is_floating_point() and tensors[name].isnan().any():
+            raise ValueError(f"the weights {name} hold NaN")
     with OwnGenerator():
         model = _model_for(tensors, network, layout, head)
     with torch.no_grad():

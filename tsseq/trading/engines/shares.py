@@ -130,6 +130,9 @@ def trades(
     lacking = total > room
     if not (lacking.any() if lacking.ndim else lacking):
         return change, total, lacking
+    ruinous = (change < 0) & (outlay > 0) & lacking  # sales that cost more in fees than they bring
+    if ruinous.any():
+        change, outlay = np.where(ruinous, 0.0, change), np.where(ruinous, 0.0, outlay)
     room = room - np.where(change < 0, outlay, 0.0).dot(every)
     bought = np.maximum(change, 0.0)
     scale = terms.costs.affordable(bought * prices, bought, room.reshape(change.shape[:-1])).reshape(room.shape)
