@@ -148,7 +148,7 @@ def in_units(windows: Windows, scaled: Array) -> Array:
 
 def check_finite(windows: Windows, values: Array) -> None:
     """Refuse forecasts (n_windows, ...) that are NaN or infinite: nothing that is made of them would tell."""
-    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    finite = np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if not finite.all():
         first = int(finite.argmin())
         name, time = windows.panel.ids[windows.series[first]], windows.panel.times[windows.origin[first]]
