@@ -95,6 +95,14 @@ def test_series_have_lines_of_their_own_and_unknown_ones_that_of_all(monkeypatch
     torch.testing.assert_close(own(stranger), common(batch))
 
 
+def test_few_maps_and_many_forecast_alike(monkeypatch):
+    line, windows = line_of(Forecaster(NeuralRegressor(), 4, 12), two_series())
+    line.weight.copy_(torch.randn(line.weight.shape, generator=torch.Generator().manual_seed(0)))
+    few = forecasts_of(line, windows)
+    monkeypatch.setattr(tsseq.training.line, "FEW_MAPS", 0)
+    np.testing.assert_allclose(forecasts_of(line, windows), few, rtol=1e-4, atol=1e-5)
+
+
 def test_missing_values_cost_it_little():
     whole, gaps = smooth(), smooth()
     gaps.iloc[np.random.default_rng(1).choice(1200, 60, replace=False)] = np.nan

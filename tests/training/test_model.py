@@ -9,6 +9,7 @@ from torch import nn
 from tsseq import GRU, Linear, Network, NeuralRegressor, Normal, Poisson, Quantiles, Seq2Seq, StudentT, Training
 from tsseq.data.layout import Layout
 from tsseq.networks.batch import Batch, drop_leading, unflatten
+from tsseq.training.line import Line
 from tsseq.training.model import Model
 
 LAYOUT = Layout(12, 6, n_targets=2, missing=True)
@@ -94,6 +95,19 @@ def test_a_forecast_reads_the_means_of_its_own():
     own = head.mean(params)
     fed = model.core(batch, lambda params, first: own[:, first : first + params.shape[1]])
     torch.testing.assert_close(params, fed)
+
+
+@every_network
+@pytest.mark.parametrize("head", [Normal(), Quantiles(), Poisson()], ids=repr)
+def test_shares_beside_a_line_are_what_setting_them_one_by_one_gives(network, head):
+    torch.manual_seed(0)
+    model, batch = Model(clone(network), LAYOUT, head, Line(LAYOUT)).eval().requires_grad_(False), batch_of()
+    model.line.weight.copy_(torch.randn(model.line.weight.shape) / 10)
+    outputs = model.params_by_share(batch, [0.5, 0.0])
+    for share, params in zip([0.5, 0.0], outputs):
+        model.line.share.fill_(share)
+        torch.testing.assert_close(params, model(batch))
+    assert not torch.equal(*outputs)
 
 
 def test_a_context_without_any_value_is_run_all_the_same():

@@ -21,6 +21,7 @@ MOST_COLUMNS = 1024  # more covariates than that are left to the network
 MOST_NUMBERS = 2**21  # of all series' lines; more series share one
 MOST_PRODUCTS = 10**10  # multiplications that the normal equations may cost
 ROWS_AT_ONCE = 4096
+FEW_MAPS = 32  # that all of them forecast every row
 STRENGTH = 1e-4  # of the ridge, relative to the mean square of a column
 WORSE = 1.02  # errors of lines of their own beside those of one for all: above it, series are alike
 OWN_SHARE, OWN_ROWS = 0.3, 1000  # what draws a series' line to that of all: a share of its rows, and rows
@@ -62,10 +63,11 @@ class Line(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, H, C)."""
-        codes = torch.where(batch.codes < len(self.weight), batch.codes, 0)
-        weight = self.weight[codes] if len(self.weight) > 1 else self.weight.expand(len(codes), -1, -1, -1)
-        forecast: Tensor = self.columns(batch)[:, :, None] @ weight  # (B, C, 1, H)
-        return forecast.squeeze(2).mT
+        columns, codes = self.columns(batch), torch.where(batch.codes < len(self.weight), batch.codes, 0)
+        if len(self.weight) > FEW_MAPS:
+            return (columns[:, :, None] @ self.weight[codes]).squeeze(2).mT
+        forecasts = torch.einsum("bcp,scph->bsch", columns, self.weight)  # sooner done than a copy of a map per row
+        return forecasts[torch.arange(len(codes), device=codes.device), codes].mT
 
     def columns(self, batch: Batch) -> Tensor:
         """(B, C, n_columns) what the forecast of every target is a map of; 0 where missing, 1 at the end."""

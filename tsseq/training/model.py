@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any, TypeAlias
@@ -66,6 +66,21 @@ class Model(nn.Module):
         penalties: list[Tensor] = []
         params = self._by_length(batch, partial(self._params, penalties=penalties), *self._lines(batch))
         return params, torch.cat(penalties) if penalties else None
+
+    def params_by_share(self, batch: Batch, shares: Sequence[float]) -> list[Tensor]:
+        """The parameters (B, H, C_target, n_params) with each of some shares of what the core says beside the line.
+
+        The core runs once, unless it reads its own forecasts.
+        """
+        assert self.line is not None
+        if isinstance(self.core, Autoregressive):
+            outputs = []
+            for share in shares:
+                self.line.share.fill_(share)
+                outputs.append(self(batch))
+            return outputs
+        params, line = self._by_length(batch, self._params), self.line(batch)
+        return [self.head.shift(params, line, params.new_tensor(share)) for share in shares]
 
     def attention(self, batch: Batch) -> Tensor:
         """(B, H, L) how much each step of the horizon looks at each row of the context; 0 where there is none."""

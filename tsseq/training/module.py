@@ -22,6 +22,7 @@ from tsseq.training.schedules import rate_factor
 from tsseq.training.settings import Training
 
 RUN = 20  # steps in what Lightning takes for one batch
+SHARES = (1.0, 0.5, 0.0)  # of what a network says beside its line
 
 
 class ForecastModule(pl.LightningModule):
@@ -104,6 +105,11 @@ class ForecastModule(pl.LightningModule):
     def loss(self, racer: Racer, shard: Shard, name: str) -> Tensor:
         """Mean loss of this rank's rows, recorded under ``name``; nothing here waits for the device."""
         params, penalty = racer.model.params_and_penalty(shard.batch)
+        loss = self._loss_of(params, racer, shard, name)
+        return loss if penalty is None else loss + penalty.mean()
+
+    def _loss_of(self, params: Tensor, racer: Racer, shard: Shard, name: str) -> Tensor:
+        """Mean loss of parameters (B, H, C, n_params) of this rank's rows, recorded under ``name``."""
         target = shard.target if shard.observed is None else shard.target.nan_to_num(0.0)
         target = target if self.clip == math.inf else target.clamp(-self.clip, self.clip)
         losses = self.head.loss(params.float(), target, shard.batch.loc, shard.batch.scale)
@@ -120,7 +126,7 @@ class ForecastModule(pl.LightningModule):
                 count = torch.where(shard.observed, weight, 0.0).sum()
         if shard.share:
             racer.sums[name].append((total.detach(), count))
-        return loss if penalty is None else loss + penalty.mean()
+        return loss
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums, with the rate that follows from the epochs before."""
@@ -164,15 +170,16 @@ class ForecastModule(pl.LightningModule):
     def _choose_share(self, racer: Racer, share: Tensor) -> None:
         """All, half or none of what the network says besides the line: what has the best validation loss."""
         losses = {float(share): racer.best}
+        names = {number: f"loss of {number}" for number in SHARES if number not in losses}
         racer.model.eval()
-        for number in [number for number in (1.0, 0.5, 0.0) if number not in losses]:
-            share.fill_(number)
-            racer.sums["val_loss"] = []
-            with torch.no_grad():
-                for run in self.trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
-                    for shard in run:
-                        self.loss(racer, self.trainer.precision_plugin.convert_input(shard), "val_loss")
-            losses[number] = self._means([racer], "val_loss")[0]
+        racer.sums = {name: [] for name in names.values()}
+        with torch.no_grad():
+            for run in self.trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
+                for shard in run:
+                    shard = self.trainer.precision_plugin.convert_input(shard)
+                    for name, params in zip(names.values(), racer.model.params_by_share(shard.batch, [*names])):
+                        self._loss_of(params, racer, shard, name)
+        losses |= {number: self._means([racer], name)[0] for number, name in names.items()}
         share.fill_(min(losses, key=lambda number: losses[number]))
 
     def _reduced(self, name: str) -> list[float]:
