@@ -101,19 +101,19 @@ def test_locations_and_scales_by_hand():
 def test_a_constant_series_is_forecast_as_that_constant_exactly(kind, value):
     for regressor in (Ridge(), LinearRegression(), LastValue()):
         out = model(regressor, scaling=kind).fit(walk() * 0 + value).predict(steps=7)
-        assert (out["y"] == value).all()
+        assert (out == value).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_constant_context_is_forecast_as_that_constant_by_a_model_of_moving_series(kind):
     fitted = model(scaling=kind).fit(walk() + 20)
-    assert (fitted.predict(walk() * 0 + 7.3)["y"] == 7.3).all()
+    assert (fitted.predict(walk() * 0 + 7.3) == 7.3).all()
 
 
 @pytest.mark.parametrize("value", [5.1, 1 / 3, 1e12])
 def test_a_constant_price_is_forecast_as_that_price_under_log(value):
     out = model(log=True).fit(walk() * 0 + value).predict()
-    np.testing.assert_allclose(out["y"], value, rtol=1e-14)
+    np.testing.assert_allclose(out, value, rtol=1e-14)
 
 
 @pytest.mark.parametrize("kind", ["last", "adaptive", "standard"])
@@ -121,25 +121,25 @@ def test_a_constant_price_is_forecast_as_that_price_under_log(value):
 def test_a_level_of_a_hundred_million_costs_no_accuracy(kind, series):
     low, high = (make_series(series, 400, seed=1) + level for level in (0.0, 1e8))
     out, far = (model(scaling=kind).fit(values).predict() for values in (low, high))
-    np.testing.assert_allclose(far["y"] - 1e8, out["y"], atol=1e-4)
+    np.testing.assert_allclose(far - 1e8, out, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["last", "adaptive", "standard"])
 @given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3))
 def test_forecasts_shift_and_stretch_as_the_series_does(kind, a, b):
-    out, other = (model(scaling=kind).fit(values).predict()["y"] for values in (walk(60), a * walk(60) + b))
+    out, other = (model(scaling=kind).fit(values).predict() for values in (walk(60), a * walk(60) + b))
     np.testing.assert_allclose(other, a * out + b, rtol=1e-7, atol=1e-6 * a)
 
 
 @given(a=st.floats(1e-3, 1e3))
 def test_forecasts_stretch_as_the_series_does_when_divided_by_their_mean_size(a):
-    out, other = (model(scaling="mean").fit(values).predict()["y"] for values in (walk(60), a * walk(60)))
+    out, other = (model(scaling="mean").fit(values).predict() for values in (walk(60), a * walk(60)))
     np.testing.assert_allclose(other, a * out, rtol=1e-7)
 
 
 def test_forecasts_of_logarithms_stretch_as_prices_do():
     prices = np.exp(walk() / 50)
-    out, other = (model(log=True).fit(values).predict()["y"] for values in (prices, 1000 * prices))
+    out, other = (model(log=True).fit(values).predict() for values in (prices, 1000 * prices))
     np.testing.assert_allclose(other, 1000 * out, rtol=1e-9)
 
 
@@ -288,8 +288,8 @@ def test_missing_values_leave_the_scales_as_they_are():
     ],
 )
 def test_the_smallest_and_the_largest_units_are_forecast_alike(size):
-    want = model().fit(walk()).predict()["y"]
-    np.testing.assert_allclose(model().fit(walk() * size).predict()["y"] / size, want, rtol=1e-9)
+    want = model().fit(walk()).predict()
+    np.testing.assert_allclose(model().fit(walk() * size).predict() / size, want, rtol=1e-9)
 
 
 def pair(a, b):

@@ -10,8 +10,10 @@ from tsseq.evaluation.checks import FINDING_CHECKS, LEAK_CHECKS
 from tsseq.evaluation.checks.case import Case, Verdict
 from tsseq.evaluation.preparation import Prepare
 from tsseq.forecasting.base import BaseForecaster, check_size
+from tsseq.hints import rejects_foreign_names
 
 
+@rejects_foreign_names
 def audit(
     forecaster: BaseForecaster,
     frame: Frame,

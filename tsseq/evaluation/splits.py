@@ -21,6 +21,7 @@ from tsseq.data.timestamps import Refit, fit_numbers
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.forecasting.base import check_size
+from tsseq.hints import RejectsForeignNames
 from tsseq.resampling.folds import Block, LabelSpans
 from tsseq.typing import Index, Mask
 
@@ -32,7 +33,7 @@ ACROSS_A_HOLE = (
 
 
 @dataclass(eq=False, repr=False)
-class Splitter(BaseCrossValidator):
+class Splitter(RejectsForeignNames, BaseCrossValidator):
     """From folds in time to positions; abstract: `_folds` says which folds.
 
     Attributes

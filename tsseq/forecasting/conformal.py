@@ -19,7 +19,8 @@ from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
-from tsseq.forecasting.rows import Levels
+from tsseq.forecasting.rows import Levels, check_levels
+from tsseq.hints import rejects_foreign_names
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
@@ -98,6 +99,7 @@ class ConformalForecaster(BaseForecaster):
     def to_panel(self, frame: Frame | Panel) -> Panel:
         return self._inner.to_panel(frame)
 
+    @rejects_foreign_names
     def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         return self._inner.make_future_frame(self._history(frame), steps)
 
@@ -105,6 +107,7 @@ class ConformalForecaster(BaseForecaster):
         check_size("n_calibration", self.n_calibration)
         as_forecaster(self.forecaster).check_parameters()
 
+    @rejects_foreign_names
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Fit the forecaster, and keep the errors that it made on the calibration rows; see `Forecaster.fit`."""
         check_fit_call(y)
@@ -125,6 +128,7 @@ class ConformalForecaster(BaseForecaster):
         self.fitted_until_ = panel.times.max()
         return self
 
+    @rejects_foreign_names
     def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
         """Update the forecaster inside; see `Forecaster.update`.
 
@@ -201,9 +205,8 @@ class ConformalForecaster(BaseForecaster):
 
     def _reach(self, scores: Array, levels: Any) -> Array:
         """(horizon, targets, Q) from the point forecast to each level, in units of the series; by sorted ``scores``."""
+        check_levels(levels)
         level = np.asarray(levels, dtype=np.float64)
-        if level.ndim != 1 or not ((level > 0) & (level < 1)).all():
-            raise ConfigError(f"levels={levels} must lie between 0 and 1.")
         covered = np.abs(2 * level - 1)
         n = np.isfinite(scores).sum(axis=0)
         rank = np.ceil(np.round((n + 1) * covered[:, None, None], 9)).astype(np.int64)  # (Q, horizon, targets)

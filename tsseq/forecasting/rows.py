@@ -105,19 +105,27 @@ def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Ar
     ------
     DataError
         A context holds no observed target.
-    ConfigError
-        The regressor has no quantiles.
     """
     check_observed(windows)
     windows = as_needed(regressor, windows)
     with _explained(regressor, windows):
         scaled = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
     if levels is not None:
-        if not hasattr(regressor, "predict_quantiles"):
-            advice = "wrap the forecaster in ConformalForecaster(...), or use a neural forecaster with head=Quantiles"
-            raise ConfigError(f"{type(regressor).__name__} has no quantiles; {advice}([...]).")
         scaled = np.concatenate([scaled, regressor.predict_quantiles(windows, levels)], axis=-1)
     return in_units(windows, scaled)
+
+
+def check_levels(levels: Levels) -> None:
+    """Refuse quantile levels that are not between 0 and 1."""
+    if levels is None:
+        return
+    numbers = np.asarray(levels, dtype=np.float64)
+    if numbers.ndim != 1:
+        raise ConfigError(f"levels={levels!r} must be a list, such as levels=[{levels!r}].")
+    if not ((numbers > 0) & (numbers < 1)).all():
+        percent = ((numbers >= 1) & (numbers < 100)).all()
+        guess = f"; for percentages write levels={[float(number) for number in numbers / 100]}" if percent else ""
+        raise ConfigError(f"levels={levels!r} must lie between 0 and 1{guess}.")
 
 
 def as_needed(regressor: Any, windows: Windows) -> Windows:
