@@ -280,14 +280,14 @@ def score_table(aligned: AlignedForecasts, overlap: int, groups: Index | None = 
     return table
 
 
-def frame_scorer(error: Callable[..., float] = mae) -> Callable[..., float]:
+def frame_scorer(error: Callable[..., float] | None = None) -> Callable[..., float]:
     """Make the ``scoring=`` of a search over frames, where scorers by name lack a y.
 
     Parameters
     ----------
-    error : callable, default `tsseq.metrics.mae`
+    error : callable, optional
         ``error(actual, forecast)`` of two arrays, the smaller the better: a function of `tsseq.metrics` or of
-        ``sklearn.metrics``.
+        ``sklearn.metrics``. Default: `tsseq.metrics.mae`.
 
     Returns
     -------
@@ -311,6 +311,7 @@ def frame_scorer(error: Callable[..., float] = mae) -> Callable[..., float]:
         panel, task = forecaster.to_panel(frame), forecaster.task
         forecasts = forecaster.forecast_at(panel, panel.stamps[task.context_length - 1 : -task.horizon])
         known = np.isfinite(forecasts.actual)
-        return -float(error(forecasts.actual[known], forecasts.point[known]))
+        measure = mae if error is None else error
+        return -float(measure(forecasts.actual[known], forecasts.point[known]))
 
     return scorer
