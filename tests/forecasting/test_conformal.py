@@ -276,9 +276,7 @@ def test_before_fit_and_with_a_y_it_says_so():
 
 
 def test_forecasters_without_quantiles_name_the_remedy():
-    with pytest.raises(
-        ConfigError, match=r"Forecaster\(Ridge\(\)\) has no quantiles; wrap it in ConformalForecaster\(...\)"
-    ):
+    with pytest.raises(ConfigError, match=r"Forecaster\(Ridge\(\)\) has no quantiles; wrap it in Conformal"):
         Forecaster(Ridge(), 2, 5).fit(ar1(50)).predict(levels=BAND)
 
 

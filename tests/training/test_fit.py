@@ -93,11 +93,11 @@ def test_same_bits_in_another_process():
     code = (
         "from tsseq import *\n"
         "m = LSTMForecaster(3, 24, hidden_size=8, segment_length=6, training=Training(max_epochs=2, verbose=False))\n"
-        "print(repr(m.fit(make_series('seasonal', 300)).predict().iloc[-1, 0].item()))"
+        "print(repr(m.fit(make_series('seasonal', 300)).predict().iloc[-1].item()))"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert float(found.stdout) == small().fit(WAVE).predict().iloc[-1, 0]
+    assert float(found.stdout) == small().fit(WAVE).predict().iloc[-1]
 
 
 def test_global_random_state_is_left_alone():
