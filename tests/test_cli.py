@@ -267,7 +267,7 @@ def test_info_names_versions(tmp_path):
         (["predict", "air.csv"], "air.csv: File is not a zip file"),
         (["predict", "last.tsseq", "none.csv"], "none.csv is not a file"),
         (["predict", "last.tsseq", "daily.csv"], "column 'month' is not in daily.csv"),
-        (["predict", "last.tsseq", "--level", 0.1], "LastValue has no quantiles"),
+        (["predict", "last.tsseq", "--level", 0.1], "Forecaster(LastValue()) has no quantiles"),
         (["predict", "last.tsseq", "--steps", 0], "steps=0 must be a whole number"),
         (["backtest", *AIR, "--horizon", 3, "--n-cutoffs", 900, "--model", "ridge"], "leave room for"),
         (["backtest", *AIR, "--horizon", 3, "--refit", "yearly", "--model", "ridge"], "refit='yearly' is neither"),

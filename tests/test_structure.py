@@ -11,7 +11,7 @@ import pytest
 import tsseq
 
 PACKAGE = Path(tsseq.__file__).parent
-FLOOR = {"errors", "typing", "hints", "metrics", "plotting", "resampling"} | {
+FLOOR = {"errors", "typing", "hints", "arguments", "metrics", "plotting", "resampling"} | {
     "persistence/container",
     "persistence/codec",
     "persistence/state",
@@ -32,6 +32,7 @@ ALLOWED = {
     "errors": set(),
     "typing": set(),
     "hints": {"errors"},
+    "arguments": {"errors"},
     "metrics": {"errors", "typing"},
     "plotting": {"errors", "typing"},
     "resampling": {"errors", "typing", "resampling"},

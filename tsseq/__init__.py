@@ -4,7 +4,18 @@ Public names are listed in the stub beside this file and imported at first use: 
 nor scikit-learn.
 """
 
+from typing import Any
+
 import lazy_loader
 
+from tsseq.hints import about_name
+
 __version__ = "0.1.0"
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_public, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return _public(name)
+    about = "" if name.startswith("_") else f"; {about_name(name, __all__)}"
+    raise AttributeError(f"No tsseq attribute {name}{about}")

@@ -1,20 +1,17 @@
-"""Help with arguments: keywords of other libraries answered with ours, every parameter described, values checked."""
+"""Help at the border: names of other libraries and near misses answered with ours, and every parameter described."""
 
 from __future__ import annotations
 
 import inspect
-import os
 import re
-import reprlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any, Self, TypeAlias, TypeVar
-
-import numpy as np
+from collections.abc import Callable, Collection, Iterable
+from difflib import get_close_matches
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
 
 from tsseq.errors import ConfigError
 
+# How it is written here, and what others write. The first word is a parameter of the call, or of the constructor.
 ALIASES = {
     "horizon": (
         "h",
@@ -24,6 +21,18 @@ ALIASES = {
         "prediction_length",
         "max_prediction_length",
         "output_chunk_length",
+        "forecast_horizon",
+    ),
+    "steps": (
+        "h",
+        "fh",
+        "n",
+        "horizon",
+        "n_steps",
+        "n_periods",
+        "periods",
+        "prediction_length",
+        "pred_len",
         "forecast_horizon",
     ),
     "context_length": (
@@ -36,10 +45,35 @@ ALIASES = {
         "window_size",
         "lags",
     ),
+    "n_cutoffs": ("n_windows", "n_splits", "n_folds", "num_windows"),
+    "n_splits": ("n_cutoffs", "n_windows", "n_folds", "num_windows"),
+    "stride": ("step_size", "step", "step_length"),
+    "max_train_size": ("train_length", "train_size", "window_length"),
+    "refit": ("retrain",),
+    "cutoffs": ("origins", "cutoff"),
+    "levels=[0.1, 0.9]": ("level", "quantiles", "quantile_levels", "alpha", "coverage"),
+    "n_paths": ("num_samples", "n_samples", "n_simulations"),
+    "frame": ("df", "data", "series", "X", "train_data", "dataset"),
+    "newer": ("frame", "df", "data", "series", "X"),
+    "future": ("futr_df", "future_df", "X_df", "X_future", "future_covariates", "exog", "known"),
+    "models": ("model", "forecaster", "forecasters", "estimator"),
+    "model": ("models", "forecaster", "estimator"),
+    "history": ("actual", "actuals", "train", "y_train", "frame"),
+    "forecast": ("predictions", "y_pred", "predicted"),
+    "costs=Costs(bps=...)": ("fees", "commission", "fee"),
+    "bps": ("fees", "commission", "fee"),
+    "n_jobs": ("n_workers", "num_workers"),
     "calendar": ("freq", "frequency"),
     "past": ("hist_exog_list", "past_covariates"),
     "known": ("futr_exog_list", "future_covariates", "known_covariates_names", "exog"),
-    "static": ("stat_exog_list", "static_covariates"),
+    "static=[...], columns of the frame (frame.merge(statics, on=<id>))": (
+        "static",
+        "static_df",
+        "stat_exog_list",
+        "static_covariates",
+    ),
+    'weight="w", a column of the frame': ("sample_weight", "weights", "weight"),
+    "sample_weight": ("weight", "weights"),
     "id_column": ("id_col", "item_id", "group_ids"),
     "time_column": ("time_col", "timestamp", "time_idx"),
     "hidden_size": ("hidden_dim", "encoder_hidden_size", "units"),
@@ -52,6 +86,10 @@ ALIASES = {
     "training=Training(max_steps=...)": ("max_steps",),
     "training=Training(learning_rate=...)": ("lr", "learning_rate", "optimizer_kwargs"),
     "training=Training(batch_size=...)": ("batch_size", "windows_batch_size"),
+    "training=Training(validation=...)": ("val_size", "validation_split", "val_series", "validation_data"),
+    "training=Training(patience=...)": ("early_stop_patience_steps", "early_stopping_rounds"),
+    "training=Training(verbose=False)": ("verbose", "show_progress", "progress_bar"),
+    "training=Training(callbacks=[...])": ("callbacks",),
     "training=Training(devices=..., strategy=...)": (
         "devices",
         "accelerator",
@@ -60,106 +98,53 @@ ALIASES = {
         "trainer_kwargs",
     ),
 }
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers that an argument may be.
-
-    Attributes
-    ----------
-    low, high : float
-        Smallest and largest of them.
-    whole : bool
-        Whether they are whole numbers.
-    optional : bool
-        Whether None will do as well.
-
-    Examples
-    --------
-    >>> 3 in Range(1, 10), 1.5 in Range(1, 10), str(Range(1, 10, optional=True))
-    (True, False, 'a whole number from 1 to 10, or None')
-    """
-
-    low: float
-    high: float
-    whole: bool = True
-    optional: bool = False
-
-    def __contains__(self, value: object) -> bool:
-        if value is None:
-            return self.optional
-        kind: Any = Integral if self.whole else Real
-        return isinstance(value, kind) and not isinstance(value, bool) and bool(self.low <= value <= self.high)
-
-    def __str__(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        limits = f"of at least {self.low:,}" if self.high >= 10**9 else f"from {self.low:,} to {self.high:,}"
-        return f"{kind} {limits}{', or None' if self.optional else ''}"
-
-
-Allowed: TypeAlias = Range | tuple[Any, ...]
-
-FLAG, FLAG_OR_NONE = (True, False), (None, True, False)
-COUNT, SHARE = Range(1, 10**9), Range(0, 1, whole=False)
-LEVEL = Range(1e-6, 1 - 1e-6, whole=False)
-# What the arguments of these names may be, wherever they occur. The largest sizes are beyond what anyone trains, and
-# small enough for a machine to say no before it is asked for the memory.
-ALLOWED: Mapping[str, Allowed] = {
-    "horizon": Range(1, 100_000),
-    "steps": Range(1, 100_000),
-    "context_length": Range(1, 10_000_000),
-    "log": FLAG,
-    "multivariate": ("independent", "joint"),
-    "combine": ("mean", "median"),
-    # networks
-    "hidden_size": Range(1, 65_536),
-    "feedforward_size": Range(1, 262_144),
-    "n_layers": Range(1, 1000),
-    "n_heads": Range(1, 1024),
-    "kernel_size": Range(1, 100_000),
-    "patch_length": Range(1, 100_000),
-    "segment_length": Range(1, 100_000, optional=True),
-    "dropout": SHARE,
-    "teacher_forcing": SHARE,
-    "bidirectional": FLAG,
-    "norm_first": FLAG,
-    "line": FLAG_OR_NONE,
-    "series_embedding": FLAG_OR_NONE,
-    "cell": ("gru", "lstm", "rnn"),
-    "attention": ("general", "additive", "dot", None),
-    # training
-    "max_epochs": Range(1, 10**9, optional=True),
-    "max_steps": Range(1, 10**12, optional=True),
-    "batch_size": COUNT,
-    "learning_rate": Range(0, 1e38, whole=False, optional=True),
-    "weight_decay": Range(0, 1e38, whole=False),
-    "schedule": ("exponential", "cosine", "constant", "plateau", "one_cycle", None),
-    "warmup_steps": Range(0, 10**9),
-    "gradient_clip": Range(0, 1e38, whole=False, optional=True),
-    "stride": COUNT,
-    "patience": Range(0, 10**9, optional=True),
-    "seed": Range(0, 2**63 - 1, optional=True),
-    "verbose": FLAG,
-    "num_nodes": Range(1, 100_000),
-    "compile": FLAG,
-    "resume": FLAG,
-    "keep_memory": FLAG,
-    # backtests, splits, samples
-    "n_cutoffs": COUNT,
-    "n_calibration": COUNT,
-    "n_jobs": Range(-1000, 1000, optional=True),
-    "n_paths": Range(1, 1_000_000),
-    "n_samples": Range(1, 10_000_000),
-    "n": Range(1, 10_000),
+METHODS = {
+    "fit(frame)": ("train",),
+    "fit(frame).predict()": ("fit_predict", "fit_transform", "fit_forecast"),
+    "predict()": ("transform", "predict_future"),
+    "predict(levels=[0.1, 0.9])": ("predict_interval", "predict_quantiles", "predict_intervals", "conf_int"),
+    "sample(n_paths=100)": ("simulate", "predict_samples", "sample_paths"),
+    "update(newer)": ("partial_fit", "fine_tune", "finetune", "append", "refit", "warm_start"),
+    "make_future_frame()": ("make_future_dataframe", "get_missing_future"),
+    "save(path)": ("save_model", "dump", "to_pickle", "to_file"),
+    "history_": ("history", "losses", "loss_history"),
+    "tsseq.load(path)": ("load", "load_model", "load_from_checkpoint"),
+    "tsseq.backtest(model, frame)": (
+        "cross_validation",
+        "cross_validate",
+        "historical_forecasts",
+        "backtest",
+        "evaluate",
+    ),
+    "tsseq.rolling_forecasts(model, frame)": ("residuals", "predict_insample", "fittedvalues", "insample"),
+}
+UNAVAILABLE = {
+    "sample": "it needs a distribution, such as head=Normal(), StudentT() or Quantiles([0.1, 0.5, 0.9])",
+    "predict_quantiles": "it needs a distribution, such as head=Normal(), StudentT() or Quantiles([0.1, 0.5, 0.9])",
+    "attention_weights": "it needs a network with attention, such as TransformerForecaster or Seq2SeqForecaster",
+    "attention": "it needs a network with attention, such as Transformer or Seq2Seq",
+}
+NAMES = {
+    "Seq2SeqForecaster(..., head=Normal(), segment_length=None)": ("DeepAR", "DeepARForecaster"),
+    "GRUForecaster": ("SegRNN", "SegRNNForecaster"),
+    "LinearForecaster": ("NLinear", "NLinearForecaster"),
+    "Forecaster(Ridge(), horizon, context_length)": ("Ridge", "LinearRegression", "LinearRegressionModel"),
+    "backtest": ("cross_validation", "cross_validate", "historical_forecasts", "evaluate"),
+    "WalkForward": ("TimeSeriesSplit", "SlidingWindowSplitter", "ExpandingWindowSplitter"),
+    "Quantiles": ("QuantileLoss", "MQLoss", "QuantileRegression"),
+    "Point": ("MAE", "MSE", "HuberLoss"),
+    "Training": ("Trainer",),
+    "load_sample": ("load_dataset", "load_data"),
 }
 SECTIONS = ("Parameters", "Attributes", "Raises", "Notes", "Examples")
 
 Kind = TypeVar("Kind", bound=type)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class RejectsForeignNames:
-    """Base of estimators whose constructor answers an unknown keyword with the name used here.
+    """Base of classes that answer an unknown keyword or attribute with the name used here.
 
     Examples
     --------
@@ -167,6 +152,9 @@ class RejectsForeignNames:
     >>> LinearForecaster(h=3)
     Traceback (most recent call last):
     tsseq.errors.ConfigError: LinearForecaster has no parameter 'h'; here it is horizon.
+    >>> LinearForecaster(3, 24).fit_predict
+    Traceback (most recent call last):
+    AttributeError: LinearForecaster has no attribute 'fit_predict'; here it is fit(frame).predict().
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -175,166 +163,150 @@ class RejectsForeignNames:
         Raises
         ------
         ConfigError
-            A keyword is none of the constructor's; the message says what it is called here, or lists all of them.
+            A keyword is none of the constructor's; the message says what it is called here.
         """
-        parameters = inspect.signature(cls.__init__).parameters
+        names = list(inspect.signature(cls.__init__).parameters)[1:]
         for keyword in kwargs:
-            if keyword not in parameters:
-                name = next((name for name, aliases in ALIASES.items() if keyword in aliases), None)
-                hint = f"here it is {name}" if name else f"it has {', '.join(list(parameters)[1:])}"
-                raise ConfigError(f"{cls.__name__} has no parameter {keyword!r}; {hint}.")
+            if keyword not in names:
+                raise ConfigError(f"{cls.__name__} has no parameter {keyword!r}; {_advice(keyword, names)}")
         return super().__new__(cls)
 
+    if not TYPE_CHECKING:  # a type checker should see that an attribute is missing
 
-def check_value(name: str, value: Any, owner: str = "", allowed: Allowed | None = None) -> None:
-    """Refuse an argument outside of its range.
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say what a missing attribute is called here, or why it is missing."""
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{_about(type(self), name)}.")
+
+
+def rejects_foreign_names(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function or method answer an unknown keyword with the name used here, a decorator.
+
+    Parameters
+    ----------
+    function : callable
+        Without ``**kwargs``.
+
+    Returns
+    -------
+    callable
+        The same, for callers and for `inspect.signature`; an unknown keyword raises a ConfigError.
+
+    Examples
+    --------
+    >>> @rejects_foreign_names
+    ... def forecast(steps=1): ...
+    >>> forecast(h=3)
+    Traceback (most recent call last):
+    tsseq.errors.ConfigError: forecast has no parameter 'h'; here it is steps.
+    """
+    names = list(inspect.signature(function).parameters)
+    known = frozenset(names)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if not known.issuperset(kwargs):
+            keyword = next(keyword for keyword in kwargs if keyword not in known)
+            owner = type(args[0]) if args and names[0] == "self" else None
+            advice = _advice(keyword, [name for name in names if name != "self"], owner)
+            raise ConfigError(f"{function.__name__} has no parameter {keyword!r}; {advice}")
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _advice(keyword: str, parameters: Collection[str], owner: type | None = None) -> str:
+    """What an unknown keyword of a call is here; ``owner`` is the class whose method was called."""
+    answer = _answer(keyword, parameters)
+    if answer is not None:
+        return f"here it is {answer}."
+    constructor = {} if owner is None else inspect.signature(owner).parameters
+    answer = _answer(keyword, constructor) or (keyword if keyword in constructor else None)
+    if owner is not None and answer is not None:
+        return f"it belongs to the constructor, {owner.__name__}: {answer}."
+    near = nearest(keyword, parameters)
+    return f"did you mean {near}?" if near else f"it has {', '.join(parameters)}."
+
+
+def _answer(keyword: str, parameters: Collection[str]) -> str | None:
+    """What a keyword of others is among these parameters; in `Training`, the parameter alone."""
+    for answer, others in ALIASES.items():
+        words: list[str] = re.findall(r"\w+(?==)", answer) or [answer]
+        if keyword in others and words[0] in parameters:
+            return answer
+        if keyword in others and "Training(" in answer and words[1] in parameters:
+            return words[1]
+    return None
+
+
+def _about(kind: type, name: str) -> str:
+    """Why a class lacks an attribute, or what it is called here."""
+    if name.startswith("_"):
+        return ""
+    names = [member for member in dir(kind) if not member.startswith("_")]
+    if name in names:
+        return f": {UNAVAILABLE[name]}" if name in UNAVAILABLE else ""
+    for answer, others in METHODS.items():
+        if name in others and (answer.startswith("tsseq.") or re.match(r"\w+", answer)[0] in names):  # type: ignore[index]
+            return f"; here it is {answer}"
+    near = None if name.endswith("_") else nearest(name, names)
+    return "" if near is None else f"; did you mean {near}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that another one is a misspelling of, if there is one.
 
     Parameters
     ----------
     name : str
-        Its name.
-    value : object
-        What was passed.
-    owner : str, default ""
-        Class whose constructor takes it, for the message.
-    allowed : Range or tuple, optional
-        What it may be; default: what `ALLOWED` says, or a whole number of at least 1.
+        What was written.
+    names : iterable of str
+        What there is.
 
-    Raises
-    ------
-    ConfigError
-        With name, value and range.
+    Returns
+    -------
+    str or None
+        One of the names; capitals do not matter.
 
     Examples
     --------
-    >>> check_value("n_layers", 0, "LSTM")
-    Traceback (most recent call last):
-        ...
-    tsseq.errors.ConfigError: LSTM(n_layers=0) must be a whole number from 1 to 1,000.
+    >>> nearest("hiden_size", ["horizon", "hidden_size"]), nearest("colour", ["horizon", "hidden_size"])
+    ('hidden_size', None)
     """
-    allowed = ALLOWED.get(name, COUNT) if allowed is None else allowed
-    plain = value.item() if isinstance(value, np.generic) else value
-    if plain in allowed if isinstance(allowed, Range) else any(_same(plain, choice) for choice in allowed):
-        return
-    needed = str(allowed) if isinstance(allowed, Range) else f"one of {', '.join(map(repr, allowed))}"
-    what = f"{name}={reprlib.repr(value)}"
-    raise ConfigError(f"{f'{owner}({what})' if owner else what} must be {needed}.")
+    lower = {other.lower(): other for other in names}
+    near = get_close_matches(name.lower(), lower, n=1, cutoff=0.8)
+    return lower[near[0]] if near else None
 
 
-def _same(value: Any, choice: Any) -> bool:
-    return value is choice or (isinstance(value, type(choice)) and isinstance(value, str) and value == choice)
-
-
-def check_values(holder: Any) -> None:
-    """Refuse parameters of an estimator, or fields of a record, that are outside of their ranges.
+def about_name(name: str, names: Collection[str]) -> str:
+    """What a name that a module lacks may be here.
 
     Parameters
     ----------
-    holder : estimator or dataclass instance
-        Those of its parameters that `ALLOWED` names are checked.
+    name : str
+        What was asked for.
+    names : collection of str
+        What the module has.
 
-    Raises
-    ------
-    ConfigError
-        With the class, the name, the value and the range of the first.
-
-    Examples
-    --------
-    >>> from tsseq import GRU
-    >>> check_values(GRU(hidden_size="64"))
-    Traceback (most recent call last):
-        ...
-    tsseq.errors.ConfigError: GRU(hidden_size='64') must be a whole number from 1 to 65,536.
-    """
-    kind = type(holder)
-    for name in inspect.signature(kind).parameters:
-        if name in ALLOWED:
-            check_value(name, getattr(holder, name), kind.__name__)
-
-
-def check_kinds(holder: Any, **kinds: type) -> None:
-    """Refuse parameters that are neither None nor of the class that is needed.
-
-    Parameters
-    ----------
-    holder : estimator
-        What has the parameters.
-    **kinds : type
-        Class of each, by name.
-
-    Raises
-    ------
-    ConfigError
-        With the name, the value and the class of the first.
+    Returns
+    -------
+    str
+        The end of a sentence.
 
     Examples
     --------
-    >>> from tsseq import LSTMForecaster, Training
-    >>> check_kinds(LSTMForecaster(2, 24, training="fast"), training=Training)
-    Traceback (most recent call last):
-        ...
-    tsseq.errors.ConfigError: LSTMForecaster(training='fast') must be an instance of Training, or None.
+    >>> about_name("LstmForecaster", ["LSTMForecaster"]), about_name("TimeSeriesSplit", ["WalkForward"])
+    ('did you mean LSTMForecaster?', 'here it is WalkForward.')
+    >>> about_name("NBEATSForecaster", ["LSTMForecaster", "WalkForward"])
+    'forecasters are LSTMForecaster.'
     """
-    for name, kind in kinds.items():
-        value = getattr(holder, name)
-        if value is not None and not isinstance(value, kind):
-            what = f"{type(holder).__name__}({name}={reprlib.repr(value)})"
-            raise ConfigError(f"{what} must be an instance of {kind.__name__}, or None.")
-
-
-def check_levels(levels: Sequence[float]) -> None:
-    """Refuse quantile levels that are not numbers between 0 and 1.
-
-    Parameters
-    ----------
-    levels : sequence of float
-        From a millionth to 1 less a millionth: further out, no model has seen anything.
-
-    Raises
-    ------
-    ConfigError
-        With the levels and the range.
-
-    Examples
-    --------
-    >>> check_levels([0.1, 1.0])
-    Traceback (most recent call last):
-        ...
-    tsseq.errors.ConfigError: levels=[0.1, 1.0] must lie between 0 and 1: a sequence of numbers from 1e-06 to 0.999999.
-    """
-    if not np.iterable(levels) or isinstance(levels, str) or not all(level in LEVEL for level in levels):
-        within = f"a sequence of numbers from {LEVEL.low:g} to {LEVEL.high:g}"
-        raise ConfigError(f"levels={reprlib.repr(levels)} must lie between 0 and 1: {within}.")
-
-
-def check_memory(what: str, n_bytes: float, advice: str) -> None:
-    """Refuse what the memory of this machine cannot hold, before it is asked for.
-
-    Parameters
-    ----------
-    what : str
-        What needs it.
-    n_bytes : float
-        How much it needs, at least.
-    advice : str
-        What to do.
-
-    Raises
-    ------
-    ConfigError
-        There is less.
-
-    Examples
-    --------
-    >>> check_memory("steps=10000 of 1000000 series", 8e15, "Forecast fewer steps")
-    Traceback (most recent call last):
-        ...
-    tsseq.errors.ConfigError: steps=10000 of 1000000 series would take 8,000,000 GB of memory, and this machine has ...
-    """
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else np.inf
-    if n_bytes > present:
-        amounts = f"{n_bytes / 1e9:,.0f} GB of memory, and this machine has {present / 1e9:,.0f}"
-        raise ConfigError(f"{what} would take {amounts}. {advice}.")
+    answer = next((answer for answer, others in NAMES.items() if name in others), None)
+    if answer is not None:
+        return f"here it is {answer}."
+    ending = "Forecaster" if name.endswith("Forecaster") else ""  # which makes all forecasters look alike
+    near = nearest(name.removesuffix(ending), [other.removesuffix(ending) for other in names if other.endswith(ending)])
+    if near is not None:
+        return f"did you mean {near}{ending}?"
+    return f"forecasters are {', '.join(other for other in names if other.endswith('Forecaster'))}."
 
 
 def documented(kind: Kind) -> Kind:

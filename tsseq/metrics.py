@@ -182,12 +182,12 @@ def metrics_for(levels: Iterable[float] = ()) -> dict[str, Metric]:
     Examples
     --------
     >>> list(metrics_for())
-    ['MAE', 'RMSE', 'MASE', 'sMAPE', 'skill', 'RMSSE', 'U2', 'R2', 'direction']
+    ['skill', 'MAE', 'RMSE', 'MASE', 'sMAPE', 'RMSSE', 'U2', 'R2', 'direction']
     >>> [name for name in metrics_for([0.1, 0.9]) if name not in metrics_for()]
     ['pinball', 'coverage', 'CRPS', 'winkler', 'pinball_q0.1', 'pinball_q0.9']
     """
     ordered = sorted(levels)
-    errors = {"MAE": MAE, "RMSE": RMSE, "MASE": MASE, "sMAPE": SMAPE, "skill": SKILL}
+    errors = {"skill": SKILL, "MAE": MAE, "RMSE": RMSE, "MASE": MASE, "sMAPE": SMAPE}
     others = {"RMSSE": RMSSE, "U2": U2, "R2": R2, "direction": DIRECTION}
     if not ordered:
         return errors | others

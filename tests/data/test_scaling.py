@@ -101,19 +101,19 @@ def test_locations_and_scales_by_hand():
 def test_a_constant_series_is_forecast_as_that_constant_exactly(kind, value):
     for regressor in (Ridge(), LinearRegression(), LastValue()):
         out = model(regressor, scaling=kind).fit(walk() * 0 + value).predict(steps=7)
-        assert (out["y"] == value).all()
+        assert (out == value).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_constant_context_is_forecast_as_that_constant_by_a_model_of_moving_series(kind):
     fitted = model(scaling=kind).fit(walk() + 20)
-    assert (fitted.predict(walk() * 0 + 7.3)["y"] == 7.3).all()
+    assert (fitted.predict(walk() * 0 + 7.3) == 7.3).all()
 
 
 @pytest.mark.parametrize("value", [5.1, 1 / 3, 1e12])
 def test_a_constant_price_is_forecast_as_that_price_under_log(value):
     out = model(log=True).fit(walk() * 0 + value).predict()
-    np.testing.assert_allclose(out["y"], value, rtol=1e-14)
+    np.testing.assert_allclose(out, value, rtol=1e-14)
 
 
 @pytest.mark.parametrize("kind", ["last", "adaptive", "standard"])
@@ -121,25 +121,25 @@ def test_a_constant_price_is_forecast_as_that_price_under_log(value):
 def test_a_level_of_a_hundred_million_costs_no_accuracy(kind, series):
     low, high = (make_series(series, 400, seed=1) + level for level in (0.0, 1e8))
     out, far = (model(scaling=kind).fit(values).predict() for values in (low, high))
-    np.testing.assert_allclose(far["y"] - 1e8, out["y"], atol=1e-4)
+    np.testing.assert_allclose(far - 1e8, out, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["last", "adaptive", "standard"])
 @given(a=st.floats(1e-3, 1e3), b=st.floats(-1e3, 1e3))
 def test_forecasts_shift_and_stretch_as_the_series_does(kind, a, b):
-    out, other = (model(scaling=kind).fit(values).predict()["y"] for values in (walk(60), a * walk(60) + b))
+    out, other = (model(scaling=kind).fit(values).predict() for values in (walk(60), a * walk(60) + b))
     np.testing.assert_allclose(other, a * out + b, rtol=1e-7, atol=1e-6 * a)
 
 
 @given(a=st.floats(1e-3, 1e3))
 def test_forecasts_stretch_as_the_series_does_when_divided_by_their_mean_size(a):
-    out, other = (model(scaling="mean").fit(values).predict()["y"] for values in (walk(60), a * walk(60)))
+    out, other = (model(scaling="mean").fit(values).predict() for values in (walk(60), a * walk(60)))
     np.testing.assert_allclose(other, a * out, rtol=1e-7)
 
 
 def test_forecasts_of_logarithms_stretch_as_prices_do():
     prices = np.exp(walk() / 50)
-    out, other = (model(log=True).fit(values).predict()["y"] for values in (prices, 1000 * prices))
+    out, other = (model(log=True).fit(values).predict() for values in (prices, 1000 * prices))
     np.testing.assert_allclose(other, 1000 * out, rtol=1e-9)
 
 
@@ -187,7 +187,7 @@ def test_an_unknown_series_is_scaled_by_its_own_context(context_length, steps):
 def test_an_unknown_series_is_forecast_alike_in_any_units():
     fitted = model().fit(pd.concat({"a": walk(), "b": walk(seed=1)}))
     out = fitted.predict(pd.concat({"small": walk(seed=5), "large": 1e4 * walk(seed=5) + 3}))
-    np.testing.assert_allclose(out.loc["large", "y"], 1e4 * out.loc["small", "y"] + 3, rtol=1e-9)
+    np.testing.assert_allclose(out.loc["large"], 1e4 * out.loc["small"] + 3, rtol=1e-9)
 
 
 def test_a_series_on_its_own_is_unknown_to_a_model_of_a_panel():
@@ -267,7 +267,7 @@ def test_a_series_that_was_constant_in_fit_and_moves_later_is_scaled_by_its_own_
     fitted = model(trees).fit(pd.concat({"a": walk(), "flat": walk() * 0 + 5}))
     moving = 1e4 * walk(seed=5)
     out = fitted.predict(pd.concat({"flat": moving, "new": moving}))
-    np.testing.assert_allclose(out.loc["flat", "y"], out.loc["new", "y"], rtol=1e-9)
+    np.testing.assert_allclose(out.loc["flat"], out.loc["new"], rtol=1e-9)
 
 
 def test_missing_values_leave_the_scales_as_they_are():
@@ -288,8 +288,8 @@ def test_missing_values_leave_the_scales_as_they_are():
     ],
 )
 def test_the_smallest_and_the_largest_units_are_forecast_alike(size):
-    want = model().fit(walk()).predict()["y"]
-    np.testing.assert_allclose(model().fit(walk() * size).predict()["y"] / size, want, rtol=1e-9)
+    want = model().fit(walk()).predict()
+    np.testing.assert_allclose(model().fit(walk() * size).predict() / size, want, rtol=1e-9)
 
 
 def pair(a, b):

@@ -366,3 +366,34 @@ def test_rows_outside_the_life_of_a_series_are_named_with_what_helps(shape, gone
     sizes = table.groupby("ticker")["cutoff"].nunique()
     assert sizes["a"] == len(cutoffs)
     assert 0 < sizes["b"] < len(cutoffs)
+
+
+def test_a_result_prints_who_beats_the_last_value_and_the_scores_that_tell_most():
+    wave = make_series("seasonal", 200, period=7)
+    result = tsseq.backtest({"ridge": Forecaster(Ridge(), 2, 14)}, wave, n_cutoffs=12)
+    verdict, header, *rows = repr(result).splitlines()
+    assert verdict.startswith("ridge beats repeating the last value. 12 cutoffs from ")
+    assert header.split() == ["skill", "p", "MAE", "RMSE", "MASE"]
+    assert rows[1].startswith("ridge")  # the best first, below the name of the index
+    assert max(map(len, [header, *rows])) < 80
+    assert "ridge beats repeating the last value" in result._repr_html_()
+    assert "<td>" in result._repr_html_()
+
+
+def test_a_result_of_a_walk_says_that_no_model_is_better():
+    walk = pd.Series(np.random.default_rng(0).normal(size=200).cumsum(), name="y")
+    result = tsseq.backtest({"<ridge>": Forecaster(Ridge(), 2, 14)}, walk, n_cutoffs=12)
+    assert repr(result).startswith("No model beats repeating the last value.")
+    assert "<ridge>" not in result._repr_html_()
+
+
+def test_a_result_prints_where_nothing_can_be_said():
+    walk = pd.Series(np.random.default_rng(0).normal(size=60).cumsum(), name="y")
+    model = Forecaster(Ridge(), 2, 14)
+    assert repr(tsseq.backtest(model, walk, n_cutoffs=1)).startswith("Too few cutoffs for a test.")
+    assert "no forecast has a known actual value" in repr(tsseq.backtest(model, walk, cutoffs=[59]))
+
+
+def test_the_skill_stands_first_in_the_scores():
+    walk = pd.Series(np.random.default_rng(0).normal(size=60).cumsum(), name="y")
+    assert tsseq.backtest(Forecaster(Ridge(), 2, 14), walk, n_cutoffs=2).scores.columns[0] == "skill"

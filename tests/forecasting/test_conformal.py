@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal
+from pandas.testing import assert_frame_equal, assert_series_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, Ridge
@@ -112,8 +112,8 @@ def test_point_forecasts_are_those_of_the_forecaster_on_all_rows_or_on_those_bef
     series = ar1(120)
     model = small(refit=refit).fit(series)
     plain = Forecaster(Ridge(), 2, 5).fit(series if refit else series[:-21])
-    assert_frame_equal(model.predict(series), plain.predict(series), check_exact=True)
-    assert_frame_equal(model.predict(levels=BAND)[["y"]], plain.predict(series), check_exact=True)
+    assert_series_equal(model.predict(series), plain.predict(series), check_exact=True)
+    assert_series_equal(model.predict(levels=BAND)["y"], plain.predict(series), check_exact=True)
     assert model.fitted_until_ == series.index[-1]
     assert len(model.predict(steps=7)) == 7
 
@@ -276,7 +276,7 @@ def test_before_fit_and_with_a_y_it_says_so():
 
 
 def test_forecasters_without_quantiles_name_the_remedy():
-    with pytest.raises(ConfigError, match=r"Ridge has no quantiles; wrap the forecaster in ConformalForecaster\(...\)"):
+    with pytest.raises(ConfigError, match=r"Forecaster\(Ridge\(\)\) has no quantiles; wrap it in Conformal"):
         Forecaster(Ridge(), 2, 5).fit(ar1(50)).predict(levels=BAND)
 
 

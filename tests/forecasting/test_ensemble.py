@@ -156,7 +156,7 @@ def test_what_members_cannot_do_the_ensemble_cannot_either():
     assert not model.has_quantiles
     with pytest.raises(NotFittedError):
         model.predict()
-    with pytest.raises(ConfigError, match="LastValue has no quantiles"):
+    with pytest.raises(ConfigError, match=r"Forecaster\(LastValue\(\)\) has no quantiles"):
         model.fit(panel()).predict(levels=BAND)
     with pytest.raises(ConfigError, match="fit takes no y"):
         model.fit(panel(), panel())

@@ -6,7 +6,7 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal, assert_index_equal
+from pandas.testing import assert_frame_equal, assert_index_equal, assert_series_equal
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
@@ -129,10 +129,10 @@ class TestBeyondTheHorizon:
         model = forecaster(scaling=scaling, log=log).fit(one())
         history = one()
         for _ in range(3):
-            history = pd.concat([history, model.predict(history)["y"]])
+            history = pd.concat([history, model.predict(history)])
         out = model.predict(steps=8)
         assert_index_equal(out.index, pd.date_range("2024-03-01", periods=8, name="day"))
-        np.testing.assert_allclose(out["y"], history[60:68], rtol=1e-10)
+        np.testing.assert_allclose(out, history[60:68], rtol=1e-10)
 
     @pytest.mark.parametrize("multivariate", ["independent", "joint"])
     def test_series_and_targets_are_rolled_forward_side_by_side(self, multivariate):
@@ -153,7 +153,7 @@ class TestBeyondTheHorizon:
 
     def test_fewer_steps_are_the_first_of_the_horizon(self):
         model = forecaster().fit(one())
-        assert_frame_equal(model.predict(steps=2), model.predict()[:2], check_exact=True, check_freq=False)
+        assert_series_equal(model.predict(steps=2), model.predict()[:2], check_exact=True, check_freq=False)
 
     def test_past_covariates_end_at_the_horizon(self):
         model = forecaster(target="sales", past=["visits", "promo"]).fit(shop())
@@ -390,13 +390,13 @@ class TestMissingValues:
 
     def test_naive_forecasts_take_missing_values_without_a_warning(self):
         model = forecaster(LastValue()).fit(self.holes())
-        assert (model.predict(self.holes()[:22])["y"] == one().iloc[19]).all()
+        assert (model.predict(self.holes()[:22]) == one().iloc[19]).all()
 
     def test_missing_values_at_the_end_are_observations_and_not_rows_to_forecast(self):
         ended = one().mask(np.arange(60) > 57)
         out = forecaster(LastValue()).fit(ended).predict()
         assert_index_equal(out.index, COMING[:3])
-        assert (out["y"] == one().iloc[57]).all()
+        assert (out == one().iloc[57]).all()
 
     def test_missing_covariates_reach_the_regressor(self):
         frame = shop()
@@ -522,7 +522,7 @@ class TestScikitLearn:
 
     def test_fitting_again_finds_the_target_again(self):
         model = forecaster().fit(one().rename("first"))
-        assert model.fit(one().rename("second")).predict().columns.tolist() == ["second"]
+        assert model.fit(one().rename("second")).predict().name == "second"
 
     @pytest.mark.parametrize(
         "changed", [{"horizon": 2}, {"horizon": 4}, {"context_length": 5}, {"context_length": 9}], ids=str
@@ -561,7 +561,7 @@ def test_the_whole_way_from_frame_to_forecast_by_hand(log):
     X, y = (rows[:, :8] - rows[:, 7:8]) / scale, (rows[:, 8:] - rows[:, 7:8]) / scale
     by_hand = Ridge().fit(X, y).predict((values[-8:] - values[-1])[None] / scale)[0] * scale + values[-1]
     out = forecaster(log=log).fit(one()).predict()
-    np.testing.assert_allclose(out["y"], np.exp(by_hand) if log else by_hand, rtol=1e-9)
+    np.testing.assert_allclose(out, np.exp(by_hand) if log else by_hand, rtol=1e-9)
 
 
 def test_static_covariates_tell_series_apart():
@@ -627,3 +627,10 @@ def test_a_frame_of_another_step_than_that_of_fit_is_refused(index):
     model = forecaster().fit(one())
     with pytest.raises(DataError, match=r"not on the calendar|timestamps like|gaps"):
         model.predict(pd.Series(np.arange(60.0), index, name=one().name))
+
+
+def test_the_summary_says_what_was_fitted():
+    model = forecaster(target="sales").fit(shop())
+    found = model.summary()
+    assert found["until"] == shop().index.get_level_values(1).max()
+    assert found[["model", "target", "horizon", "context", "series"]].tolist() == ["Forecaster", "sales", 3, 8, 2]

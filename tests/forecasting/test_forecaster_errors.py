@@ -377,9 +377,9 @@ def test_an_empty_context_is_named():
 
 
 def test_quantiles_of_a_plain_regressor_are_refused():
-    with pytest.raises(ConfigError, match=r"Ridge has no quantiles"):
+    with pytest.raises(ConfigError, match=r"Forecaster\(Ridge\(\)\) has no quantiles; wrap it"):
         fit(series()).predict(levels=[0.1, 0.9])
-    with pytest.raises(ConfigError, match=r"Ridge has no quantiles"):
+    with pytest.raises(ConfigError, match=r"Forecaster\(Ridge\(\)\) has no quantiles; wrap it"):
         fit(series()).predict_at(series(), days()[30], levels=[0.5])
 
 

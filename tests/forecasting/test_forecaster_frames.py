@@ -10,7 +10,8 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_index_equal, assert_series_equal
 from sklearn.linear_model import Ridge
 
-from tsseq import Forecaster
+import tsseq
+from tsseq import ConformalForecaster, Drift, Forecaster
 from tsseq.errors import ConfigError
 
 IDS = ["10", "A", "2", "1"]
@@ -153,8 +154,22 @@ def test_a_series_comes_back_with_its_name_its_index_name_and_its_freq(walks):
     out = forecasts(walks["A"])
     assert_index_equal(out.index, pd.date_range("2024-03-21", periods=3, name="day"))
     assert out.index.freq == "D"
-    assert out.columns.tolist() == ["A"]
-    assert forecasts(walks["A"].rename(None)).columns.tolist() == ["y"]
+    assert isinstance(out, pd.Series)
+    assert out.name == "A"
+    assert forecasts(walks["A"].rename(None)).name == "y"
+
+
+def test_a_series_comes_back_as_a_frame_where_there_are_quantiles(walks):
+    model = ConformalForecaster(forecaster(), 20)
+    assert model.fit(walks["A"]).predict(levels=[0.2, 0.8]).columns.tolist() == ["A", "A_q0.2", "A_q0.8"]
+    assert isinstance(model.predict(), pd.Series)
+    assert isinstance(model.predict(walks[["A"]]), pd.DataFrame)
+
+
+def test_a_loaded_model_gives_a_series_for_a_series_too(walks, tmp_path):
+    model = Forecaster(Drift(), 3, 8).fit(walks["A"])
+    model.save(tmp_path / "m.tsseq")
+    assert_series_equal(tsseq.load(tmp_path / "m.tsseq").predict(), model.predict(), check_exact=True)
 
 
 def test_an_index_without_freq_comes_back_without_freq(walks):
@@ -166,21 +181,22 @@ def test_the_freq_of_a_yahoo_frame_survives(walks):
 
 
 def test_one_column_of_a_frame_is_forecast_like_the_series(walks):
-    assert_frame_equal(forecasts(walks, target="A"), forecasts(walks["A"]), check_exact=True)
+    assert_series_equal(forecasts(walks, target="A")["A"], forecasts(walks["A"]), check_exact=True)
 
 
 def test_a_target_called_y_is_found_among_other_columns(walks):
-    assert_frame_equal(forecasts(walks.rename(columns={"A": "y"})), forecasts(walks["A"].rename("y")), check_exact=True)
+    out = forecasts(walks.rename(columns={"A": "y"}))
+    assert_series_equal(out["y"], forecasts(walks["A"].rename("y")), check_exact=True)
 
 
 def test_a_series_picked_from_a_yahoo_frame_is_forecast_like_any_other(walks):
     out = forecasts(wide(close=walks)["close", "A"])
-    np.testing.assert_array_equal(out.to_numpy().ravel(), forecasts(walks["A"])["A"])
+    np.testing.assert_array_equal(out, forecasts(walks["A"]))
 
 
 def test_a_panel_may_be_a_series(walks):
     frame = panel(close=walks)
-    assert_frame_equal(forecasts(frame["close"]), forecasts(frame), check_exact=True)
+    assert_series_equal(forecasts(frame["close"]), forecasts(frame)["close"], check_exact=True)
 
 
 def test_a_panel_comes_back_with_the_names_and_the_order_of_its_levels(walks):
@@ -201,7 +217,7 @@ def test_a_long_frame_comes_back_long_with_its_own_column_names(walks):
 def test_a_long_frame_of_one_series_needs_a_time_column_only(walks):
     out = forecasts(walks["A"].reset_index(), time_column="day")
     assert out.columns.tolist() == ["day", "A"]
-    assert_series_equal(out.set_index("day")["A"], forecasts(walks["A"])["A"], check_exact=True, check_freq=False)
+    assert_series_equal(out.set_index("day")["A"], forecasts(walks["A"]), check_exact=True, check_freq=False)
 
 
 def test_dates_in_text_are_read_as_dates_in_a_long_frame(walks):
@@ -301,7 +317,7 @@ def test_the_order_of_rows_and_columns_changes_no_bit(walks, shape, seed):
 )
 def test_the_order_of_rows_of_one_series_changes_no_bit(walks, rows):
     turned = walks["A"].iloc[slice(None, None, -1) if rows[0] else rows]
-    assert_frame_equal(forecasts(turned), forecasts(walks["A"]), check_exact=True, check_freq=False)
+    assert_series_equal(forecasts(turned), forecasts(walks["A"]), check_exact=True, check_freq=False)
 
 
 @both_ways

@@ -104,14 +104,14 @@ def test_forecasts_shift_and_stretch_as_their_context_does(naive, context, a, b,
 def test_scaling_does_not_change_a_naive_forecast(naive, scaling):
     series = pd.Series(np.random.default_rng(1).normal(size=40).cumsum() + 30)
     out = Forecaster(naive, 3, 6, scaling=scaling).fit(series).predict()
-    np.testing.assert_allclose(out["y"], forecast(naive, series.to_numpy()[-6:], 3), rtol=1e-12)
+    np.testing.assert_allclose(out, forecast(naive, series.to_numpy()[-6:], 3), rtol=1e-12)
 
 
 def test_under_log_the_drift_is_a_rate_and_the_mean_geometric():
     series = pd.Series(2.0 ** np.arange(20))
-    np.testing.assert_allclose(Forecaster(Drift(), 2, 4, log=True).fit(series).predict()["y"], [2**20, 2**21])
-    np.testing.assert_allclose(Forecaster(Mean(), 1, 3, log=True).fit(series).predict()["y"], [2**18])
-    np.testing.assert_allclose(Forecaster(LastValue(), 1, 3, log=True).fit(series).predict()["y"], [2**19], rtol=1e-14)
+    np.testing.assert_allclose(Forecaster(Drift(), 2, 4, log=True).fit(series).predict(), [2**20, 2**21])
+    np.testing.assert_allclose(Forecaster(Mean(), 1, 3, log=True).fit(series).predict(), [2**18])
+    np.testing.assert_allclose(Forecaster(LastValue(), 1, 3, log=True).fit(series).predict(), [2**19], rtol=1e-14)
 
 
 @naives

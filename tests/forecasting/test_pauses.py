@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal
+from pandas.testing import assert_frame_equal, assert_series_equal
 from sklearn.linear_model import Ridge
 
 import tsseq
@@ -63,7 +63,7 @@ def test_a_model_file_goes_on_beyond_pauses_as_the_model_did(kind, tmp_path):
         training = Training(max_steps=2, validation=MINUTES[60], verbose=False)
         model = LinearForecaster(3, 10, calendar="rows", scaling="adaptive", training=training)
     model.fit(VALUES["a"]).save(tmp_path / "model.tsq")
-    assert_frame_equal(tsseq.load(tmp_path / "model.tsq").predict(steps=5), model.predict(steps=5))
+    assert_series_equal(tsseq.load(tmp_path / "model.tsq").predict(steps=5), model.predict(steps=5))
     assert model.predict().index[0] == MINUTES[-1] + pd.Timedelta(minutes=5)
 
 

@@ -31,6 +31,12 @@ for path in map(pathlib.Path, sys.argv[1:]):
 """
 
 
+def assert_forecasts_equal(found, want):
+    """The same bits, in a Series or in a frame."""
+    assert type(found) is type(want)
+    pd.testing.assert_frame_equal(pd.DataFrame(found), pd.DataFrame(want), check_exact=True)
+
+
 def shop():
     """Two series with a covariate that is known in advance."""
     promo = np.random.default_rng(2).normal(size=80)

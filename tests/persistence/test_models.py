@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from model_files import CHILD, DAYS, QUICK, WALK, Average, archive, damaged, shop
+from model_files import CHILD, DAYS, QUICK, WALK, Average, archive, assert_forecasts_equal, damaged, shop
 from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -77,7 +77,7 @@ def test_another_process_forecasts_the_same_bits(elsewhere, name, case):
     here, there = elsewhere[f"{name}-{case}"]
     for way in ("fitted", "frame"):
         assert np.isfinite(here[way].to_numpy()).all()
-        assert_frame_equal(there[way], here[way], check_exact=True)
+        assert_forecasts_equal(there[way], here[way])
 
 
 def passed_through(model, tmp_path, **more):
@@ -111,7 +111,7 @@ SHAPES = {
 def test_timestamps_of_every_kind_come_back(tmp_path, frame):
     model = linear(frame)
     loaded = passed_through(model, tmp_path)
-    assert_frame_equal(loaded.predict(steps=5), model.predict(steps=5), check_exact=True)
+    assert_forecasts_equal(loaded.predict(steps=5), model.predict(steps=5))
     assert_same(loaded, model)
 
 
@@ -133,7 +133,7 @@ LONG = {
 def test_ids_of_every_kind_come_back(tmp_path, ids):
     model = linear(long_frame(ids), target=["sales", "promo"], id_column="id", time_column="day", multivariate="joint")
     loaded = passed_through(model, tmp_path)
-    assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+    assert_forecasts_equal(loaded.predict(), model.predict())
     assert_same(loaded, model)
 
 
@@ -145,7 +145,7 @@ def test_an_exchange_for_every_ticker_comes_back(tmp_path):
     )
     model = linear(prices, target="Close", calendar={"SPY": "XNYS", "VOD": "XLON"})
     loaded = passed_through(model, tmp_path)
-    assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+    assert_forecasts_equal(loaded.predict(), model.predict())
     assert_same(loaded, model)
 
 
@@ -157,7 +157,7 @@ def test_missing_values_and_static_covariates_come_back(tmp_path):
     model.set_params(head=head, training=QUICK).fit(frame)
     loaded = passed_through(model, tmp_path)
     levels = (0.2, 0.9)
-    assert_frame_equal(loaded.predict(levels=levels), model.predict(levels=levels), check_exact=True)
+    assert_forecasts_equal(loaded.predict(levels=levels), model.predict(levels=levels))
     assert_same(loaded, model)
 
 
@@ -185,7 +185,7 @@ def test_a_forecaster_around_a_network_and_its_refit(tmp_path):
     model = Forecaster(NeuralRegressor(LSTM(4), Quantiles(), QUICK), 3, 8, target=("sales", "promo")).fit(frame)
     loaded = passed_through(model, tmp_path)
     assert_same(loaded, model)
-    assert_frame_equal(clone(loaded).fit(frame).predict(), model.predict(), check_exact=True)
+    assert_forecasts_equal(clone(loaded).fit(frame).predict(), model.predict())
     assert loaded.score(frame) == model.score(frame)
     cutoffs = DAYS[[40, 60]]
     assert_frame_equal(loaded.predict_at(frame, cutoffs), model.predict_at(frame, cutoffs), check_exact=True)
@@ -195,7 +195,7 @@ def test_what_was_set_after_the_fit_changes_no_forecast(tmp_path):
     model = small()
     model.set_params(hidden_size=64, calendar=pd.offsets.Day(1))
     loaded = passed_through(model, tmp_path)
-    assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+    assert_forecasts_equal(loaded.predict(), model.predict())
     assert loaded.get_params()["hidden_size"] == 64
     assert loaded.calendar == pd.offsets.Day(1)
 
@@ -213,7 +213,7 @@ class TestAnOwnNetwork:
         frame = pd.Series(WALK[:, 0], DAYS, name="y")
         model = Forecaster(NeuralRegressor(Average(width=5), training=QUICK), 2, 8).fit(frame)
         loaded = passed_through(model, tmp_path, networks=[Average])
-        assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+        assert_forecasts_equal(loaded.predict(), model.predict())
         assert loaded.regressor_.network.width == 5
         with pytest.raises(ModelFileError, match=r"names 'Average'.*tsseq\.load\(path, networks=\[Average\]\)"):
             tsseq.load(tmp_path / "model.tsseq")
@@ -258,7 +258,7 @@ class TestSaving:
     def test_a_second_save_takes_the_place_of_the_first(self, tmp_path):
         model, other = small(), linear(pd.Series(WALK[:, 1], DAYS))
         other.save(tmp_path / "model.tsseq")
-        assert_frame_equal(passed_through(model, tmp_path).predict(), model.predict(), check_exact=True)
+        assert_forecasts_equal(passed_through(model, tmp_path).predict(), model.predict())
         assert os.listdir(tmp_path) == ["model.tsseq"]
 
     def test_the_same_model_gives_the_same_bytes(self, tmp_path):
@@ -302,7 +302,7 @@ def test_no_damaged_file_is_loaded_as_something_else(tmp_path, n_files):
         except ModelFileError:
             refused += 1
         else:
-            assert_frame_equal(loaded.predict(), want, check_exact=True)
+            assert_forecasts_equal(loaded.predict(), want)
     assert refused > 0.95 * n_files
 
 

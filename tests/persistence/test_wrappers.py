@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from model_files import CHILD, DAYS, QUICK, WALK, Average, damaged, damaged_configs, shop
-from pandas.testing import assert_frame_equal
+from model_files import CHILD, DAYS, QUICK, WALK, Average, assert_forecasts_equal, damaged, damaged_configs, shop
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
@@ -111,7 +110,7 @@ def test_another_process_forecasts_the_same_bits(elsewhere, case):
     _, _, here, there = elsewhere[case]
     for way in ("fitted", "frame"):
         assert np.isfinite(here[way].drop(columns=["id", "day"], errors="ignore").to_numpy()).all()
-        assert_frame_equal(there[way], here[way], check_exact=True)
+        assert_forecasts_equal(there[way], here[way])
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -121,7 +120,7 @@ def test_all_that_was_learnt_comes_back(elsewhere, case):
     same(loaded, model)
     cutoffs = model.panel_.times.unique()[-4:-2]
     found, want = (one.predict_at(frame, cutoffs, levels) for one in (loaded, model))
-    assert_frame_equal(found, want, check_exact=True)
+    assert_forecasts_equal(found, want)
 
 
 def passed_through(model, tmp_path, **more):
@@ -159,21 +158,21 @@ def test_naive_forecasts_come_back(tmp_path, naive):
     model = Forecaster(naive, 3, 14, target=["sales", "promo"], static="size", multivariate="joint").fit(frame)
     loaded = passed_through(model, tmp_path)
     same(loaded, model)
-    assert_frame_equal(loaded.predict(frame, steps=8), model.predict(frame, steps=8), check_exact=True)
+    assert_forecasts_equal(loaded.predict(frame, steps=8), model.predict(frame, steps=8))
 
 
 def test_a_loaded_model_is_fitted_again_as_it_was(tmp_path):
     model, frame, _, levels = CASES["conformal ensemble"]
     model = clone(model).fit(frame)
     again = clone(passed_through(model, tmp_path)).fit(frame)
-    assert_frame_equal(again.predict(levels=levels), model.predict(levels=levels), check_exact=True)
+    assert_forecasts_equal(again.predict(levels=levels), model.predict(levels=levels))
 
 
 def test_what_was_set_after_the_fit_changes_no_forecast(tmp_path):
     model = EnsembleForecaster([("a", linear(4)), ("b", lstm())]).fit(CALM)
     model.set_params(a__context_length=20, n_jobs=2)
     loaded = passed_through(model, tmp_path)
-    assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+    assert_forecasts_equal(loaded.predict(), model.predict())
     assert loaded.get_params()["a__context_length"] == 20
 
 
@@ -181,7 +180,7 @@ def test_own_networks_deep_inside_are_given_by_the_caller(tmp_path):
     own = Forecaster(NeuralRegressor(Average(), training=QUICK), 2, 8)
     model = conformal(EnsembleForecaster([own, linear()])).fit(CALM)
     loaded = passed_through(model, tmp_path, networks=[Average])
-    assert_frame_equal(loaded.predict(levels=BAND), model.predict(levels=BAND), check_exact=True)
+    assert_forecasts_equal(loaded.predict(levels=BAND), model.predict(levels=BAND))
     with pytest.raises(ModelFileError, match="names 'Average'"):
         tsseq.load(tmp_path / "model.tsseq")
 
@@ -234,7 +233,7 @@ def test_no_damaged_file_is_loaded_as_something_else(files, tmp_path, kind):
         except ModelFileError:
             refused += 1
         else:
-            assert_frame_equal(loaded.predict(), want, check_exact=True)
+            assert_forecasts_equal(loaded.predict(), want)
     assert refused > 380
 
 

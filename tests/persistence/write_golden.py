@@ -104,7 +104,7 @@ def predictions(model, levels):
         return model.predict(SEQUENCES[:4, :6]).tolist()
     if isinstance(model, (NeuralClassifier, NeuralLabeller)):
         return model.predict_proba(SEQUENCES[:4]).tolist()
-    frame = model.predict(levels=levels)
+    frame = pd.DataFrame(model.predict(levels=levels))
     columns = {str(name): column.tolist() for name, column in frame.items()}
     return {"index": [str(key) for key in frame.index], "columns": columns}
 

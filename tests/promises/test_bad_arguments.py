@@ -19,8 +19,8 @@ from tsseq import (
     Normal,
     Training,
 )
+from tsseq.arguments import ALLOWED, Range
 from tsseq.errors import ConfigError, TsseqError
-from tsseq.hints import ALLOWED, Range
 from tsseq.networks import GRU, LSTM, RNN, ChoGRU, DLinear, Linear, PatchTST, PeepholeLSTM, Seq2Seq, Transformer
 from tsseq.trading.weighting import WeightingRule
 

@@ -108,3 +108,11 @@ def test_every_name_of_the_statistics_of_a_book_is_a_function():
     for name in book.stats().index:
         assert callable(getattr(statistics, name))
         assert name in statistics.__all__
+
+
+def test_a_notebook_shows_the_statistics_of_a_book():
+    days = pd.date_range("2024-01-01", periods=40)
+    prices = pd.Series(np.linspace(1, 2, 40), days)
+    shown = simulate(pd.Series([1.0], days[:1]), prices)._repr_html_()
+    assert "Book(2024-01-" in shown
+    assert "<th>sharpe</th>" in shown

@@ -1,6 +1,7 @@
 """What a fit promises: it repeats, leaves nothing behind, validates in time, and stops when it should."""
 
 import gc
+import io
 import logging
 import os
 import random
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 from sklearn.base import clone
 
 from tsseq import (
@@ -91,11 +93,11 @@ def test_same_bits_in_another_process():
     code = (
         "from tsseq import *\n"
         "m = LSTMForecaster(3, 24, hidden_size=8, segment_length=6, training=Training(max_epochs=2, verbose=False))\n"
-        "print(repr(m.fit(make_series('seasonal', 300)).predict().iloc[-1, 0].item()))"
+        "print(repr(m.fit(make_series('seasonal', 300)).predict().iloc[-1].item()))"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert float(found.stdout) == small().fit(WAVE).predict().iloc[-1, 0]
+    assert float(found.stdout) == small().fit(WAVE).predict().iloc[-1]
 
 
 def test_global_random_state_is_left_alone():
@@ -117,12 +119,37 @@ def test_nothing_is_printed_or_left_on_disk(capfd, tmp_path, monkeypatch):
     assert capfd.readouterr() == ("", "")
 
 
-def test_one_progress_bar_is_shown_unless_told_otherwise(capfd):
-    small(verbose=True).fit(WAVE)
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_log_gets_one_line_of_a_fit(capfd):
+    model = small(verbose=True).fit(WAVE)
     out, err = capfd.readouterr()
-    shown = out + err
-    assert "Epoch 1" in shown
-    assert not any(word in shown for word in ("GPU", "TPU", "Validation", "Tip", "ckpt", "Trainer"))
+    name, losses = model.network.__name__, model.history_["val_loss"]
+    assert out == ""
+    assert err.startswith(f"{name}: epoch 2 of 2, val_loss {losses.iloc[-1]:.4g}, best {losses.min():.4g}, ")
+    assert err.count("\n") == 1
+
+
+def test_a_terminal_gets_one_bar_with_the_name_of_the_network_and_its_loss(capfd, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    model = small(verbose=True).fit(WAVE)
+    shown, name = sys.stderr.getvalue(), model.network.__name__
+    last = shown.strip().split("\r")[-1]
+    assert last.startswith(f"{name}: 100%")
+    assert "epoch 2 of 2, val_loss" in last
+    assert shown.count("\n") == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_ends_where_training_stops_early(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    small(verbose=True, max_epochs=9, callbacks=[EarlyStopping("train_loss", patience=1, min_delta=1e9)]).fit(WAVE)
+    assert "100%" in sys.stderr.getvalue().strip().split("\r")[-1]
 
 
 def test_logging_and_warnings_are_as_before():

@@ -189,7 +189,7 @@ def test_paths_are_drawn_around_the_line():
     model = Seq2SeqForecaster(4, 24, head=Normal(), line=True, **SMALL).fit(smooth())
     paths = model.sample(n_paths=400)
     mean = paths.groupby(level=-1)["y"].mean() if isinstance(paths.index, pd.MultiIndex) else paths.mean(axis=1)
-    assert np.abs(mean.to_numpy() - model.predict()["y"].to_numpy()).max() < 0.5
+    assert np.abs(mean.to_numpy() - model.predict().to_numpy()).max() < 0.5
 
 
 def test_a_smooth_series_keeps_its_line_and_is_forecast_at_least_as_well():

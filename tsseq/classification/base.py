@@ -14,13 +14,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from tsseq.arguments import check_kinds
 from tsseq.classification.sequences import Scale
 from tsseq.classification.start import Start
 from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.errors import DataError
 from tsseq.heads import Categorical
-from tsseq.hints import RejectsForeignNames, check_kinds
+from tsseq.hints import RejectsForeignNames
 from tsseq.networks import Network
 from tsseq.networks.batch import Batch
 from tsseq.persistence.state import State, check_arrays, save_model

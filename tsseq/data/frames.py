@@ -37,6 +37,8 @@ class FrameLayout:
         Names of the column levels of a wide frame.
     freq : pandas.DateOffset or None
         The frequency that a DatetimeIndex carried.
+    is_series : bool
+        Whether it was a Series, so that a forecast without quantiles is one too.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class FrameLayout:
     id_level: int = 0
     column_names: tuple[Hashable | None, ...] = ()
     freq: Any = None
+    is_series: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,12 @@ def parse_frame(frame: pd.Series | pd.DataFrame, schema: Schema, layout: FrameLa
     DataError
         It is not a frame, is empty, or has repeated columns.
     """
+    is_series = isinstance(frame, pd.Series)
     if isinstance(frame, pd.Series):
         name = frame.name[0] if isinstance(frame.name, tuple) else frame.name
         frame = frame.to_frame("y" if name is None else name)
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"a pandas Series or DataFrame was needed, not {type(frame).__name__}.")
+        raise DataError(f"a pandas Series or DataFrame was needed, not {type(frame).__name__}{_way_in(frame)}.")
     if len(frame) == 0:
         raise DataError("the frame has no rows.")
     if isinstance(frame.columns, pd.MultiIndex):
@@ -115,13 +119,22 @@ def parse_frame(frame: pd.Series | pd.DataFrame, schema: Schema, layout: FrameLa
     if not frame.columns.is_unique:
         raise DataError(f"column {frame.columns[frame.columns.duplicated()][0]!r} occurs more than once.")
     if isinstance(frame.index, pd.MultiIndex):
-        return _from_panel(frame)
+        return _from_panel(frame, is_series)
     if schema.time_column is not None or schema.id_column is not None or {"unique_id", "ds"} <= set(frame.columns):
         return _from_long(frame, schema)
     if holds_one_field(frame, schema):
         return _from_closes(frame, schema, layout)
-    layout = FrameLayout("single", (None, frame.index.name), freq=_freq(frame.index))
+    layout = FrameLayout("single", (None, frame.index.name), freq=_freq(frame.index), is_series=is_series)
     return ParsedFrame(layout, None, frame.index, frame.reset_index(drop=True))
+
+
+def _way_in(content: Any) -> str:
+    """What to do with what is not a frame."""
+    if isinstance(content, (int, np.integer)):
+        return f" ({content!r}); rows to forecast are steps={content!r}"
+    if isinstance(content, (np.ndarray, list, tuple)):
+        return "; one series is pandas.Series(values, index=dates), rows of numbers are for NeuralRegressor"
+    return ""
 
 
 def holds_one_field(frame: pd.DataFrame, schema: Schema) -> bool:
@@ -159,12 +172,13 @@ def key_columns(frame: pd.DataFrame) -> tuple[Hashable | None, Hashable | None]:
     return texts[0] if len(texts) == 1 and times else None, times[0] if len(times) == 1 else None
 
 
-def _from_panel(frame: pd.DataFrame) -> ParsedFrame:
+def _from_panel(frame: pd.DataFrame, is_series: bool) -> ParsedFrame:
     if frame.index.nlevels != 2:
         raise DataError(f"a MultiIndex of two levels (id, time) was needed; this one has {frame.index.nlevels}.")
     id_level = 1 if _is_time(frame.index.levels[0]) and not _is_time(frame.index.levels[1]) else 0
     ids, times = frame.index.get_level_values(id_level), frame.index.get_level_values(1 - id_level)
-    return ParsedFrame(FrameLayout("panel", (ids.name, times.name), id_level), ids, times, frame.reset_index(drop=True))
+    layout = FrameLayout("panel", (ids.name, times.name), id_level, is_series=is_series)
+    return ParsedFrame(layout, ids, times, frame.reset_index(drop=True))
 
 
 def _from_long(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:

@@ -21,6 +21,7 @@ Calendar: TypeAlias = str | pd.DateOffset | TimeRule | Mapping[Hashable, Any] | 
 Refit: TypeAlias = bool | int | str | pd.DateOffset
 
 MOST_LISTED = 20
+GRIDS = {"s": "1s", "min": "1min", "h": "1h", "D": "1D", "W": "7D", "MS": "30.4D", "QS": "91.3D", "YS": "365.25D"}
 PERIOD_ENDS = (  # offsets that name the last day of a period; all others name the first
     pd.offsets.YearEnd,
     pd.offsets.BYearEnd,
@@ -198,6 +199,7 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
         advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
+    _check_some_step(stamps, step)
     irregular = f"the index has no regular step: by its usual step of {step}, "
     advice = (
         "pass calendar=... if the step is another ('rows' if gaps are pauses), or fill the rows with tsseq.regularize"
@@ -206,6 +208,18 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         raise DataError(f"{irregular}nearly all timestamps are missing; {advice}.")
     gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
     raise DataError(f"{irregular}{len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
+
+
+def _check_some_step(stamps: pd.DatetimeIndex, usual: pd.Timedelta) -> None:
+    """Refuse stamps of which no step is the usual one: nothing can be filled in between them."""
+    steps = pd.TimedeltaIndex(np.diff(stamps))
+    if (steps == usual).mean() > 0.5:
+        return
+    ratios = {alias: np.log(pd.Timedelta(length) / steps.to_series().median()) for alias, length in GRIDS.items()}
+    grid = min(ratios, key=lambda alias: abs(ratios[alias]))
+    found = f"the index has no regular step: its steps go from {steps.min()} to {steps.max()}"
+    advice = f"Bring it to a grid, as frame.resample({grid!r}).mean() does for one series"
+    raise DataError(f"{found}. {advice}, or pass calendar='rows', which takes rows as they follow one another.")
 
 
 def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:

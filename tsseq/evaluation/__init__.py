@@ -3,6 +3,7 @@
 from tsseq.evaluation.audit import audit
 from tsseq.evaluation.backtest import backtest, rolling_forecasts
 from tsseq.evaluation.result import BacktestResult
+from tsseq.evaluation.scores import frame_scorer
 from tsseq.evaluation.significance import Comparison, clark_west, diebold_mariano, direction_test
 from tsseq.evaluation.splits import CombinatorialPurged, PurgedKFold, WalkForward
 
@@ -17,5 +18,6 @@ __all__ = [
     "clark_west",
     "diebold_mariano",
     "direction_test",
+    "frame_scorer",
     "rolling_forecasts",
 ]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tsseq.arguments import check_value
 from tsseq.data.panel import Frame
 from tsseq.evaluation.checks import FINDING_CHECKS, LEAK_CHECKS
 from tsseq.evaluation.checks.case import Case, Verdict
 from tsseq.evaluation.preparation import Prepare
 from tsseq.forecasting.base import BaseForecaster
-from tsseq.hints import check_value
+from tsseq.hints import rejects_foreign_names
 
 
+@rejects_foreign_names
 def audit(
     forecaster: BaseForecaster,
     frame: Frame,

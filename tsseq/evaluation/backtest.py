@@ -13,6 +13,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
+from tsseq.arguments import check_levels, check_value
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import NAIVE
 from tsseq.data.timestamps import Refit, fit_numbers, stamps_like
@@ -25,15 +26,16 @@ from tsseq.forecasting.base import BaseForecaster, Task, as_forecaster
 from tsseq.forecasting.forecasts import Forecasts, forecast_table
 from tsseq.forecasting.naive import Drift, LastValue, Mean, SeasonalNaive
 from tsseq.forecasting.rows import Levels
-from tsseq.hints import check_levels, check_value
+from tsseq.hints import rejects_foreign_names
 from tsseq.typing import Array, Index
 
 CHUNK = 4096  # contexts at a time, so that they stay in the cache
 _Run: TypeAlias = tuple[dict[str, Any], Index, Array, tuple[float, ...]]  # record, origins, values, levels
 
 
+@rejects_foreign_names
 def backtest(
-    models: BaseForecaster | Mapping[str, BaseForecaster],
+    models: BaseForecaster | Mapping[str, BaseForecaster] | Sequence[BaseForecaster],
     frame: Frame,
     cutoffs: Any = None,
     *,
@@ -54,8 +56,9 @@ def backtest(
 
     Parameters
     ----------
-    models : forecaster or mapping of str to forecaster
-        Forecasters by name, of one horizon and target. They are not changed.
+    models : forecaster, mapping of str to forecaster, or sequence of forecaster
+        Forecasters by name, of one horizon and target; without names they are called after their class, and numbered
+        where it occurs again. They are not changed.
     frame : Series or DataFrame
         The whole history, of any accepted shape; with ``prepare`` the raw one.
     cutoffs : sequence of timestamps, optional
@@ -113,7 +116,7 @@ def backtest(
     >>> result.scores["MAE"].round(1).sort_values().index[0]
     'ridge'
     """
-    models = {type(models).__name__: models} if isinstance(models, BaseForecaster) else models
+    models = _by_name(models)
     leader = _leader(models)
     if levels is not None:
         check_levels(levels)
@@ -169,11 +172,14 @@ def _hints(panel: Panel, changed: Sequence[str], horizon: int) -> list[str]:
     return hints if knowing.empty else [*hints, f"{start}; correlations: {in_words(knowing)}."]
 
 
+@rejects_foreign_names
 def rolling_forecasts(
     model: BaseForecaster,
     frame: Frame,
-    cutoffs: Any,
+    cutoffs: Any = None,
     *,
+    n_cutoffs: int | None = None,
+    stride: int | None = None,
     refit: Refit = False,
     max_train_size: int | None = None,
     prepare: Prepare | None = None,
@@ -186,8 +192,12 @@ def rolling_forecasts(
         It is not changed.
     frame : Series or DataFrame
         The whole history, of any accepted shape; with ``prepare`` the raw one.
-    cutoffs : sequence of timestamps
-        The origins.
+    cutoffs : sequence of timestamps, optional
+        The origins; default: ``n_cutoffs`` of them, as in `backtest`.
+    n_cutoffs : int, optional
+        Number of origins; default: 20.
+    stride : int, optional
+        Rows between neighbouring origins; default: the horizon.
     refit : bool, int, str or pandas.DateOffset
         When to fit, as in `backtest`.
     max_train_size : int, optional
@@ -208,9 +218,9 @@ def rolling_forecasts(
     >>> rolling_forecasts(model, load_sample("airline"), ["1959-12-01"]).columns.tolist()
     ['cutoff', 'month', 'step', 'target', 'actual', 'forecast']
     """
-    preparation = None if prepare is None else Preparation.of(frame, prepare, [model])
-    panel = model.to_panel(frame if preparation is None else preparation.whole())
-    stamps = stamps_like(panel.times, cutoffs).sort_values()
+    preparation = None if prepare is None else Preparation.of(frame, prepare, [as_forecaster(model)])
+    panel = as_forecaster(model).to_panel(frame if preparation is None else preparation.whole())
+    stamps = _cutoffs(panel, model.task, cutoffs, n_cutoffs, stride)
     views = {} if preparation is None else cut_views(preparation, {"": model}, {"": panel}, stamps)[0][""]
     updates, when = _updates(refit)
     model = clone(model) if (refit and not updates) or max_train_size is not None else model
@@ -252,6 +262,21 @@ def _naive_forecast(name: str, context_length: int, horizon: int, panel: Panel, 
 def _continued(model: Any, context: Array, horizon: int) -> Array:
     """(n, L) -> (n, H)."""
     return np.asarray(model.predict(context)).reshape(len(context), horizon)
+
+
+def _by_name(models: Any) -> dict[str, BaseForecaster]:
+    """Models under their names, or after their classes."""
+    if isinstance(models, Mapping):
+        return dict(models)
+    if isinstance(models, (pd.Series, pd.DataFrame)):
+        raise ConfigError("models come first, then the frame: backtest(models, frame).")
+    single = isinstance(models, BaseForecaster) or not isinstance(models, Sequence)
+    named: dict[str, BaseForecaster] = {}
+    for model in [models] if single else models:
+        kind = type(as_forecaster(model)).__name__
+        n = sum(name.partition("_")[0] == kind for name in named)
+        named[f"{kind}_{n + 1}" if n else kind] = model
+    return named
 
 
 def _leader(models: Mapping[str, BaseForecaster]) -> BaseForecaster:

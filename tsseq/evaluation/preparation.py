@@ -309,7 +309,7 @@ def cut_views(
             views[name] |= {cutoff: panel} if parts else {}
     if changed:
         what = f"what it makes of rows up to a cutoff is another once later ones are cut off ({', '.join(changed)})"
-        warnings.warn(f"prepare looks ahead: {what}. Forecasts are made of the frames that are cut.", stacklevel=3)
+        warnings.warn(f"prepare looks ahead: {what}. Forecasts are made of the frames that are cut.", stacklevel=4)
     return views, list(changed)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from tsseq.arguments import check_value
 from tsseq.data.panel import Panel
 from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.scores import AlignedForecasts, MetricSums, key_columns, score_table
 from tsseq.evaluation.significance import Alternative, diebold_mariano, model_confidence_set, spa_test
 from tsseq.evaluation.too_good import too_good
-from tsseq.hints import check_value
 from tsseq.metrics import metrics_for
 from tsseq.plotting.scores import plot_by_step
 from tsseq.resampling.bootstrap import block_length, percentiles, resampled
@@ -26,11 +28,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Loss = Literal["absolute", "squared"]
+SIGNIFICANT = 0.05
+_THREE_DIGITS = "{:.3f}".format
+_TEXT: Any = {"float_format": "{:.4g}".format, "na_rep": "", "formatters": {"skill": _THREE_DIGITS, "p": _THREE_DIGITS}}
+_MORE = "skill: 1 - MAE / MAE of last_value; p: that luck alone looks this good."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BacktestResult:
     """Forecasts of several models at the same cutoffs, as `tsseq.backtest` returns them.
+
+    Printed, it says who beats the last value, and shows the scores that tell most.
 
     Attributes
     ----------
@@ -87,6 +95,38 @@ class BacktestResult:
     explained: pd.DataFrame | None = None
     hints: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        verdict, table = self._overview
+        return verdict if table is None else f"{verdict}\n{table.to_string(**_TEXT)}\n{_MORE}"
+
+    def _repr_html_(self) -> str:
+        verdict, table = self._overview
+        shown = "" if table is None else f"{table.to_html(**_TEXT)}<p>{_MORE}</p>"
+        return f"<p>{html.escape(verdict)}</p>{shown}"
+
+    @property
+    def _overview(self) -> tuple[str, pd.DataFrame | None]:
+        """Who beats the last value, in a sentence, and the scores that tell most."""
+        cutoffs = self.forecasts["cutoff"].drop_duplicates().sort_values()
+        first, last = cutoffs.iloc[[0, -1]].astype(str)
+        size = f"{len(cutoffs)} cutoffs, {first} to {last}; {self.horizon} rows ahead."
+        try:
+            scores = self.scores
+        except DataError as error:
+            return f"{size} {error}", None
+        p_values = pd.Series(np.nan, scores.index)
+        with suppress(DataError, ConfigError):  # too few cutoffs, or no last value
+            p_values = self.compare(alternative="less")["p_value"].reindex(scores.index)
+        tested = p_values[~p_values.index.isin(NAIVE)].dropna()
+        better = list(map(str, tested.index[tested < SIGNIFICANT]))
+        verdict = f"{', '.join(better) or 'No model'} {'beat' if len(better) > 1 else 'beats'} repeating the last value"
+        verdict = verdict if len(tested) else "Too few cutoffs for a test"
+        if better and self.suspicions():
+            verdict += ", which is too good to be true: see suspicions()"
+        columns = [name for name in ("MAE", "RMSE", "MASE", "pinball", "coverage") if name in scores]
+        table = pd.DataFrame({"skill": scores["skill"], "p": p_values}).join(scores[columns])
+        return f"{verdict}.\n{size}", table.sort_values("skill", ascending=False, kind="stable")
+
     @property
     def keys(self) -> list[Hashable]:
         """Columns that tell forecasts of one model apart: the id (if there is one), cutoff, step and target."""
@@ -110,7 +150,7 @@ class BacktestResult:
     def scores(self) -> pd.DataFrame:
         """Metrics of every model over the forecasts that all models have; naive ones first.
 
-        Columns are MAE, RMSE, MASE, sMAPE and skill; with quantiles, the mean pinball loss over their levels and the
+        Columns are skill, MAE, RMSE, MASE and sMAPE; with quantiles, the mean pinball loss over their levels and the
         coverage of the widest band; RMSSE; U2 and R2; the share of directions that were right, and the p-value of
         `tsseq.evaluation.significance.direction_test`; with quantiles, also CRPS, the Winkler score of the widest band
         with equal tails, and the pinball loss per level. Each is the function of `tsseq.metrics`; skill, U2 and R2

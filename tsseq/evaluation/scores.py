@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +12,8 @@ import pandas as pd
 from tsseq.data.tidy import NAIVE, TidyColumns, tidy_columns
 from tsseq.errors import DataError
 from tsseq.evaluation.significance import direction_tests
-from tsseq.metrics import Metric, Term, metrics_for
+from tsseq.forecasting.base import BaseForecaster
+from tsseq.metrics import Metric, Term, mae, metrics_for
 from tsseq.typing import Array, Index
 
 
@@ -277,3 +278,40 @@ def score_table(aligned: AlignedForecasts, overlap: int, groups: Index | None = 
     p_values = direction_tests(change, forecast_change, pd.factorize(cell)[0], date, group, overlap)  # (M, G)
     table.insert(table.columns.get_loc("direction") + 1, "direction_p", p_values.T.ravel())
     return table
+
+
+def frame_scorer(error: Callable[..., float] | None = None) -> Callable[..., float]:
+    """Make the ``scoring=`` of a search over frames, where scorers by name lack a y.
+
+    Parameters
+    ----------
+    error : callable, optional
+        ``error(actual, forecast)`` of two arrays, the smaller the better: a function of `tsseq.metrics` or of
+        ``sklearn.metrics``. Default: `tsseq.metrics.mae`.
+
+    Returns
+    -------
+    callable
+        ``scorer(forecaster, frame)``, minus the error of the forecasts from all rows of the frame that have a context
+        before them and a horizon after them.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.metrics import mean_absolute_error
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from tsseq import Forecaster, WalkForward, load_sample
+    >>> from tsseq.evaluation import frame_scorer
+    >>> model, cv = Forecaster(Ridge(), 6, 24, log=True), WalkForward(3, test_size=24, context_length=24)
+    >>> cross_val_score(model, load_sample("airline"), cv=cv, scoring=frame_scorer(mean_absolute_error)).round(1)
+    array([-10.9, -17.7, -14.2])
+    """
+
+    def scorer(forecaster: BaseForecaster, frame: Any, y: None = None) -> float:
+        panel, task = forecaster.to_panel(frame), forecaster.task
+        forecasts = forecaster.forecast_at(panel, panel.stamps[task.context_length - 1 : -task.horizon])
+        known = np.isfinite(forecasts.actual)
+        measure = mae if error is None else error
+        return -float(measure(forecasts.actual[known], forecasts.point[known]))
+
+    return scorer

@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
+from tsseq.arguments import Range, check_value
 from tsseq.data.frames import check_stamps, holds_one_field, parse_frame
 from tsseq.data.schema import Schema
 from tsseq.data.timestamps import Refit, fit_numbers
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, NotEnoughHistory
-from tsseq.hints import Range, check_value
+from tsseq.hints import RejectsForeignNames
 from tsseq.resampling.folds import Block, LabelSpans
 from tsseq.typing import Index, Mask
 
@@ -34,7 +35,7 @@ ANY_COUNT = Range(0, 10**9)
 
 
 @dataclass(eq=False, repr=False)
-class Splitter(BaseCrossValidator):
+class Splitter(RejectsForeignNames, BaseCrossValidator):
     """From folds in time to positions; abstract: `_folds` says which folds.
 
     Attributes

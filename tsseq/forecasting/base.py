@@ -20,7 +20,7 @@ from tsseq.data.timestamps import Calendar
 from tsseq.errors import ConfigError
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
-from tsseq.hints import RejectsForeignNames
+from tsseq.hints import RejectsForeignNames, rejects_foreign_names
 from tsseq.persistence.state import State, save_model
 from tsseq.plotting.forecasts import draw_forecasts
 
@@ -247,9 +247,10 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "fitted_until_")
         return self.panel_ if frame is None else self.to_panel(frame)
 
+    @rejects_foreign_names
     def predict(
         self, frame: History = None, *, steps: int | None = None, levels: Levels = None, future: Frame | None = None
-    ) -> pd.DataFrame:
+    ) -> pd.DataFrame | Any:
         """Forecast the rows after the end of every series.
 
         Parameters
@@ -266,8 +267,9 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
 
         Returns
         -------
-        DataFrame
-            In the shape that went in, with the next timestamps; the forecast bears the target's name.
+        DataFrame or Series
+            In the shape that went in, with the next timestamps; the forecast bears the target's name. A Series comes
+            back as a Series, with quantiles as a DataFrame.
 
         Raises
         ------
@@ -278,6 +280,7 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         """
         return self.forecast(frame, steps, levels, future).frame()
 
+    @rejects_foreign_names
     def predict_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> pd.DataFrame:
         """Forecast from many origins in one pass, each knowing only the rows up to itself.
 
@@ -357,6 +360,33 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         """The levels that `plot` draws, of a forecaster that has quantiles."""
         return BANDS
 
+    def summary(self) -> pd.Series[Any]:
+        """Tell what was fitted.
+
+        Returns
+        -------
+        Series
+            What is forecast and from how many rows, how many series there were, and the last timestamp seen; of a
+            network also its number of weights, how many epochs it was trained for, and its best loss.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from tsseq import LinearForecaster, Training, load_sample
+        >>> model = LinearForecaster(3, 24, training=Training(max_steps=5, verbose=False))
+        >>> model.fit(load_sample("airline")).summary()[["target", "horizon", "until", "weights"]].tolist()
+        ['passengers', 3, Timestamp('1960-12-01 00:00:00'), 75]
+        """
+        check_is_fitted(self, "fitted_until_")
+        target = ", ".join(map(str, self.panel_.schema.target))
+        facts = {"model": type(self).__name__, "target": target, "horizon": self.task.horizon}
+        facts |= {"context": self.task.context_length, "series": len(self.panel_), "until": self.fitted_until_}
+        return pd.Series(facts | getattr(getattr(self, "regressor_", None), "facts", {}), dtype=object)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted forecaster to a file without pickle; `tsseq.load` reads it.
 
@@ -423,9 +453,14 @@ def check_fit_call(y: Any) -> None:
     """
     if y is not None:
         raise ConfigError("the target is a column of the frame; fit takes no y.")
-    caller = sys._getframe(2).f_locals.get("self")
+    caller = sys._getframe(3).f_locals.get("self")
     best_score = getattr(caller, "best_score_", None)
     if isinstance(best_score, float) and np.isnan(best_score):
+        scoring = getattr(caller, "scoring", None)
+        if isinstance(scoring, str):
+            what = f"scoring={scoring!r} needs a y, and frames have none"
+            advice = "leave it out (the skill), or pass tsseq.evaluation.frame_scorer(sklearn.metrics....)"
+            raise ConfigError(f"{what}; {advice}.")
         why = "each setting failed in some split, so that none is the best; error_score='raise' shows where"
         advice = "A test block and its context (WalkForward(context_length=...)) must hold a window of every series"
         raise ConfigError(f"the scores of {type(caller).__name__} are NaN: {why}. {advice}.")
@@ -439,7 +474,11 @@ def check_fit_call(y: Any) -> None:
 def as_forecaster(candidate: Any) -> BaseForecaster:
     """``candidate`` itself, or a ConfigError if it does not forecast frames."""
     if not isinstance(candidate, BaseForecaster):
-        raise ConfigError(f"a forecaster such as Forecaster(Ridge(), 5, 60) was needed, not {candidate!r}.")
+        name = type(candidate).__name__
+        rows = not isinstance(candidate, type) and hasattr(candidate, "fit") and hasattr(candidate, "predict")
+        what = f"Forecaster({name}(), horizon, context_length)" if rows else "Forecaster(Ridge(), 5, 60)"
+        content = name if isinstance(candidate, (pd.Series, pd.DataFrame, np.ndarray)) else repr(candidate)
+        raise ConfigError(f"a forecaster such as {what} was needed, not {content}.")
     return candidate
 
 

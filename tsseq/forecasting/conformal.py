@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from tsseq.arguments import check_levels, check_value
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel, followed
 from tsseq.data.scaling import Scaling, logged
@@ -20,7 +21,7 @@ from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
-from tsseq.hints import check_levels, check_value
+from tsseq.hints import rejects_foreign_names
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
@@ -99,6 +100,7 @@ class ConformalForecaster(BaseForecaster):
     def to_panel(self, frame: Frame | Panel) -> Panel:
         return self._inner.to_panel(frame)
 
+    @rejects_foreign_names
     def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         return self._inner.make_future_frame(self._history(frame), steps)
 
@@ -106,6 +108,7 @@ class ConformalForecaster(BaseForecaster):
         check_value("n_calibration", self.n_calibration)
         as_forecaster(self.forecaster).check_parameters()
 
+    @rejects_foreign_names
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Fit the forecaster, and keep the errors that it made on the calibration rows; see `Forecaster.fit`."""
         check_fit_call(y)
@@ -126,6 +129,7 @@ class ConformalForecaster(BaseForecaster):
         self.fitted_until_ = panel.times.max()
         return self
 
+    @rejects_foreign_names
     def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
         """Update the forecaster inside; see `Forecaster.update`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import product
@@ -15,13 +15,14 @@ from sklearn.base import clone
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
+from tsseq.arguments import check_value, check_values
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
 from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, seed_names
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
-from tsseq.hints import check_value, check_values
+from tsseq.hints import rejects_foreign_names
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
@@ -37,8 +38,9 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
 
     Parameters
     ----------
-    forecasters : list
-        Forecasters, or (name, forecaster) pairs, which ``set_params(<name>__horizon=3)`` then reaches.
+    forecasters : list or mapping of str to forecaster
+        Forecasters, or (name, forecaster) pairs, which ``set_params(<name>__horizon=3)`` then reaches. A mapping of
+        names is kept as a list of pairs.
     combine : str
         "mean" or "median".
     n_jobs : int, optional
@@ -61,8 +63,10 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     1961-02-01       408.0
     """
 
-    def __init__(self, forecasters: Sequence[Any], combine: str = "mean", *, n_jobs: int | None = None) -> None:
-        self.forecasters = forecasters
+    def __init__(
+        self, forecasters: Sequence[Any] | Mapping[str, Any], combine: str = "mean", *, n_jobs: int | None = None
+    ) -> None:
+        self.forecasters = list(forecasters.items()) if isinstance(forecasters, Mapping) else forecasters
         self.combine = combine
         self.n_jobs = n_jobs
 
@@ -151,6 +155,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
     def to_panel(self, frame: Frame | Panel) -> Panel:
         return self._current[self._longest].to_panel(frame)
 
+    @rejects_foreign_names
     def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         return self._current[self._longest].make_future_frame(self._history(frame), steps)
 
@@ -165,6 +170,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
                 what = f"one has {name}={value}, the first {first}"
                 raise ConfigError(f"members forecast one horizon from the same columns: {what}.")
 
+    @rejects_foreign_names
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Fit a clone of every forecaster; see `Forecaster.fit`."""
         check_fit_call(y)
@@ -176,6 +182,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         self.panel_, self.fitted_until_ = panel.tail(self.task.context_length), panel.times.max()
         return self
 
+    @rejects_foreign_names
     def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
         """Update every forecaster inside; see `Forecaster.update`."""
         panel = self._history(newer)
@@ -243,7 +250,7 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
 def _members(forecasters: Any) -> list[BaseForecaster]:
     """The forecasters of a list, without their names."""
     if not isinstance(forecasters, (list, tuple)) or not forecasters:
-        raise ConfigError(f"a list of forecasters, or of (name, forecaster) pairs, was needed, not {forecasters!r}.")
+        raise ConfigError(f"a list of forecasters, or a mapping of their names, was needed, not {forecasters!r}.")
     named = [isinstance(member, tuple) and len(member) == 2 for member in forecasters]
     names = [member[0] for member, has_name in zip(forecasters, named) if has_name]
     if len(set(names)) < len(names) or any("__" in str(name) for name in names):

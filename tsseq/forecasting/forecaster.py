@@ -16,6 +16,7 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from tsseq.arguments import Range, check_levels, check_memory, check_value, check_values
 from tsseq.data.columns import joined_categories
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel, followed
@@ -28,7 +29,7 @@ from tsseq.forecasting.base import BaseForecaster, History, Task, check_fit_call
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rollout import Rollout, check_known, with_known
 from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
-from tsseq.hints import Range, check_levels, check_memory, check_value, check_values, documented
+from tsseq.hints import documented, rejects_foreign_names
 from tsseq.persistence.state import State, check_arrays
 from tsseq.plotting import plot_attention, plot_history
 from tsseq.typing import Array
@@ -57,7 +58,8 @@ class FrameOptions:
         hour, weekday, season and holidays, computed from the timestamps, unless the frame has a column of that name.
     static : column name or list of column names, optional
         Covariates with one value per series, numbers or categories. May name the id: networks then learn a vector for
-        every series.
+        every series. Statics in a frame of their own are merged first: ``frame.merge(statics, on="unique_id")``, or
+        ``frame.join(statics)`` where ids are in the index.
     id_column : column name, optional
         Column of a long frame that names the series (default: ``unique_id``, if there is one).
     time_column : column name, optional
@@ -142,6 +144,7 @@ class Forecaster(FrameOptions, BaseForecaster):
     horizon: int
     context_length: int
 
+    @rejects_foreign_names
     def fit(self, frame: Frame | Panel, y: None = None) -> Self:
         """Learn from every window of a frame.
 
@@ -173,7 +176,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         n_dropped = fit_rows(regressor, windows)
         if n_dropped:
             what = f"{n_dropped} of {len(windows)} training windows lack some target and are left out"
-            warnings.warn(f"{what}, since {type(regressor).__name__} needs complete ones.", stacklevel=2)
+            warnings.warn(f"{what}, since {type(regressor).__name__} needs complete ones.", stacklevel=3)
         self.regressor_ = regressor
         self.scaling_, self.layout_ = windows.scaling, windows.layout
         self.schema_ = windows.panel.schema
@@ -181,6 +184,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         self.fitted_until_ = windows.panel.times.max()
         return self
 
+    @rejects_foreign_names
     def update(self, newer: Frame | Panel, *, training: Any = None, freeze: Sequence[str] = ()) -> Self:
         check_is_fitted(self, "regressor_")
         regressor, options = deepcopy(self.regressor_), {"training": training, "freeze": freeze}
@@ -255,13 +259,13 @@ class Forecaster(FrameOptions, BaseForecaster):
     def forecast(
         self, frame: History = None, steps: int | None = None, levels: Levels = None, future: Frame | None = None
     ) -> Forecasts:
-        if levels is not None:
-            check_levels(levels)
+        self._check_levels(levels)
         rollout = self._rollout(frame, steps, future, quantiles=levels is not None)
         values = rollout.forecast(self.regressor_, levels)
         return Forecasts(rollout.panel, rollout.origins, values, tuple(() if levels is None else levels))
 
     @available_if(_has("sample"))
+    @rejects_foreign_names
     def sample(
         self,
         frame: History = None,
@@ -314,6 +318,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         return rollout.panel.to_frame(rollout.panel.steps_after(rollout.origins, rollout.steps).ravel(), columns)
 
     @available_if(_has("attention"))
+    @rejects_foreign_names
     def attention_weights(self, frame: History = None, *, future: Frame | None = None) -> pd.DataFrame:
         """How much each step of the forecast looks at each row of its context; only there for networks with attention.
 
@@ -371,9 +376,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         return plot_history(self.history_)
 
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
-        if levels is not None:
-            check_levels(levels)
         panel, layout = self._history(frame), self.layout_
+        self._check_levels(levels)
         cutoffs = stamps_like(panel.times, cutoffs)
         rows = panel.rows_at(cutoffs, layout.context_length)
         without_context = cutoffs.difference(panel.times.take(rows))
@@ -417,6 +421,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         panel = self._history(frame)
         return skill(self.regressor_, Windows.of(panel, self.layout_, self.scaling_))
 
+    @rejects_foreign_names
     def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         panel, horizon = self._history(frame), self.layout_.horizon
         steps = horizon if steps is None else steps
@@ -452,9 +457,22 @@ class Forecaster(FrameOptions, BaseForecaster):
 
     def _new_regressor(self) -> Any:
         """The regressor to fit: the one hook of the named forecasters."""
-        if isinstance(self.regressor, type) or not hasattr(self.regressor, "fit"):
-            raise ConfigError(f"a regressor such as Ridge() was needed, not {self.regressor!r}.")
-        return clone(self.regressor)
+        regressor = self.regressor
+        if isinstance(regressor, type) or not hasattr(regressor, "fit") or isinstance(regressor, BaseForecaster):
+            advice = f"; write NeuralRegressor({regressor!r})" if hasattr(regressor, "build") else ""
+            advice = "; it forecasts by itself" if isinstance(regressor, BaseForecaster) else advice
+            raise ConfigError(f"a regressor such as Ridge() was needed, not {regressor!r}{advice}.")
+        return clone(regressor)
+
+    def _check_levels(self, levels: Levels) -> None:
+        """Refuse levels that are none, and levels of a forecaster that has no quantiles."""
+        if levels is None:
+            return
+        check_levels(levels)
+        if not self.has_quantiles:
+            inside = "" if self.regressor is None else f"({type(self.regressor).__name__}())"
+            advice = "wrap it in ConformalForecaster(...), or use a neural forecaster with head=Quantiles([...])"
+            raise ConfigError(f"{type(self).__name__}{inside} has no quantiles; {advice}.")
 
     def _current_regressor(self) -> Any:
         """The fitted regressor, or before `fit` the one to come."""

@@ -67,20 +67,21 @@ class Forecasts:
         """(n, steps, targets) what happened; NaN where that is not known."""
         return self.panel.values[self.rows, : self.panel.n_targets]
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame | Any:
         """Forecasts in the shape of the frame that went in, with the next timestamps.
 
         Returns
         -------
-        DataFrame
-            Columns ``<target>`` and ``<target>_q<level>``.
+        DataFrame or Series
+            Columns ``<target>`` and ``<target>_q<level>``; a Series where a Series went in and there are no quantiles.
         """
         flat = self.values.reshape(-1, *self.values.shape[2:])  # (n * steps, targets, 1 + Q)
         columns: dict[Hashable, Array] = {}
         for k, target in enumerate(self.panel.schema.target):
             columns[target] = flat[:, k, 0]
             columns |= {f"{target}_q{level:g}": flat[:, k, q + 1] for q, level in enumerate(self.levels)}
-        return self.panel.to_frame(self.rows.ravel(), columns)
+        frame = self.panel.to_frame(self.rows.ravel(), columns)
+        return frame.iloc[:, 0] if self.panel.frame_layout.is_series and len(columns) == 1 else frame
 
     def table(self) -> pd.DataFrame:
         """One row per (id, cutoff, step, target); series in the order of the frame.

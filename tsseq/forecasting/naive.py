@@ -13,10 +13,10 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tsseq.arguments import check_values
 from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
-from tsseq.hints import check_values
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index
 

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, get_type_hints
 from sklearn.base import clone
 
 from tsseq.forecasting.forecaster import Forecaster
-from tsseq.forecasting.regressor import NeuralRegressor
+from tsseq.forecasting.regressor import NeuralRegressor, check_parts
 from tsseq.heads import Head
-from tsseq.hints import check_kinds, documented
+from tsseq.hints import documented
 from tsseq.networks import GRU, LSTM, RNN, DLinear, Linear, Network, PatchTST, PeepholeLSTM, Seq2Seq, Transformer
 from tsseq.networks.base import StartOptions
 from tsseq.networks.linear import DLinearOptions
@@ -57,7 +57,7 @@ class _NeuralForecaster(Forecaster):
         cls.__annotations__ = {option.name: hints[option.name] for base in options for option in fields(base)}
 
     def _new_regressor(self) -> NeuralRegressor:
-        check_kinds(self, head=Head, training=Training)
+        check_parts(self.head, self.training)
         options = {name: getattr(self, name) for name in self.network._get_param_names()}
         head, training = (None if part is None else clone(part) for part in (self.head, self.training))
         if training is None or training.keep_memory:

@@ -16,11 +16,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from tsseq.arguments import check_kinds
 from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
 from tsseq.heads import Head, Point
-from tsseq.hints import RejectsForeignNames, check_kinds
+from tsseq.heads.point import LOSSES
+from tsseq.hints import RejectsForeignNames, rejects_foreign_names
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
 from tsseq.persistence.state import State, save_model
@@ -46,6 +48,22 @@ def _history(losses: dict[str, list[float]]) -> pd.DataFrame:
 
 def _has_quantiles(regressor: NeuralRegressor) -> bool:
     return regressor.head is not None and type(regressor.head).icdf is not Head.icdf
+
+
+def check_parts(head: Any, training: Any, network: Any = None) -> None:
+    """Refuse parts of the wrong kind, which nothing could clone, and say how to write them."""
+    parts = ("network", network, Network, "LSTM()"), ("head", head, Head, "Normal()")
+    for name, value, kind, example in (*parts, ("training", training, Training, "Training(max_epochs=5)")):
+        if value is None or isinstance(value, kind):
+            continue
+        advice = f"write {name}={example}, say"
+        if kind is Head and (value in list(LOSSES) or value == "smape"):
+            advice = f"write head=Point({value!r})"
+        elif isinstance(value, dict) and kind is Training:
+            advice = f"write training=Training({', '.join(f'{key}={item!r}' for key, item in value.items())})"
+        elif isinstance(value, type):
+            advice = f"write {name}={value.__name__}()"
+        raise ConfigError(f"{name}={value!r} is not a {kind.__name__}; {advice}.")
 
 
 @dataclass(eq=False, repr=False)
@@ -97,9 +115,11 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     @property
     def row_needs(self) -> RowNeeds:
         """What it can do with windows; with heads of counts and shares a constant context may change."""
+        check_parts(self.head, self.training, self.network)
         scalings = Point().scalings if self.head is None else self.head.scalings
         return RowNeeds(True, True, constant_contexts="last" not in scalings, scaling=scalings[0])
 
+    @rejects_foreign_names
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from scratch.
 
@@ -129,7 +149,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         from tsseq.training.fitting import fit_network
 
-        check_kinds(self, network=Network, head=Head, training=Training, layout=Layout)
+        check_parts(self.head, self.training, self.network)
+        check_kinds(self, layout=Layout)
         training = Training() if self.training is None else self.training
         if isinstance(X, Windows):
             windows = X.with_targets(y)
@@ -148,6 +169,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         self.history_ = _history(losses)
         return self
 
+    @rejects_foreign_names
     def partial_fit(
         self,
         X: Any,
@@ -343,6 +365,15 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             wanted = f"{layout.width} columns of X and {layout.n_outputs} of y"
             raise ConfigError(f"{layout} needs {wanted}; there are {X.shape[1]} and {n_outputs}.")
         return Windows.of_rows(X, y, layout)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was trained: the network, its number of weights, epochs, and the best loss."""
+        check_is_fitted(self, "network_")
+        losses = self.history_["val_loss" if self.history_["val_loss"].notna().any() else "train_loss"]
+        n_weights = sum(weight.numel() for weight in self.network_.parameters())
+        network = "LSTM" if self.network is None else type(self.network).__name__
+        return {"network": network, "weights": n_weights, "epochs": len(losses), f"best {losses.name}": losses.min()}
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

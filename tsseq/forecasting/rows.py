@@ -105,17 +105,12 @@ def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Ar
     ------
     DataError
         A context holds no observed target.
-    ConfigError
-        The regressor has no quantiles.
     """
     check_observed(windows)
     windows = as_needed(regressor, windows)
     with _explained(regressor, windows):
         scaled = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
     if levels is not None:
-        if not hasattr(regressor, "predict_quantiles"):
-            advice = "wrap the forecaster in ConformalForecaster(...), or use a neural forecaster with head=Quantiles"
-            raise ConfigError(f"{type(regressor).__name__} has no quantiles; {advice}([...]).")
         scaled = np.concatenate([scaled, regressor.predict_quantiles(windows, levels)], axis=-1)
     return in_units(windows, scaled)
 

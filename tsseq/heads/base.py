@@ -13,8 +13,9 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from tsseq.arguments import check_levels
 from tsseq.errors import ConfigError, DataError
-from tsseq.hints import RejectsForeignNames, check_levels
+from tsseq.hints import RejectsForeignNames
 
 
 @dataclass(eq=False, repr=False)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsseq.arguments import check_levels
 from tsseq.errors import ConfigError
 from tsseq.heads.base import Head
-from tsseq.hints import check_levels
 
 
 @dataclass(eq=False, repr=False)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, pad
 
+from tsseq.arguments import check_values
 from tsseq.data.layout import Layout
-from tsseq.hints import check_values, documented
+from tsseq.hints import documented
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import CovariateLinear, flatten_row

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tsseq.arguments import check_values
 from tsseq.data.layout import Layout
-from tsseq.hints import check_values, documented
+from tsseq.hints import documented
 from tsseq.networks.base import Autoregressive, Network, StartOptions
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import expand_attention, future_known, history, n_history, positions, segments

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tsseq.arguments import check_values
 from tsseq.data.layout import Layout
-from tsseq.hints import check_values, documented
+from tsseq.hints import documented
 from tsseq.networks import layers
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -144,6 +145,10 @@ class Book:
     def __repr__(self) -> str:
         dates = f"{listed(self.returns.index[:1])}..{listed(self.returns.index[-1:])}"
         return f"Book({dates}, execution={self.execution!r}, total_return={total_return(self.returns):.4f})"
+
+    def _repr_html_(self) -> str:
+        table = self.stats().to_frame("after costs").to_html(float_format="{:.4g}".format)
+        return f"<p>{html.escape(repr(self))}</p>{table}"
 
     def stats(self, periods_per_year: int | None = None, risk_free: float | None = None) -> pd.Series[float]:
         """Compute all statistics of the net returns, turnover and exposure.

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from tsseq.errors import ConfigError
+from tsseq.hints import RejectsForeignNames
 from tsseq.typing import Array
 
 
 @dataclass(frozen=True)
-class Costs:
+class Costs(RejectsForeignNames):
     """What trading and holding costs, mostly in basis points (1 bp = 0.01 %).
 
     Values of trades are in the unit of ``simulate(capital=)``, by default multiples of the starting capital; positive

@@ -8,11 +8,13 @@ import pandas as pd
 from tsseq.data.panel import Frame
 from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
+from tsseq.hints import rejects_foreign_names
 from tsseq.trading.price_table import PriceTable, listed, read_prices
 from tsseq.trading.weighting import RuleFunction, WeightingRule
 from tsseq.typing import Array
 
 
+@rejects_foreign_names
 def to_weights(
     forecasts: pd.DataFrame,
     prices: Frame,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tsseq.data.panel import Frame
 from tsseq.errors import DataError
+from tsseq.hints import rejects_foreign_names
 from tsseq.trading.benchmark import Benchmark, benchmark_returns
 from tsseq.trading.book import Account, Book
 from tsseq.trading.costs import Costs, financing_caveats
@@ -26,6 +27,7 @@ from tsseq.typing import Array
 _Outcome: TypeAlias = tuple[pd.DataFrame, Array, Array, Account | None]
 
 
+@rejects_foreign_names
 def simulate(
     weights: Frame,
     prices: Frame,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tsseq.arguments import Range, check_value
 from tsseq.errors import ConfigError
-from tsseq.hints import Range, check_value
 from tsseq.trading.costs import Costs
 
 Engine = Literal["returns", "shares"]

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import pandas as pd
 
+from tsseq.arguments import Range, check_value
 from tsseq.errors import ConfigError, DataError
-from tsseq.hints import Range, check_value
 from tsseq.trading.price_table import PriceTable, listed
 from tsseq.trading.statistics.returns import bars_per_year
 from tsseq.typing import Array

@@ -93,7 +93,7 @@ def fit_network(
         module = ForecastModule(models, settings, rate, data.steps, clip)
         if keeper is not None:
             data.epoch = keeper.begin(seed, module)
-        trainer = _trainer(settings, len(data.held_out) > 0, keeper)
+        trainer = _trainer(settings, len(data.held_out) > 0, keeper, type(network).__name__)
         if keeper is not None and keeper.state is not None and trainer.world_size > 1:
             advice = "train with devices=1, or anew with resume=False"
             raise ConfigError(f"A fit goes on from a file in one process only, not in {trainer.world_size}; {advice}.")
@@ -224,8 +224,8 @@ _registry: Any = sys.modules[callback_connector._load_external_callbacks.__modul
 _registry.entry_points = cache(_registry.entry_points)
 
 
-def _trainer(settings: Training, validates: bool, keeper: Checkpoints | None = None) -> pl.Trainer:
-    callbacks = _callbacks(settings, validates) + ([] if keeper is None else [keeper])
+def _trainer(settings: Training, validates: bool, keeper: Checkpoints | None = None, name: str = "") -> pl.Trainer:
+    callbacks = _callbacks(settings, validates, name) + ([] if keeper is None else [keeper])
     names = ("max_epochs", "accelerator", "devices", "num_nodes", "precision")  # as Lightning takes them
     places = {name: getattr(settings, name) for name in names}
     try:
@@ -245,7 +245,7 @@ def _trainer(settings: Training, validates: bool, keeper: Checkpoints | None = N
         raise ConfigError(f"Lightning's Trainer refuses Training({chosen}): {error}") from error
 
 
-def _callbacks(settings: Training, validates: bool) -> list[pl.Callback]:
+def _callbacks(settings: Training, validates: bool, name: str) -> list[pl.Callback]:
     """The user's own callbacks, and early stopping and a progress bar."""
     if not isinstance(settings.callbacks, Sequence | None) or isinstance(settings.callbacks, str):
         raise ConfigError(f"Training(callbacks={settings.callbacks!r}) must be a sequence of callbacks, or None.")
@@ -257,7 +257,7 @@ def _callbacks(settings: Training, validates: bool) -> list[pl.Callback]:
     if validates and settings.patience is not None:
         callbacks.append(EarlyStopping("val_loss", patience=settings.patience, strict=False))
     if settings.verbose and not any(isinstance(callback, ProgressBar) for callback in callbacks):
-        callbacks.append(OneBar(refresh_rate=10))
+        callbacks.append(OneBar(name))
     return callbacks
 
 

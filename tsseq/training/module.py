@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -23,6 +25,7 @@ from tsseq.training.settings import Training
 
 RUN = 20  # steps in what Lightning takes for one batch
 SHARES = (1.0, 0.5, 0.0)  # of what a network says beside its line
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}{postfix}]"
 
 
 class ForecastModule(pl.LightningModule):
@@ -234,20 +237,58 @@ class ForecastModule(pl.LightningModule):
             racer.losses = {name: [v for v in row.tolist() if v == v] for name, row in zip(racer.losses, rows)}
 
 
-class OneBar(TQDMProgressBar):
-    """Lightning's progress bar of the training steps, without a second one for validation."""
+class OneBar(ProgressBar):
+    """A bar for a whole fit on stderr, where that is a terminal or a notebook; elsewhere one line when it is done.
 
-    @property
-    def total_train_batches(self) -> int:
-        """Steps of an epoch."""
-        steps: int = self.trainer.lightning_module.steps  # type: ignore[assignment]
-        return steps
+    Parameters
+    ----------
+    name : str
+        What is trained.
+    """
 
-    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name, self.speaks, self.bar = name, True, Tqdm(disable=True)
+        self.drawn = sys.stderr.isatty() or "ipykernel" in sys.modules
+
+    def disable(self) -> None:
+        """Say nothing: of several processes one speaks."""
+        self.speaks = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Begin at what was done before."""
+        self.start = time.monotonic()
+        options = {"dynamic_ncols": True, "smoothing": 0, "bar_format": BAR}
+        hidden = not (self.speaks and self.drawn)
+        self.bar = Tqdm(
+            desc=self.name, total=pl_module.last_step, initial=trainer.global_step, disable=hidden, **options
+        )
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Show the last step of the run."""
-        last = min((batch_idx + 1) * RUN, module.steps) - 1
-        super().on_train_batch_end(trainer, module, outputs, batch, last)
+        self.bar.update(trainer.global_step - self.bar.n)
 
-    def init_validation_tqdm(self) -> Tqdm:
-        """A bar that is not shown."""
-        return Tqdm(disable=True)
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Show the losses."""
+        self.bar.set_postfix_str(self._losses(trainer, pl_module))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """End the bar, where training ended early too, or say what came of it."""
+        self.bar.total = self.bar.n
+        self.bar.close()
+        if self.speaks and not self.drawn:
+            seconds = time.monotonic() - self.start
+            what = f"{self._losses(trainer, pl_module)}, {trainer.global_step} steps, {seconds:.0f} s"
+            sys.stderr.write(f"{self.name}: {what}\n")
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Leave the bar as it is."""
+        self.bar.close()
+
+    @staticmethod
+    def _losses(trainer: pl.Trainer, module: Any) -> str:
+        """The epochs so far, and their last and best loss."""
+        name = "val_loss" if "val_loss" in trainer.callback_metrics else "train_loss"
+        losses = module.monitored or [math.nan]
+        epochs = f"epoch {len(module.monitored)} of {module.settings.max_epochs}"
+        return f"{epochs}, {name} {losses[-1]:.4g}, best {min(losses):.4g}"

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator, clone
 
+from tsseq.arguments import check_values
 from tsseq.errors import ConfigError
-from tsseq.hints import RejectsForeignNames, check_values
+from tsseq.hints import RejectsForeignNames
 
 FORECASTING: Mapping[str, Any] = {"max_epochs": 10, "schedule": "exponential", "validation": 0.1}
 
@@ -61,7 +62,8 @@ class Training(RejectsForeignNames, BaseEstimator):
     seed : int or None, default 0
         Makes a fit repeatable; None draws a new one. The global random state is never touched.
     verbose : bool, default True
-        Whether to show a progress bar.
+        Whether to show on stderr how far a fit is: a bar with the name of the network and its loss on a terminal and in
+        a notebook, elsewhere one line at the end.
     accelerator : str, default "auto"
         Kind of device that trains and predicts: "cpu", "gpu", "cuda", "mps" (Apple), or another that Lightning's
         Trainer takes; "auto" is a GPU, if there is one.

@@ -14,10 +14,10 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from tsseq.arguments import check_memory, check_values
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError, TsseqError
 from tsseq.heads import Head
-from tsseq.hints import check_memory, check_values
 from tsseq.networks import Network
 from tsseq.networks.embedding import table_names
 from tsseq.training.lightning_env import no_warnings
