@@ -236,7 +236,7 @@ def test_it_goes_around_neural_forecasters_ensembles_and_itself():
         (ConformalForecaster(Ridge()), r"a forecaster such as .* was needed, not Ridge\(\)"),
         (ConformalForecaster(Forecaster), "was needed, not <class"),
         (small().set_params(n_calibration=0), "n_calibration=0 must be a whole number"),
-        (small().set_params(forecaster__horizon=0), "horizon=0 must be a whole number"),
+        (small().set_params(forecaster__horizon=0), r"horizon=0\) must be a whole number"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(model, message):

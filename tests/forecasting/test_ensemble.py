@@ -139,7 +139,7 @@ def test_one_forecaster_over_seeds():
         (EnsembleForecaster([]), "a list of forecasters"),
         (EnsembleForecaster(Forecaster(Ridge(), 3, 6)), "a list of forecasters"),
         (EnsembleForecaster([Ridge()]), r"was needed, not Ridge\(\)"),
-        (EnsembleForecaster(members(), "max"), "combine='max' must be 'mean' or 'median'"),
+        (EnsembleForecaster(members(), "max"), r"combine='max'\) must be one of 'mean', 'median'"),
         (EnsembleForecaster([*members(), Forecaster(Mean(), 2, 5)]), "one has horizon=2, the first 3"),
         (EnsembleForecaster([*members(), Forecaster(Mean(), 3, 5, past="v")]), "one has schema="),
         (EnsembleForecaster([("a", members()[0]), ("a", members()[1])]), "differ from one another"),

@@ -139,7 +139,7 @@ FRAMES = {
     "an unknown multivariate": (
         series(),
         {"multivariate": "yes"},
-        r"multivariate='yes' must be 'independent' or 'joint'",
+        r"multivariate='yes'\) must be one of 'independent', 'joint'",
     ),
 }
 ODD_FRAMES = {

@@ -216,9 +216,10 @@ def test_what_training_cannot_use_is_refused(name, value):
 
 def test_other_sizes_are_in_range_too():
     model = Forecaster(LastValue(), 2, 6)
+    seeded = LinearForecaster(2, 12, training=Training())
     for value in (0, 1.5, "x", 10**10):
         refuses(lambda value=value: ConformalForecaster(model, value).fit(AIR), "n_calibration", value)
-        refuses(lambda value=value: EnsembleForecaster.over_seeds(LinearForecaster(2, 12), value), "n", value)
+        refuses(lambda value=value: EnsembleForecaster.over_seeds(seeded, value), "n", value)
     for value in ("x", [], None):
         refuses(lambda value=value: EnsembleForecaster([model], combine=value).fit(AIR), "combine", value)
 

@@ -18,7 +18,7 @@ from tsseq.data.schema import Schema
 from tsseq.errors import DataError
 from tsseq.typing import Array, Index
 
-LARGEST = 1e150  # whose squares are finite
+LARGEST = 1e200  # larger ones stand for a missing value, or become infinite on the way
 
 Categories: TypeAlias = tuple[pd.Index | None, ...]
 

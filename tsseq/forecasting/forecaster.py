@@ -537,7 +537,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         model.scaling_.check_roles(panel.schema)
         model.regressor_ = state.part("regressor", RegressorMixin)
         rows = model.regressor_.layout_
-        if (rows.width, rows.n_outputs) != (layout.width, layout.n_outputs):
+        if (rows.width, rows.n_outputs, rows.categories) != (layout.width, layout.n_outputs, layout.categories):
             raise ValueError(f"{rows} and {layout} describe different rows")
         model.layout_, model.schema_, model.panel_ = layout, panel.schema, panel
         model.fitted_until_ = panel.times.max()
