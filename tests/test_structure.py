@@ -11,7 +11,7 @@ import pytest
 import tsseq
 
 PACKAGE = Path(tsseq.__file__).parent
-FLOOR = {"errors", "typing", "hints", "arguments", "metrics", "plotting", "resampling"} | {
+FLOOR = {"errors", "typing", "hints", "arguments", "metrics", "resampling"} | {
     "persistence/container",
     "persistence/codec",
     "persistence/state",
@@ -19,6 +19,7 @@ FLOOR = {"errors", "typing", "hints", "arguments", "metrics", "plotting", "resam
 DATA = FLOOR | {"data"}
 NEURAL = DATA | {"networks", "heads", "training"}
 FRAMES = DATA | {
+    "plotting",
     "forecasting/base",
     "forecasting/forecaster",
     "forecasting/forecasts",
@@ -34,7 +35,7 @@ ALLOWED = {
     "hints": {"errors"},
     "arguments": {"errors"},
     "metrics": {"errors", "typing"},
-    "plotting": {"errors", "typing"},
+    "plotting": DATA | {"plotting"},
     "resampling": {"errors", "typing", "resampling"},
     "persistence/container": {"errors", "typing"},
     "persistence/codec": {"errors", "typing"},
@@ -47,9 +48,9 @@ ALLOWED = {
     "forecasting/named": NEURAL | FRAMES | {"forecasting/regressor"},
     "classification": NEURAL | {"classification"},
     "evaluation": FRAMES | {"evaluation"},
-    "trading": DATA | {"trading"},
+    "trading": DATA | {"plotting", "trading"},
     "prices": DATA | {"prices"},
-    "reporting": DATA | {"evaluation", "trading", "reporting"},
+    "reporting": DATA | {"plotting", "evaluation", "trading", "reporting"},
     "persistence": NEURAL
     | FRAMES
     | {"forecasting/regressor", "forecasting/named", "classification", "persistence"}
