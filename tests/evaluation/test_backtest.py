@@ -371,11 +371,13 @@ def test_rows_outside_the_life_of_a_series_are_named_with_what_helps(shape, gone
 def test_a_result_prints_who_beats_the_last_value_and_the_scores_that_tell_most():
     wave = make_series("seasonal", 200, period=7)
     result = tsseq.backtest({"ridge": Forecaster(Ridge(), 2, 14)}, wave, n_cutoffs=12)
-    verdict, header, *rows = repr(result).splitlines()
-    assert verdict.startswith("ridge beats repeating the last value. 12 cutoffs from ")
+    verdict, size, header, *rows = repr(result).splitlines()
+    cutoffs = pd.Series(result.forecasts["cutoff"].unique()).dt.date
+    assert verdict == "ridge beats repeating the last value."
+    assert size == f"12 cutoffs, {cutoffs.min()} to {cutoffs.max()}; 2 rows ahead."
     assert header.split() == ["skill", "p", "MAE", "RMSE", "MASE"]
     assert rows[1].startswith("ridge")  # the best first, below the name of the index
-    assert max(map(len, [header, *rows])) < 80
+    assert max(map(len, repr(result).splitlines())) <= 80
     assert "ridge beats repeating the last value" in result._repr_html_()
     assert "<td>" in result._repr_html_()
 
