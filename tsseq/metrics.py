@@ -229,7 +229,7 @@ def metrics_for(levels: Iterable[float] = (), n_classes: int = 0) -> dict[str, M
     ['accuracy', 'balanced_accuracy', 'log_loss', 'Brier', 'skill', 'F1']
     """
     if n_classes:
-        return _class_metrics(n_classes)
+        return dict(_class_metrics(n_classes))
     ordered = sorted(levels)
     errors = {"MAE": MAE, "RMSE": RMSE, "MASE": MASE, "sMAPE": SMAPE, "skill": SKILL}
     others = {"RMSSE": RMSSE, "U2": U2, "R2": R2, "direction": DIRECTION}

@@ -9,7 +9,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
-from tsseq import Forecaster, SeasonalNaive, audit, backtest, report, rolling_forecasts
+from tsseq import (
+    Forecaster,
+    GRUForecaster,
+    SeasonalNaive,
+    Training,
+    audit,
+    backtest,
+    report,
+    rolling_forecasts,
+)
 from tsseq.errors import ConfigError
 
 DAYS = pd.date_range("2024-01-01", periods=160, name="day")
@@ -24,6 +33,16 @@ def regimes(seed=0, n=160, names=NAMES):
     while len(codes) < n:
         codes.append(random.choice(len(names), p=chances[codes[-2], codes[-1]]))
     return pd.Series([names[code] for code in codes], DAYS[:n], name="regime")
+
+
+def source(n, seed, k=4):
+    """Letters that follow from the two before, and the probabilities (k, k, k) of what follows."""
+    random = np.random.default_rng(seed)
+    chances = random.dirichlet(np.full(k, 0.5), size=(k, k))
+    edges, codes = chances.cumsum(axis=-1), [0, 1]
+    for level in random.random(n - 2):
+        codes.append(min(int((edges[codes[-2], codes[-1]] < level).sum()), k - 1))
+    return np.array(codes), chances
 
 
 def panel():
@@ -160,3 +179,28 @@ def test_report_and_audit_are_of_numbers(result, tmp_path):
         report(result, path=tmp_path / "report.html")
     with pytest.raises(ConfigError, match="the audit is of numbers"):
         audit(logistic(), regimes())
+
+
+@pytest.mark.parametrize(
+    ("n_train", "n_test", "most"), [(2000, 1000, 1.15), pytest.param(20_000, 10_000, 1.02, marks=pytest.mark.proof)]
+)
+def test_a_network_learns_what_follows_from_the_two_before(n_train, n_test, most):
+    codes, chances = source(n_train + n_test, seed=1)
+    letters = pd.Series(np.array(list("abcd"))[codes], name="letter")
+    model = GRUForecaster(1, 8, training=Training(max_epochs=20, verbose=False))
+    result = backtest({"gru": model}, letters, cutoffs=letters.index[n_train - 1 : -1])
+    last = slice(n_train, None)
+    true = -np.log(chances[codes[n_train - 2 : -2], codes[n_train - 1 : -1], codes[last]]).mean()
+    assert result.scores.loc["gru", "log_loss"] < most * true
+    assert result.compare("markov", alternative="less").loc["gru", "p_value"] < 0.01
+
+
+@pytest.mark.parametrize("n_draws", [3, pytest.param(100, marks=pytest.mark.proof)])
+def test_nothing_is_learnt_of_letters_that_do_not_depend_on_one_another(n_draws):
+    model, p_values = GRUForecaster(1, 8, hidden_size=16, training=Training(max_epochs=3, verbose=False)), []
+    for seed in range(n_draws):
+        codes = np.random.default_rng(seed).choice(3, size=500, p=[0.5, 0.3, 0.2])
+        letters = pd.Series(np.array(list("abc"))[codes], name="letter")
+        result = backtest({"gru": model}, letters, n_cutoffs=150)
+        p_values.append(result.compare(alternative="less").loc["gru", "p_value"])
+    assert np.mean(np.array(p_values) > 0.05) >= 0.9

@@ -218,5 +218,6 @@ def _show(result: tsseq.BacktestResult) -> None:
         start = "Too good to be true: look" if better else f"No model beats {naive}. Look"
         typer.echo(f"{start} for the future in the data.{suspicions}")
         return
-    none = f"No model beats {naive}. That is the usual answer for prices, and worth knowing."
+    usual = " That is the usual answer for prices, and worth knowing." if columns.classes is None else ""
+    none = f"No model beats {naive}.{usual}"
     typer.echo(f"Better than {naive}: {', '.join(better)}." if better else none)

@@ -31,12 +31,13 @@ def read_columns(
 
     ``known`` says of those in `fit` whether they have some. Row k is row ``order[k]`` of the frame.
     """
-    names, categories, classes = schema.measured + schema.static, [], None
+    names, categories = schema.measured + schema.static, []
+    classes: Classes | None = None
     table = np.empty((len(schema.measured), len(parsed.times))), np.empty((len(schema.static), len(parsed.times)))
     for name, row in zip(names, (row for rows in table for row in rows)):
         if name in schema.target:
             column, own = target(parsed, name, known.get(name))
-            classes = own or classes
+            classes = classes if own is None else own
         else:
             column, labels = covariate(parsed, name, known.get(name))
             categories.append(labels)
@@ -141,12 +142,14 @@ class Classes:
 
     def codes(self, column: pd.Series) -> Array:
         """(n,) positions of a column's values; NaN where one is missing, or no category."""
-        codes, present = pd.factorize(column)  # -1 is missing
-        return self._places(_plain(present))[codes]
+        numbers, present = pd.factorize(column)  # -1 is missing
+        codes: Array = self._places(_plain(present))[numbers]
+        return codes
 
     def recoded(self, codes: Array, wanted: Classes) -> Array:
         """Codes of these classes as codes of others; NaN where these lack one."""
-        return wanted._places(self.values)[np.where(np.isfinite(codes), codes, -1).astype(np.int64)]
+        recoded: Array = wanted._places(self.values)[np.where(np.isfinite(codes), codes, -1).astype(np.int64)]
+        return recoded
 
     def _places(self, values: pd.Index) -> Array:
         """(n + 1,) codes of some values, then NaN."""
@@ -158,7 +161,7 @@ class Classes:
         places = np.where(np.isfinite(codes), codes, -1).astype(np.int64)
         if self.dtype == "category":
             return pd.Categorical.from_codes(places, self.values, ordered=self.ordered)
-        return pd.Series(self.values, dtype=self.dtype).reindex(places).array
+        return pd.Index(pd.Series(self.values, dtype=self.dtype).reindex(places))
 
     def chosen(self, places: Index) -> Classes:
         """Some of the categories, by position."""

@@ -672,9 +672,9 @@ class Panel:
         config = {name: getattr(self, name) for name in ("schema", "frame_layout", "ids")}
         config |= {"rules": list(self.rules), "times": time_dtype(self.times), "times_name": self.times.name}
         config["categories"] = [None if names is None else _plain_items(names) for names in self.categories]
-        config["classes"] = self.classes
         if self.classes is not None:
-            _plain_items(self.classes.values)  # refuses what has no place there
+            config["classes"] = {"values": _plain_items(self.classes.values), "dtype": self.classes.dtype}
+            config["classes"] |= {"ordered": self.classes.ordered}
         stamps = self.times.asi8 if hasattr(self.times, "asi8") else self.times.to_numpy()
         arrays = {name: getattr(self, name) for name in ("values", "static", "indptr", "input_order")}
         arrays |= {} if self.weight is None else {"weight": self.weight}
@@ -711,7 +711,8 @@ class Panel:
         times = times_from(arrays["times"], state.value("times", str)).rename(config["times_name"])
         categories = tuple(None if items is None else _unique_items(items) for items in config["categories"])
         rest = arrays["input_order"], roles, state.value("frame_layout", FrameLayout), rules, categories
-        rest = *rest, arrays.get("weight"), config.get("classes")
+        classes = None if config.get("classes") is None else _classes_from(config["classes"])
+        rest = *rest, arrays.get("weight"), classes
         panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest)
         _check_consistent(panel)
         return panel
@@ -830,6 +831,14 @@ def _unique_items(items: Any) -> pd.Index:
     return categories
 
 
+def _classes_from(parts: Any) -> Classes:
+    """Classes of a model file."""
+    values, dtype, ordered = _unique_items(parts["values"]), parts["dtype"], parts["ordered"]
+    if dtype not in ("object", "str", "string", "bool", "boolean", "category") or not isinstance(ordered, bool):
+        raise ValueError(f"config.json has categories of an unknown dtype, {dtype!r}")
+    return Classes(values, dtype, ordered)
+
+
 def _check_consistent(panel: Panel) -> None:
     """Raise a ValueError unless rows, ids, rules and categories fit one another."""
     indptr, n = panel.indptr.tolist(), len(panel)
@@ -847,12 +856,5 @@ def _check_consistent(panel: Panel) -> None:
         if categories is not None and not np.isin(column[~np.isnan(column)], codes).all():
             raise ValueError(f"the covariates have codes beyond the {len(categories)} categories")
     codes = panel.values[np.isfinite(panel.values[:, 0]), 0]
-    if panel.classes is not None:
-        if (
-            not isinstance(panel.classes, Classes)
-            or not panel.classes.values.is_unique
-            or len(panel.schema.target) != 1
-        ):
-            raise ValueError("config.json has classes of the target that make no sense")
-        if not np.isin(codes, np.arange(len(panel.classes))).all():
-            raise ValueError(f"the target has codes beyond the {len(panel.classes)} classes")
+    if panel.classes is not None and (len(panel.schema.target) > 1 or not np.isin(codes, range(panel.n_classes)).all()):
+        raise ValueError(f"the targets have codes beyond the {panel.n_classes} classes of one")

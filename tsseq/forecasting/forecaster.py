@@ -259,25 +259,28 @@ class Forecaster(FrameOptions, BaseForecaster):
         check_length(panel, self.task.n_rows, "context_length + horizon")
         kind = needs.scaling if self.scaling is None else self.scaling
         if panel.classes is not None:
-            self._check_classes(panel, needs)
+            self._check_classes(f"the target {panel.schema.target[0]!r}", panel.classes.values.tolist(), needs)
             kind = "none"
+        elif needs.classes and not needs.reads_windows:
+            what = f"{type(self._new_regressor()).__name__} forecasts categories, and the target holds numbers"
+            raise ConfigError(f"{what}: use a regressor, or make categories of them, as by .astype('category').")
         return Windows.of(panel, layout, Scaling.learn(panel, kind, self.log, layout.horizon))
 
-    def _check_classes(self, panel: Panel, needs: RowNeeds) -> None:
+    def _check_classes(self, target: str, names: list[Any], needs: RowNeeds) -> None:
         """Refuse what makes no sense for a target of categories."""
-        holds, names = f"the target {panel.schema.target[0]!r} holds categories", panel.classes.values.tolist()
         if not needs.classes:
-            name = type(self._new_regressor()).__name__
-            head = getattr(self._new_regressor(), "head", None)
-            what = f"{name} forecasts numbers" if head is None else f"head={type(head).__name__} forecasts numbers"
+            regressor = self._new_regressor()
+            head = getattr(regressor, "head", None)
+            what = type(regressor).__name__ if head is None else f"head={type(head).__name__}"
             advice = "use a classifier with predict_proba, or a neural forecaster without a head"
-            raise ConfigError(f"{holds}, and {what}: {advice}; or make numbers of it, as by .astype(float).")
+            numbers = "or make numbers of it, as by .astype(float)"
+            raise ConfigError(f"{target} holds categories, and {what} forecasts numbers: {advice}; {numbers}.")
         if self.log or self.scaling not in (None, "none"):
             option = "log=True" if self.log else f"scaling={self.scaling!r}"
-            raise ConfigError(f"{holds}, and {option} is for numbers; leave it out.")
+            raise ConfigError(f"{target} holds categories, and {option} is for numbers; leave it out.")
         if len(names) < 2:
-            seen = f"only {names[0]!r}" if names else "none at all"
-            raise DataError(f"{holds}, and there is {seen} in the rows to fit on; at least two are needed.")
+            seen = f"only {names[0]!r}" if names else "none"
+            raise DataError(f"{target} holds categories, and {seen} in the rows to fit on; at least two are needed.")
 
     def to_panel(self, frame: Frame | Panel) -> Panel:
         if isinstance(frame, Panel):

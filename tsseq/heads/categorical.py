@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from tsseq.errors import DataError
 from tsseq.heads.base import Head
 from tsseq.resampling.classes import drawn_classes
 
@@ -69,6 +70,12 @@ class Categorical(Head):
             (..., H, n_classes).
         """
         return params.sum(-2).softmax(-1)
+
+    def check(self, kind: str, log: bool, lowest: float, highest: float) -> None:
+        """Refuse targets that are not among 0..n_classes - 1; see `Head.check`."""
+        super().check(kind, log, lowest, highest)
+        if highest > self.n_classes - 1:
+            raise DataError(f"head={self!r} needs targets of at most {self.n_classes - 1}; there is {highest:g}.")
 
     def icdf(self, params: Tensor, level: Tensor, scale: Tensor) -> Tensor:
         """Numbers of classes at probabilities ``level``, (..., B, H, 1): classes in the order of their numbers."""

@@ -85,8 +85,8 @@ class Embedding(nn.Module):
         )
         n_past, n_known, n_static = (sum(map(_width, role)) for role in tables)
         n_static += _width(self.series) if n_series else 0
-        sizes = {"n_past": n_past, "n_known": n_known, "n_static": n_static, "target_width": _width(self.target)}
-        self.layout = replace(layout, **sizes, categories=(), n_classes=0)
+        wider = replace(layout, n_past=n_past, n_known=n_known, n_static=n_static, target_width=_width(self.target))
+        self.layout = replace(wider, categories=(), n_classes=0)
 
     def forward(self, batch: Batch) -> Batch:
         """The batch with wider channels; the same shapes otherwise."""

@@ -102,10 +102,10 @@ class _DLinearNet(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         values = batch.values.target.mT  # (B, C, L)
         trend = moving_average(values, self.kernel_size)
-        whole = (
-            pad(part, (self.rows - values.shape[2], 0)).unflatten(1, (-1, self.target_width)).flatten(2)
-            for part in (trend, values - trend)
+        parts = (pad(part, (self.rows - values.shape[2], 0)) for part in (trend, values - trend))
+        trend, remainder = (
+            part.unflatten(1, (-1, self.target_width)).flatten(2) for part in parts
         )  # (B, C, width * L)
-        params = self.trend(next(whole)) + self.remainder(next(whole))  # (B, C, H * n_params)
+        params = self.trend(trend) + self.remainder(remainder)  # (B, C, H * n_params)
         covariates: Tensor = self.others(batch)  # (B, H, C, n_params)
         return torch.unflatten(params, 2, self.shape).transpose(1, 2) + covariates
