@@ -203,8 +203,8 @@ def test_shares_of_paths_are_the_probabilities(model):
     want = model.predict(proba=True)
     for name in ("down", "flat", "up"):
         np.testing.assert_allclose((shares == name).mean(axis=1), want[f"regime_p_{name}"], atol=0.08)
-    sharp, blunt = (model.sample(n_paths=500, temperature=t).stack().value_counts(normalize=True) for t in (0.2, 1.0))
-    assert sharp.max() >= blunt.max()
+    likeliest = [model.sample(n_paths=500, temperature=t).iloc[0].eq(want["regime"].iloc[0]).mean() for t in (0.2, 1.0)]
+    assert likeliest[0] > likeliest[1]
     one = model.sample(n_paths=50, steps=1, top_k=1)
     assert set(one.to_numpy().ravel()) == {want["regime"].iloc[0]}
 

@@ -22,6 +22,7 @@ from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Array, Index
 
 Categories: TypeAlias = tuple[pd.Index | None, ...]
+HOLDERS = ("object", "str", "string", "bool", "boolean", "category")  # dtypes of targets that come back
 
 
 def read_columns(
@@ -114,7 +115,7 @@ class Classes:
     values : Index of shape (K,)
         The category that each code stands for: in the order of a categorical dtype, else sorted.
     dtype : str
-        Dtype of the column, by name.
+        Dtype of the column, one of `HOLDERS`.
     ordered : bool, default False
         Whether a categorical dtype is ordered.
 
@@ -135,7 +136,8 @@ class Classes:
         boolean = pd.api.types.is_bool_dtype(column.dtype)
         boolean |= column.dtype == object and pd.api.types.infer_dtype(column) == "boolean"
         values = categories_of(column, certain or boolean)
-        return None if values is None else cls(values, str(column.dtype), bool(getattr(column.dtype, "ordered", False)))
+        dtype = str(column.dtype) if str(column.dtype) in HOLDERS else "object"
+        return None if values is None else cls(values, dtype, bool(getattr(column.dtype, "ordered", False)))
 
     def __len__(self) -> int:
         return len(self.values)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsseq.data.calendar_covariates import calendar_columns
 from tsseq.data.columns import (
+    HOLDERS,
     Categories,
     Classes,
     check_weights,
@@ -834,7 +835,7 @@ def _unique_items(items: Any) -> pd.Index:
 def _classes_from(parts: Any) -> Classes:
     """Classes of a model file."""
     values, dtype, ordered = _unique_items(parts["values"]), parts["dtype"], parts["ordered"]
-    if dtype not in ("object", "str", "string", "bool", "boolean", "category") or not isinstance(ordered, bool):
+    if dtype not in HOLDERS or not isinstance(ordered, bool):
         raise ValueError(f"config.json has categories of an unknown dtype, {dtype!r}")
     return Classes(values, dtype, ordered)
 

@@ -154,7 +154,8 @@ class Forecasts:
         values = np.zeros((*self.values.shape[:-1], 1 + len(classes) if self.has_probabilities else 1))
         values[..., 0] = own.recoded(self.values[..., 0], classes)
         if self.has_probabilities:
-            values[..., 1 + classes.values.get_indexer(own.values)] = self.values[..., 1:]
+            places = classes.values.get_indexer(own.values)
+            values[..., 1 + places[places >= 0]] = self.values[..., 1:][..., places >= 0]
         return replace(self, panel=self.panel.with_classes(classes), values=values)
 
     def ordered(self) -> Forecasts:
