@@ -184,12 +184,13 @@ def _class_metrics(n_classes: int) -> dict[str, Metric]:
 
     def recall(*means: Array) -> Array:
         hits, there = np.split(np.stack(means), 2)  # (K, M, G)
-        return np.nanmean(np.where(there > 0, hits / np.where(there > 0, there, 1.0), np.nan), axis=0)
+        return np.asarray(np.nanmean(np.where(there > 0, hits / np.where(there > 0, there, 1.0), np.nan), axis=0))
 
     def f1(*means: Array) -> Array:
         hits, there, called = np.split(np.stack(means), 3)
         either = there + called
-        return np.nanmean(np.where(either > 0, 2 * hits / np.where(either > 0, either, 1.0), np.nan), axis=0)
+        scores = np.where(either > 0, 2 * hits / np.where(either > 0, either, 1.0), np.nan)
+        return np.asarray(np.nanmean(scores, axis=0))
 
     better: dict[str, Any] = {"higher_is_better": True, "headline": True, "percent": True}
     halved = 2 if n_classes == 2 else 1

@@ -187,7 +187,8 @@ def test_report_and_audit_are_of_numbers(result, tmp_path):
 def test_a_network_learns_what_follows_from_the_two_before(n_train, n_test, most):
     codes, chances = source(n_train + n_test, seed=1)
     letters = pd.Series(np.array(list("abcd"))[codes], name="letter")
-    model = GRUForecaster(1, 8, training=Training(max_epochs=20, verbose=False))
+    training = Training(max_epochs=10, learning_rate=3e-3, schedule="cosine", verbose=False)
+    model = GRUForecaster(1, 4, hidden_size=64, dropout=0.0, training=training)
     result = backtest({"gru": model}, letters, cutoffs=letters.index[n_train - 1 : -1])
     last = slice(n_train, None)
     true = -np.log(chances[codes[n_train - 2 : -2], codes[n_train - 1 : -1], codes[last]]).mean()

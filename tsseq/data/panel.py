@@ -711,10 +711,10 @@ class Panel:
         check_arrays(arrays, shapes, integers=("indptr", "input_order", "times"))
         times = times_from(arrays["times"], state.value("times", str)).rename(config["times_name"])
         categories = tuple(None if items is None else _unique_items(items) for items in config["categories"])
-        rest = arrays["input_order"], roles, state.value("frame_layout", FrameLayout), rules, categories
         classes = None if config.get("classes") is None else _classes_from(config["classes"])
-        rest = *rest, arrays.get("weight"), classes
-        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest)
+        rest = arrays["input_order"], roles, state.value("frame_layout", FrameLayout), rules, categories
+        learnt = arrays.get("weight"), classes
+        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest, *learnt)
         _check_consistent(panel)
         return panel
 

@@ -143,7 +143,7 @@ def _codes(column: pd.Series, classes: pd.Index) -> Array:
     """(n,) places of categories among ``classes``, which are text; NaN where missing."""
     numbers, present = pd.factorize(column)
     places = np.append(classes.get_indexer([str(value) for value in present]).astype(np.float64), np.nan)
-    return places[numbers]
+    return np.asarray(places[numbers])
 
 
 def key_columns(columns: TidyColumns) -> dict[str, Hashable]:

@@ -48,7 +48,8 @@ def _history(losses: dict[str, list[float]]) -> pd.DataFrame:
 
 def _head(regressor: NeuralRegressor) -> Head | None:
     """The head in use, or before `fit` the one given."""
-    return getattr(regressor, "head_", regressor.head)
+    head: Head | None = getattr(regressor, "head_", regressor.head)
+    return head
 
 
 def _has_draws(regressor: NeuralRegressor) -> bool:
@@ -258,7 +259,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             raise ConfigError(
                 f"head={self.head!r} is not for {n_classes} categories, which the target has; leave it out."
             )
-        return clone(self.head)
+        head: Head = clone(self.head)
+        return head
 
     @staticmethod
     def _check_targets(head: Head, windows: Windows) -> None:
@@ -309,10 +311,11 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
 
         def probabilities(chunk: Tensor, batch: Batch, rows: Tensor) -> Tensor:
             params = network.params_of_paths(batch, _rows_of(chunk, rows), head)
-            return head.probabilities(params.cpu().double()).mean(dim=0)  # (B, H, n_classes)
+            shares: Tensor = head.probabilities(params.cpu().double())  # (n, B, H, n_classes)
+            return shares.mean(dim=0)
 
         chunks = levels.split(PATHS_AT_ONCE)
-        return np.mean([self._run(X, partial(probabilities, chunk)) for chunk in chunks], axis=0)
+        return np.asarray(np.mean([self._run(X, partial(probabilities, chunk)) for chunk in chunks], axis=0))
 
     @available_if(_has_quantiles)
     def predict_quantiles(self, X: Any, levels: Sequence[float]) -> Array:

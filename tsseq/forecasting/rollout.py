@@ -76,14 +76,14 @@ class Rollout:
         if self.steps <= horizon or not (shares or levels is not None):
             return self._roll(lambda windows: forecast_rows(regressor, windows, levels))
         first = replace(self, steps=horizon).forecast(regressor, levels)
-        if shares:
-            paths = np.concatenate(list(self._paths(regressor, PATHS, seed=None)), axis=1)
-            values = with_likeliest(np.stack([(paths == code).mean(axis=0) for code in range(n_classes)], axis=-1))
-            values[:, :horizon] = first
-            return values
-        point = self.forecast(regressor, None)
-        quantiles = [np.quantile(paths, levels, axis=0) for paths in self._paths(regressor, PATHS, seed=None)]
-        values = np.concatenate([point, np.moveaxis(np.concatenate(quantiles, axis=1), 0, -1)], axis=-1)
+        draws = self._paths(regressor, PATHS, seed=None)
+        if levels is None:
+            chances = [np.stack([(paths == k).mean(axis=0) for k in range(n_classes)], axis=-1) for paths in draws]
+            values = with_likeliest(np.concatenate(chances))
+        else:
+            point = self.forecast(regressor, None)
+            quantiles = [np.quantile(paths, levels, axis=0) for paths in draws]
+            values = np.concatenate([point, np.moveaxis(np.concatenate(quantiles, axis=1), 0, -1)], axis=-1)
         values[:, :horizon] = first
         return values
 

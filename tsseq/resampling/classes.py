@@ -41,4 +41,4 @@ def drawn_classes(probabilities: Array, levels: Array, temperature: float = 1.0,
     weights = (probabilities / probabilities.max(axis=-1, keepdims=True)) ** (1 / temperature)
     edges = weights.cumsum(axis=-1)  # (..., K)
     passed = levels[..., None] * edges[..., -1:] >= edges  # (n, ..., K)
-    return np.minimum(passed.sum(axis=-1), size - 1).astype(np.float64)
+    return np.asarray(np.minimum(passed.sum(axis=-1), size - 1), dtype=np.float64)

@@ -107,7 +107,8 @@ class Model(nn.Module):
             def draw(params: Tensor, first: int) -> Tensor:
                 return head.icdf(params, flat[:, first : first + params.shape[1]], scale)
 
-            return self._params(part, line, draw, copies).float().unflatten(0, (-1, copies))  # (B, n, H, C, n_params)
+            params = self._params(part, line, draw, copies).float()
+            return torch.unflatten(params, 0, (-1, copies))  # (B, n, H, C, n_params)
 
         return self._by_length(batch, params_of, by_row, *self._lines(batch)).transpose(0, 1)
 
