@@ -45,6 +45,7 @@ ALIASES = {
     "training=Training(max_steps=...)": ("max_steps",),
     "training=Training(learning_rate=...)": ("lr", "learning_rate", "optimizer_kwargs"),
     "training=Training(batch_size=...)": ("batch_size", "windows_batch_size"),
+    "training=Training(accumulate=...)": ("accumulate_grad_batches", "gradient_accumulation_steps"),
     "training=Training(devices=..., strategy=...)": (
         "devices",
         "accelerator",
