@@ -163,7 +163,7 @@ def test_signatures_and_names_are_those_of_the_functions_themselves():
 
     assert (function(1, steps=4), str(inspect.signature(function))) == (4, "(frame, *, steps: int = 1) -> int")
     assert (function.__name__, function.__doc__) == ("function", "Docs.")
-    assert list(inspect.signature(ridge().predict).parameters) == ["frame", "steps", "levels", "future"]
+    assert list(inspect.signature(ridge().predict).parameters) == ["frame", "steps", "levels", "future", "proba"]
     assert pickle.loads(pickle.dumps(backtest)) is backtest
 
 

@@ -90,6 +90,7 @@ ALLOWED: Mapping[str, Allowed] = {
     "schedule": ("exponential", "cosine", "constant", "plateau", "one_cycle", None),
     "warmup_steps": Range(0, 10**9),
     "gradient_clip": Range(0, 1e38, whole=False, optional=True),
+    "accumulate": COUNT,
     "stride": COUNT,
     "patience": Range(0, 10**9, optional=True),
     "seed": Range(0, 2**63 - 1, optional=True),
@@ -225,10 +226,10 @@ def check_levels(levels: Sequence[float]) -> None:
     tsseq.errors.ConfigError: levels=[0.1, 1.0] must lie between 0 and 1: a sequence of numbers from 1e-06 to 0.999999.
     """
     if not np.iterable(levels) or isinstance(levels, str) or not all(level in LEVEL for level in levels):
-        advice = f"a sequence of numbers from {LEVEL.low:g} to {LEVEL.high:g}"
         if isinstance(levels, Real):
-            advice = f"a sequence, such as levels=[{levels!r}]"
-        elif np.iterable(levels) and all(level in PERCENT for level in levels):
+            raise ConfigError(f"levels={levels!r} must be a list, such as levels=[{levels!r}].")
+        advice = f"a sequence of numbers from {LEVEL.low:g} to {LEVEL.high:g}"
+        if np.iterable(levels) and all(level in PERCENT for level in levels):
             advice = f"for percentages write levels={[float(level) / 100 for level in levels]}"
         raise ConfigError(f"levels={reprlib.repr(levels)} must lie between 0 and 1: {advice}.")
 

@@ -90,6 +90,7 @@ ALIASES = {
     "training=Training(patience=...)": ("early_stop_patience_steps", "early_stopping_rounds"),
     "training=Training(verbose=False)": ("verbose", "show_progress", "progress_bar"),
     "training=Training(callbacks=[...])": ("callbacks",),
+    "training=Training(accumulate=...)": ("accumulate_grad_batches", "gradient_accumulation_steps"),
     "training=Training(devices=..., strategy=...)": (
         "devices",
         "accelerator",

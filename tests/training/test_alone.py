@@ -3,8 +3,10 @@
 import logging
 import os
 import random
+import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -37,10 +39,12 @@ def with_dropout(seed: int, frame=WAVE) -> pd.DataFrame:
 
 
 def global_state():
-    names = ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero", "lightning")
-    levels = [logging.getLogger(name).level for name in names]
-    numbers = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
-    return numbers, levels, list(warnings.filters), dict(os.environ)
+    loggers = [logging.getLogger(name) for name in ("root", *sorted(logging.Logger.manager.loggerDict))]
+    logs = [(log.level, log.disabled, log.propagate, tuple(log.handlers), tuple(log.filters)) for log in loggers]
+    numbers = torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes(), random.getstate()  # noqa: NPY002
+    signals = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    settings = torch.get_default_dtype(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    return numbers, logs, list(warnings.filters), dict(os.environ), signals, settings, tempfile.tempdir, os.getcwd()
 
 
 def run(code: str, **options) -> subprocess.CompletedProcess:
@@ -83,7 +87,7 @@ def test_a_model_may_be_read_while_another_is_fitted(tmp_path):
 def test_fits_of_joblib_are_those_one_after_another(backend):
     together = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(with_dropout)(seed) for seed in (0, 1))
     for seed, other in enumerate(together):
-        pd.testing.assert_frame_equal(with_dropout(seed), other, check_exact=True, check_freq=False)
+        pd.testing.assert_series_equal(with_dropout(seed), other, check_exact=True, check_freq=False)
 
 
 def test_a_search_in_two_processes_is_the_one_in_one():
@@ -92,6 +96,20 @@ def test_a_search_in_two_processes_is_the_one_in_one():
         for n_jobs in (1, 2)
     ]
     np.testing.assert_array_equal(*scores)
+
+
+def test_trials_of_a_study_in_two_threads_are_those_one_after_another():
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    values = []
+    for n_jobs in (1, 2):
+        study = optuna.create_study(sampler=optuna.samplers.GridSampler({"seed": [0, 1, 2, 3]}, seed=0))
+        before = global_state()
+        study.optimize(lambda trial: with_dropout(trial.suggest_int("seed", 0, 3)).iloc[0, 0], 4, n_jobs=n_jobs)
+        assert global_state() == before
+        values.append({trial.params["seed"]: trial.value for trial in study.trials})
+    assert len(set(values[0].values())) == 4
+    assert values[0] == values[1]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -169,6 +187,27 @@ def test_a_fit_on_two_processes_leaves_the_environment_alone(monkeypatch):
     before = dict(os.environ)
     on_two(Point(), max_steps=4).fit(WAVE)
     assert dict(os.environ) == before
+
+
+def test_the_first_fit_of_a_process_leaves_nothing_but_the_fonts_of_matplotlib(tmp_path):
+    names = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "OMP_NUM_THREADS") if name in os.environ}
+    (tmp_path / "tmp").mkdir()
+    done = run(
+        """
+        import os
+        import sklearn  # which sets variables of OpenMP
+        before = dict(os.environ)
+        from tsseq import LinearForecaster, Training, make_series
+        training = Training(max_steps=2, verbose=False)
+        LinearForecaster(3, 24, training=training).fit(make_series("noise", 100)).predict()
+        print(*(name for name, value in os.environ.items() if before.get(name) != value))
+    """,
+        env=names | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")},
+        cwd=tmp_path,
+    )
+    assert done.stdout.split() == ["PYTORCH_NVML_BASED_CUDA_CHECK"], done.stderr  # importing Lightning sets it
+    paths = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert {path for path in paths if "matplotlib" not in path} <= {"tmp", ".cache", ".config"}
 
 
 def test_an_interrupt_of_the_parent_alone_ends_all_processes(tmp_path):

@@ -222,7 +222,7 @@ def test_a_step_needs_no_float64_and_waits_for_nothing(network, head, missing):
     optimizer = torch.optim.AdamW(module.parameters())
     with Apple():
         shards = Loader(DeviceRows(windows, torch.device("meta")), np.arange(len(windows)), 64, 0)
-        for _, shard in zip(range(2), shards):
+        for _, (shard,) in zip(range(2), shards):
             for racer in module.racers:
                 module.loss(racer, shard, "train_loss").backward()
             optimizer.step()

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy
 from sklearn.base import clone
 
 from tsseq import (
@@ -389,6 +390,30 @@ def test_two_processes_fit_and_their_losses_are_exact(rows, tmp_path, monkeypatc
     pd.testing.assert_frame_equal(model.predict(), alone.predict(), rtol=1e-6)
     assert threading.active_count() >= 1
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_accumulated_batches_are_one_of_their_size(devices):
+    holes = WAVE.where(np.random.default_rng(0).random(300) > 0.2)
+    weight = np.random.default_rng(1).integers(0, 4, 300)
+    frame = pd.DataFrame({"y": WAVE.to_numpy(), "holes": holes.to_numpy(), "w": weight}, WAVE.index)
+    for data in ({"target": "y"}, {"target": "holes"}, {"target": "y", "weight": "w"})[:: 2 * devices - 1]:
+        training = Training(max_epochs=2, batch_size=64, accelerator="cpu", devices=devices, verbose=False)
+        whole = GRUForecaster(3, 24, hidden_size=6, dropout=0.0, line=False, training=training, **data).fit(frame)
+        pieces = clone(whole).set_params(training__batch_size=16, training__accumulate=4).fit(frame)
+        pd.testing.assert_frame_equal(pieces.predict(), whole.predict(), rtol=1e-6)
+        pd.testing.assert_frame_equal(pieces.history_, whole.history_, rtol=1e-6)
+
+
+def test_no_batch_at_all_is_refused():
+    with pytest.raises(ConfigError, match=r"accumulate=0\) must be a whole number of at least 1"):
+        small(accumulate=0).fit(WAVE)
+
+
+def test_strategies_that_divide_the_weights_are_refused():
+    for strategy in ("fsdp", "deepspeed_stage_2", FSDPStrategy(), ModelParallelStrategy()):
+        with pytest.raises(ConfigError, match="divides the weights of a model, of which every device needs all"):
+            small(strategy=strategy, devices=2).fit(WAVE)
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])

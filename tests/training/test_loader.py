@@ -1,5 +1,7 @@
 """Batches by index: the same rows as NumPy gathers, each once, however many ranks there are."""
 
+from itertools import chain
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,7 +60,7 @@ def rows_of(n: int) -> DeviceRows:
 
 
 def seen_rows(loader: Loader) -> list[int]:
-    return [int(value) for piece in loader if piece.share for value in piece.target.flatten()]
+    return [int(value) for piece in chain.from_iterable(loader) if piece.share for value in piece.target.flatten()]
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
@@ -93,8 +95,25 @@ def test_epochs_are_shuffled_anew_and_repeat_with_the_seed():
 
 
 def test_shares_average_to_one_over_ranks():
-    shares = [[piece.share for piece in Loader(rows_of(33), np.arange(33), 16, None, rank, 2)] for rank in range(2)]
-    assert np.mean(shares, axis=0).tolist() == [1.0, 1.0, 1.0]
+    loaders = [Loader(rows_of(33), np.arange(33), 16, None, rank, 2) for rank in range(2)]
+    assert np.mean([[piece.share for (piece,) in loader] for loader in loaders], axis=0).tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("world", [1, 2])
+@pytest.mark.parametrize("n", [33, 900])
+def test_pieces_of_a_batch_have_its_rows_and_its_share(n, world):
+    whole = [[Loader(rows_of(n), np.arange(n), 16, 0, rank, world, k) for rank in range(world)] for k in (1, 3)]
+    assert sorted(chain(*map(seen_rows, whole[0]))) == sorted(chain(*map(seen_rows, whole[1])))
+    for batches in zip(*whole[1]):
+        assert len({len(pieces) for pieces in batches}) == 1
+        assert sum(piece.share for pieces in batches for piece in pieces) == pytest.approx(world)
+
+
+def test_pieces_count_as_many_values_as_are_observed_in_them():
+    y = np.where(np.arange(12) < 5, np.nan, 1.0)
+    rows = DeviceRows(Windows.of_rows(np.ones((12, 1)), y, Layout(1, 1)), CPU)
+    (pieces,) = Loader(rows, np.arange(12), 12, None, n_pieces=3)
+    assert [piece.share for piece in pieces] == pytest.approx([0, 3 / 7, 4 / 7])
 
 
 @pytest.mark.parametrize(

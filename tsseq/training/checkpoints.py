@@ -28,7 +28,8 @@ from tsseq.persistence.container import replace_file
 from tsseq.training.module import ForecastModule
 from tsseq.training.settings import Training
 
-FREE = ("strategy", "verbose", "callbacks", "logger", "keep_memory", "checkpoint_dir", "resume")  # change no weight
+# They change no weight; but another number of processes does, which is told by name.
+FREE = ("devices", "num_nodes", "strategy", "verbose", "callbacks", "logger", "keep_memory", "checkpoint_dir", "resume")
 
 
 class Checkpoints(Checkpoint):
@@ -64,8 +65,8 @@ class Checkpoints(Checkpoint):
         self.state = self._read() if settings.resume and self.path.exists() else None
         self.seed, self.start = 0, ""
 
-    def begin(self, seed: int, module: ForecastModule) -> int:
-        """Give the models the weights of the file; how many epochs they have seen."""
+    def begin(self, seed: int, module: ForecastModule, world: int) -> int:
+        """Give the models the weights of the file, in as many processes; how many epochs they have seen."""
         self.seed = seed
         self.start = digest(value for racer in module.racers for value in racer.model.state_dict().values())
         if self.state is None:
@@ -73,6 +74,10 @@ class Checkpoints(Checkpoint):
         if self.state["start"] != self.start:
             advice = "a network whose code has changed, perhaps. Remove the file, or train with resume=False"
             raise ConfigError(f"{self.path} is of a fit that began with other weights: of {advice}.")
+        if self.state["world"] != world:
+            why = f"and sums of gradients over {world} have other last digits"
+            advice = "Train with as many devices and machines as before, remove the file, or train with resume=False"
+            raise ConfigError(f"{self.path} is of a fit in {self.state['world']} processes, {why}. {advice}.")
         module.monitored = self.state["monitored"]
         for racer, memory in zip(module.racers, self.state["racers"], strict=True):
             racer.model.load_state_dict(memory["model"])
@@ -80,7 +85,12 @@ class Checkpoints(Checkpoint):
         return int(self.state["epoch"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Go on after the last epoch of the file."""
+        """Go on after the last epoch of the file, of which all machines must know."""
+        epoch = -1 if self.state is None else self.state["epoch"]
+        strategy = trainer.strategy
+        if not strategy.reduce_boolean_decision(strategy.broadcast(epoch) == epoch):
+            advice = "pass a folder that all of them share, or resume=False"
+            raise ConfigError(f"Not all machines find the same state of the fit as {self.path}; {advice}.")
         if self.state is None:
             return
         loop: Any = trainer.fit_loop
@@ -94,7 +104,7 @@ class Checkpoints(Checkpoint):
             if callback.state_key in self.state["stopping"]:
                 callback.load_state_dict(self.state["stopping"][callback.state_key])
         trainer.optimizers[0].load_state_dict(self.state["optimizer"])
-        torch.set_rng_state(self.state["random"][trainer.global_rank])
+        torch.set_rng_state(self.state["random"][trainer.global_rank].clone())  # of a view, torch reads the wrong bytes
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write all that the next epochs follow from, in one step."""
@@ -104,6 +114,7 @@ class Checkpoints(Checkpoint):
             "fit": self.fit,
             "seed": self.seed,
             "start": self.start,
+            "world": trainer.world_size,
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,
             "batches": trainer.fit_loop.epoch_loop._batches_that_stepped,
@@ -121,6 +132,7 @@ class Checkpoints(Checkpoint):
             content = io.BytesIO()
             torch.save(state, content)
             replace_file(self.path, content.getvalue())
+        trainer.strategy.barrier()  # or the next fit of another process would find the file of the epoch before
 
     def _read(self) -> dict[str, Any]:
         """What the file holds: tensors, numbers and texts, for nothing else is read."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, ProgressBar
+from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment  # type: ignore[attr-defined]
 from pytorch_lightning.trainer.connectors import callback_connector
 from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
@@ -23,7 +24,7 @@ from tsseq.heads import Categorical, Head
 from tsseq.networks.base import Network
 from tsseq.training.checkpoints import Checkpoints
 from tsseq.training.devices import memory_explained
-from tsseq.training.lightning_env import alone, interruptible, keep_freed_memory
+from tsseq.training.lightning_env import alone, forget_compiler, interruptible, keep_freed_memory
 from tsseq.training.line import Line, fit_line, n_lines
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
@@ -33,6 +34,8 @@ from tsseq.training.settings import FORECASTING, Training
 from tsseq.training.weights import check_weights
 from tsseq.typing import Index
 
+CLUSTERS = TorchElasticEnvironment, SLURMEnvironment  # which start the processes themselves
+SHARDING = "fsdp", "xlafsdp", "deepspeed", "modelparallel"
 LEAST_VALIDATION = 10
 CLIP = 20.0
 LEAST_PER_SERIES, MOST_VECTORS = 100, 1000
@@ -70,6 +73,7 @@ def fit_network(
     """
     settings = settings.filled(FORECASTING)
     settings.check()
+    forget_compiler()
     if settings.keep_memory:
         keep_freed_memory()
     keeper = None if settings.checkpoint_dir is None else Checkpoints(network, head, settings, windows, start)
@@ -91,12 +95,9 @@ def fit_network(
             if settings.compile:
                 model.core.compile()
         module = ForecastModule(models, settings, rate, data.steps, clip)
-        if keeper is not None:
-            data.epoch = keeper.begin(seed, module)
         trainer = _trainer(settings, len(data.held_out) > 0, keeper, type(network).__name__)
-        if keeper is not None and keeper.state is not None and trainer.world_size > 1:
-            advice = "train with devices=1, or anew with resume=False"
-            raise ConfigError(f"A fit goes on from a file in one process only, not in {trainer.world_size}; {advice}.")
+        if keeper is not None:
+            data.epoch = keeper.begin(seed, module, trainer.world_size)
         use_own_launcher(trainer)
         with interruptible(), memory_explained("Training(batch_size=...) or the network can be smaller"):
             trainer.fit(module, datamodule=data)
@@ -133,7 +134,7 @@ def _n_vectors(network: Network, windows: Windows, n_rows: int, line: Line | Non
 
 
 class Runs:
-    """Shards of a loader in runs, each of which Lightning takes for one batch."""
+    """Batches of a loader in runs, each of which Lightning takes for one batch."""
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -141,9 +142,9 @@ class Runs:
     def __len__(self) -> int:
         return -(-len(self.loader) // RUN)
 
-    def __iter__(self) -> Iterator[Iterator[Shard]]:
-        shards = iter(self.loader)
-        return (islice(shards, RUN) for _ in range(len(self)))
+    def __iter__(self) -> Iterator[Iterator[list[Shard]]]:
+        batches = iter(self.loader)
+        return (islice(batches, RUN) for _ in range(len(self)))
 
 
 class WindowsDataModule(pl.LightningDataModule):
@@ -153,17 +154,18 @@ class WindowsDataModule(pl.LightningDataModule):
         super().__init__()
         self.windows, self.settings, self.seed, self.epoch = windows, settings, seed, 0
         self.train, self.held_out = _split(windows, settings)
-        self.steps = epoch_plan(len(self.train), settings.batch_size)[1]
+        self.steps = epoch_plan(len(self.train), settings.batch_size * settings.accumulate)[1]
 
     def setup(self, stage: str) -> None:
         """Put the rows on this rank's device, and note which rank it is."""
         assert self.trainer is not None
         self.rows = DeviceRows(self.windows, self.trainer.strategy.root_device)
         self.place = self.trainer.global_rank, self.trainer.world_size
+        self.seed = self.trainer.strategy.broadcast(self.seed)  # where each process has drawn its own
 
     def train_dataloader(self) -> Runs:
         """Shuffled batches, from the first epoch that is left."""
-        runs = self._runs(self.train, self.seed)
+        runs = self._runs(self.train, self.seed, self.settings.accumulate)
         runs.loader.epoch = self.epoch
         return runs
 
@@ -176,8 +178,8 @@ class WindowsDataModule(pl.LightningDataModule):
         vars(self.rows).clear()
         del self.windows, self.rows, self.train, self.held_out
 
-    def _runs(self, index: Index, seed: int | None) -> Runs:
-        return Runs(Loader(self.rows, index, self.settings.batch_size, seed, *self.place))
+    def _runs(self, index: Index, seed: int | None, n_pieces: int = 1) -> Runs:
+        return Runs(Loader(self.rows, index, n_pieces * self.settings.batch_size, seed, *self.place, n_pieces))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are gathered where they are used."""
@@ -277,10 +279,15 @@ def _loggers(settings: Training) -> Any:
 
 
 def _strategy(settings: Training) -> Any:
-    """Several processes start by fork on CPUs, by spawn or as notebooks need it on GPUs; as torchrun says under it."""
-    several = settings.devices not in (1, "1", "auto") and settings.strategy == "auto"
-    if not several or torch.distributed.is_torchelastic_launched():
-        return settings.strategy
+    """Several processes start by fork on CPUs, by spawn or as notebooks need it on GPUs; not where a cluster did so."""
+    strategy = settings.strategy
+    name = strategy if isinstance(strategy, str) else type(strategy).__name__
+    if name.lower().replace("_", "").startswith(SHARDING):
+        why = "divides the weights of a model, of which every device needs all: the best ones are kept, and two compete"
+        raise ConfigError(f"Training(strategy={strategy!r}) {why}. Pass 'ddp', or leave it out.")
+    several = settings.devices not in (1, "1", "auto") and strategy == "auto"
+    if not several or any(cluster.detect() for cluster in CLUSTERS):
+        return strategy
     if settings.accelerator == "cpu" or (settings.accelerator == "auto" and not torch.cuda.is_available()):
         return "ddp_fork"
     return "ddp_notebook" if "ipykernel" in sys.modules else "ddp_spawn"

@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import signal
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any, cast
 import torch
 
 LOGGERS = ("pytorch_lightning", "lightning_fabric", "torch.multiprocessing.spawn")
+COMPILER_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 _locks = [threading.RLock()]  # one; a child that is forked in the middle of a fit gets a new one
@@ -97,6 +99,16 @@ def interruptible() -> Iterator[None]:
 def _end(number: int, frame: Any) -> None:
     """End the process as a shell reports it, by way of all that is to be cleared away."""
     raise SystemExit(128 + number)
+
+
+@cache
+def forget_compiler() -> None:
+    """Take back what importing torch's compiler leaves: an empty folder, and an entry in the environment."""
+    folder = os.environ.get(COMPILER_CACHE, "")
+    if folder.startswith(os.path.join(tempfile.gettempdir(), "torchinductor_")):
+        del os.environ[COMPILER_CACHE]
+        with suppress(OSError):  # it holds something
+            os.rmdir(folder)
 
 
 @cache

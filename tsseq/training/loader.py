@@ -146,7 +146,8 @@ class Shard(NamedTuple):
     sample_weight : Tensor of shape (B, H, 1) or (B, 1, 1) or None
         How often a target value counts; None if all count once.
     share : float
-        Rows on this rank times world size over rows in the batch; 0 for a dummy batch on a rank without rows.
+        Rows on this rank times world size over rows in the batch; 0 for a dummy batch on a rank without rows. For a
+        piece of a batch with missing or weighted targets, those that count take the place of rows.
     """
 
     batch: Batch
@@ -158,7 +159,7 @@ class Shard(NamedTuple):
 
 
 class Loader:
-    """Batches of some rows, in the same number on every rank.
+    """Batches of some rows, each in pieces for one optimiser step; in the same numbers on every rank.
 
     Training rows are shuffled anew in every epoch, from ``seed`` and the epoch alone, and divided between ranks; each
     is seen once, or several times where `epoch_plan` asks for more steps than they fill. Without a seed, rows come in
@@ -166,9 +167,17 @@ class Loader:
     """
 
     def __init__(
-        self, rows: DeviceRows, index: Index, batch_size: int, seed: int | None, rank: int = 0, world: int = 1
+        self,
+        rows: DeviceRows,
+        index: Index,
+        batch_size: int,
+        seed: int | None,
+        rank: int = 0,
+        world: int = 1,
+        n_pieces: int = 1,
     ) -> None:
-        self.rows, self.index, self.seed, self.rank, self.world = rows, index, seed, rank, world
+        self.rows, self.index, self.seed, self.n_pieces = rows, index, seed, n_pieces
+        self.rank, self.world = rank, world
         n = len(index)
         self.batch_size, self.steps = (batch_size, -(-n // batch_size)) if seed is None else epoch_plan(n, batch_size)
         self.epoch = 0
@@ -176,19 +185,23 @@ class Loader:
     def __len__(self) -> int:
         return self.steps
 
-    def __iter__(self) -> Iterator[Shard]:
+    def __iter__(self) -> Iterator[list[Shard]]:
         order = torch.as_tensor(self._order(), device=self.rows.device)
         self.epoch += 1
         for first in range(0, self.steps * self.batch_size, self.batch_size):
             whole = order[first : first + self.batch_size]
-            shard = whole[self.rank :: self.world]
-            rows = shard if len(shard) else whole[:1]
-            batch, target, weight = self.rows.batch(rows, self.seed is not None)
-            observed, sample_weight = None if self.rows.complete else target.isfinite(), self.rows.sample_weight(rows)
-            if sample_weight is not None:
-                observed = target.isfinite() & (sample_weight > 0)
-            share = len(shard) * self.world / len(whole)
-            yield Shard(batch, target, observed, weight, sample_weight, share)
+            pieces = [self._shard(piece, len(whole)) for piece in whole.chunk(self.n_pieces)]
+            yield by_count(pieces) if len(pieces) > 1 else pieces
+
+    def _shard(self, piece: Tensor, n: int) -> Shard:
+        """Gather the rank's rows of a piece of a batch of ``n`` rows."""
+        shard = piece[self.rank :: self.world]
+        rows = shard if len(shard) else piece[:1]
+        batch, target, weight = self.rows.batch(rows, self.seed is not None)
+        observed, sample_weight = None if self.rows.complete else target.isfinite(), self.rows.sample_weight(rows)
+        if sample_weight is not None:
+            observed = target.isfinite() & (sample_weight > 0)
+        return Shard(batch, target, observed, weight, sample_weight, len(shard) * self.world / n)
 
     def _order(self) -> Index:
         if self.seed is None:
@@ -199,6 +212,19 @@ class Loader:
         needed = self.steps * self.batch_size
         passes = range(-(-needed // len(self.index)))
         return np.concatenate([random.permutation(self.index) for _ in passes])[:needed]
+
+
+def by_count(pieces: list[Shard]) -> list[Shard]:
+    """Pieces of a batch whose shares follow from the target values that count, where not all do.
+
+    So the losses of the pieces, times their shares, are that of the whole batch.
+    """
+    counts = [piece.observed.sum() for piece in pieces if piece.observed is not None and piece.share]
+    if not counts:
+        return pieces
+    rows = sum(piece.share for piece in pieces)
+    shares = iter((torch.stack(counts) * rows / torch.stack(counts).sum().clamp(min=1)).tolist())
+    return [piece._replace(share=next(shares)) if piece.share else piece for piece in pieces]
 
 
 def prediction_batches(windows: Windows, device: torch.device, size: int) -> Iterator[tuple[Batch, Tensor]]:

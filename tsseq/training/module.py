@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import chain, permutations
 from typing import Any
 
 import pytorch_lightning as pl
@@ -48,21 +48,18 @@ class ForecastModule(pl.LightningModule):
         self.last_step = min(settings.max_epochs * steps, settings.max_steps or math.inf)
         self.monitored: list[float] = []  # losses of epochs, as Lightning is told them
 
-    def training_step(self, run: Iterator[Shard], index: int) -> None:
-        """An optimiser step for every shard of a run."""
+    def training_step(self, run: Iterator[list[Shard]], index: int) -> None:
+        """An optimiser step for every batch of a run."""
         optimizer: Any = self.optimizers()
         first = self.global_step
         for racer in self.racers:
             racer.norms = []
-        for step, shard in enumerate(run, first):
-            shard = self.trainer.precision_plugin.convert_input(shard)
-            losses = [self.loss(racer, shard, "train_loss") for racer in self.racers if racer.runs]
-            loss = sum(losses[1:], losses[0])
-            if self.trainer.world_size > 1:  # every rank waits for the gradients of all weights
-                idle = [weight.sum() for racer in self.racers if not racer.runs for weight in racer.model.parameters()]
-                loss = loss + 0.0 * sum(idle)
+        for step, shards in enumerate(run, first):
             optimizer.optimizer.zero_grad()
-            self.manual_backward(loss if shard.share == 1 else loss * shard.share)
+            for shard in shards:
+                self._add_gradients(self.trainer.precision_plugin.convert_input(shard))
+            for racer in self.racers if len(shards) > 1 else ():
+                racer.join_sums("train_loss", max(sum(shard.share > 0 for shard in shards), 1))
             optimizer.step()
             self._set_rate(optimizer.optimizer, step + 1)
             if step + 1 == self.last_step:
@@ -73,6 +70,15 @@ class ForecastModule(pl.LightningModule):
             racer.join_sums("train_loss", RUN)
         if (step + 1) % self.steps == 0 or step + 1 == self.last_step:
             self._end_of_training_rows()
+
+    def _add_gradients(self, shard: Shard) -> None:
+        """Add what a batch, or a piece of one, says to the gradients."""
+        losses = [self.loss(racer, shard, "train_loss") for racer in self.racers if racer.runs]
+        loss = sum(losses[1:], losses[0])
+        if self.trainer.world_size > 1:  # every rank waits for the gradients of all weights
+            idle = [weight.sum() for racer in self.racers if not racer.runs for weight in racer.model.parameters()]
+            loss = loss + 0.0 * sum(idle)
+        self.manual_backward(loss if shard.share == 1 else loss * shard.share)
 
     def _check_losses(self, racer: Racer, first: int, n: int) -> None:
         """Stop with an error if one of the last ``n`` losses, from step ``first`` on, is not finite."""
@@ -89,9 +95,9 @@ class ForecastModule(pl.LightningModule):
                 f"{where} ({rates}): lower it, or gradient_clip; look for outliers in the data."
             )
 
-    def validation_step(self, run: Iterator[Shard], index: int) -> None:
+    def validation_step(self, run: Iterator[list[Shard]], index: int) -> None:
         """Record the losses; a stand-in counts nothing."""
-        for shard in run:
+        for shard in chain.from_iterable(run):
             if shard.share:
                 shard = self.trainer.precision_plugin.convert_input(shard)
                 for racer in self.racers:
@@ -178,7 +184,7 @@ class ForecastModule(pl.LightningModule):
         racer.sums = {name: [] for name in names.values()}
         with torch.no_grad():
             for run in self.trainer.datamodule.val_dataloader():  # type: ignore[attr-defined]
-                for shard in run:
+                for shard in chain.from_iterable(run):
                     shard = self.trainer.precision_plugin.convert_input(shard)
                     for name, params in zip(names.values(), racer.model.params_by_share(shard.batch, [*names])):
                         self._loss_of(params, racer, shard, name)

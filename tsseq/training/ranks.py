@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,7 +21,7 @@ from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcess
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from tsseq.errors import ConfigError, TsseqError
-from tsseq.training.lightning_env import quiet_lightning
+from tsseq.training.lightning_env import forget_compiler, quiet_lightning
 
 PORT = "MASTER_PORT"
 ERROR = "error"  # file of the first error
@@ -54,7 +56,9 @@ class Launcher(_MultiProcessingLauncher):
     def _wrapping_function(self, process_idx: int, *args: Any, **kwargs: Any) -> None:
         """What a process runs; of several errors, the others follow from the first."""
         tempfile.tempdir = self.folder
+        Thread(target=_end_with_parent, args=[self.folder], daemon=True).start()
         try:
+            forget_compiler()
             with quiet_lightning():  # a new interpreter says all again
                 super()._wrapping_function(process_idx, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 it is raised again, in the first process
@@ -69,6 +73,9 @@ class Launcher(_MultiProcessingLauncher):
             if process.exitcode == -signal.SIGKILL:
                 advice = "Often this is the system's answer to too little memory"
                 return TsseqError(f"process {rank} of {len(self.procs)} that trained was killed. {advice}.")
+            if process.exitcode in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE):
+                name = signal.Signals(-process.exitcode).name
+                return TsseqError(f"process {rank} of {len(self.procs)} that trained crashed ({name}).")
         file = Path(self.folder, ERROR)
         first: Exception = pickle.loads(file.read_bytes()) if file.exists() else error
         return first
@@ -84,6 +91,15 @@ def use_own_launcher(trainer: pl.Trainer) -> None:
                 f"Processes of multiprocessing.Pool may not start others, which devices= needs; {advice}."
             )
         trainer.strategy._launcher = Launcher(launcher._strategy, launcher._start_method)
+
+
+def _end_with_parent(folder: str) -> None:
+    """Leave this process when the one that started it is gone, however it ended."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
 
 
 def _pickled(error: Exception) -> bytes:

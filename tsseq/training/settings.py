@@ -30,6 +30,8 @@ class Training(RejectsForeignNames, BaseEstimator):
         Optimiser steps at most; None sets no limit.
     batch_size : int, default 256
         Windows per step, over all devices.
+    accumulate : int, default 1
+        Batches whose gradients make up one step: that of a batch so many times the size, in less memory.
     learning_rate : float or None, default None
         Rate of AdamW (Loshchilov and Hutter 2019) at the start; None is the network's own, and 3e-3 for classes.
     weight_decay : float, default 0.01
@@ -70,9 +72,10 @@ class Training(RejectsForeignNames, BaseEstimator):
     devices : int or list of int, default 1
         How many devices, or which ones, as Lightning's Trainer takes it. Several train as several processes.
     num_nodes : int, default 1
-        Machines that train together, as Lightning's Trainer takes it.
+        Machines that train together, ``devices`` on each: those of torchrun or SLURM.
     strategy : str or Strategy, default "auto"
-        How several processes start and share gradients, as Lightning's Trainer takes it.
+        How several processes start and share gradients, as Lightning's Trainer takes it: "ddp" and its relatives, not
+        those that divide the weights (FSDP, DeepSpeed). "auto" is DDP, by fork on CPUs and by spawn on GPUs.
     precision : str or int, default "32-true"
         Numbers of the network, as Lightning's Trainer takes it: "32-true", "bf16-mixed", "16-mixed".
     compile : bool, default False
@@ -86,8 +89,7 @@ class Training(RejectsForeignNames, BaseEstimator):
         Folder in which the state of the fit is kept after every epoch: one file, named after the data, the network and
         the settings. None keeps none.
     resume : bool, default True
-        Whether a fit goes on from the file of the same fit in ``checkpoint_dir``, which takes one process; False
-        begins anew.
+        Whether a fit goes on from the file of the same fit in ``checkpoint_dir``; False begins anew.
     keep_memory : bool, default True
         Whether the C library keeps freed memory for the next step (Linux with glibc; for the whole process): long
         recurrent networks train up to 1.7 times as fast on CPUs.
@@ -108,10 +110,17 @@ class Training(RejectsForeignNames, BaseEstimator):
     gives it without them.
 
     A fit that was killed and is run again with the same ``checkpoint_dir`` goes on after the last whole epoch, and on
-    the CPU ends with the bits of one that was never stopped. Any other data, setting, number of devices or version of
-    torch is another fit, with a file of its own: folds, members and refits may share a folder, and one that ended is
-    not trained again. The files are written in one step, hold no pickled code and are yours to remove. Callbacks begin
-    anew, but for early stopping. A SIGTERM in the main thread ends a fit by SystemExit, Ctrl-C by KeyboardInterrupt.
+    the CPU ends with the bits of one that was never stopped (in one process or two; DDP adds up those of more in an
+    order that changes). Any other data, setting or version of torch is another fit, with a file of its own: folds,
+    members and refits may share a folder, and one that ended is not trained again. Another number of processes is
+    refused, since its sums have other last digits. The files are written in one step, hold no pickled code and are
+    yours to remove. Callbacks begin anew, but for early stopping. A SIGTERM in the main thread ends a fit by
+    SystemExit, Ctrl-C by KeyboardInterrupt.
+
+    Under torchrun (``torchrun --nnodes=2 --nproc-per-node=4 script.py``) and in a job of SLURM (``srun`` with a task
+    per device), the processes that are there train together, with ``devices`` per machine and ``num_nodes`` as they
+    were started; each has the model afterwards. Both were tried on CPUs, with two "machines" on one; NCCL between GPUs
+    was not measured. ``checkpoint_dir`` is then a folder that all machines share.
 
     Small networks leave a GPU idle at the default ``batch_size``: some thousands of windows a step keep it busy.
 
@@ -127,6 +136,7 @@ class Training(RejectsForeignNames, BaseEstimator):
     max_epochs: int | None = None
     max_steps: int | None = None
     batch_size: int = 256
+    accumulate: int = 1
     learning_rate: float | None = None
     weight_decay: float = 1e-2
     optimizer: Callable[..., Any] | None = None
