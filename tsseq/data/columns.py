@@ -165,7 +165,8 @@ class Classes:
         places = np.where(np.isfinite(codes), codes, -1).astype(np.int64)
         if self.dtype == "category":
             return pd.Categorical.from_codes(places, self.values, ordered=self.ordered)
-        return pd.Index(pd.Series(self.values, dtype=self.dtype).reindex(places))
+        column = pd.Series(self.values, dtype=self.dtype).reindex(places)
+        return pd.Index(column, dtype=column.dtype)
 
     def chosen(self, places: Index) -> Classes:
         """Some of the categories, by position."""

@@ -50,8 +50,8 @@ def _history(losses: dict[str, list[float]]) -> pd.DataFrame:
 
 def _head(regressor: NeuralRegressor) -> Head | None:
     """The head in use, or before `fit` the one given."""
-    head: Head | None = vars(regressor).get("head_", regressor.head)
-    return head
+    fitted: Head | None = getattr(regressor, "head_", None)
+    return regressor.head if fitted is None else fitted
 
 
 def _has_draws(regressor: NeuralRegressor) -> bool:
