@@ -55,6 +55,24 @@ def test_fit_and_predict_write_csv_into_a_file(air, call):
     assert sorted(os.listdir(air)) == ["air.csv", "model.tsseq", "out.csv"]
 
 
+def test_categories_are_forecast_with_their_probabilities_and_scored(tmp_path, call):
+    days = pd.date_range("2024-01-01", periods=120, name="day")
+    pd.DataFrame({"regime": ["up", "up", "down"] * 40}, days).to_csv(tmp_path / "regimes.csv")
+    source = ("regimes.csv", "--target", "regime", "--horizon", 1, "--context-length", 8, "--max-epochs", 1)
+    assert call("fit", *source, "--model", "gru").returncode == 0
+    done = call("predict", "model.tsseq", "--proba", "--output", "out.csv")
+    assert done.returncode == 0, done.stderr
+    forecast = pd.read_csv(tmp_path / "out.csv")
+    assert list(forecast) == ["day", "regime", "regime_p_down", "regime_p_up"]
+    assert forecast["regime"].isin(["up", "down"]).all()
+    done = call("backtest", *source, "--model", "gru", "--n-cutoffs", 12)
+    assert done.returncode == 0, done.stderr
+    assert "log_loss" in done.stdout
+    assert "markov" in done.stdout
+    assert "the frequencies of the categories" in done.stdout
+    assert call("predict", "model.tsseq", "--level", 0.1).stderr.startswith("Error: quantiles are those of numbers")
+
+
 def table(done, **more) -> pd.DataFrame:
     """What a command printed."""
     assert done.returncode == 0, done.stderr

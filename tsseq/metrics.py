@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Array
 
+LEAST_CHANCE = float(np.finfo(np.float64).eps)  # in a log loss, as scikit-learn has it
+
 
 @dataclass(frozen=True, eq=False)
 class Term:
@@ -32,7 +34,8 @@ class Term:
         Elementwise function of the arrays that ``inputs`` names.
     inputs : tuple of hashable
         "actual", "forecast", "last" (the value that forecasts set out from), "mase_scale", "rmsse_scale", a quantile
-        level, or "lower" and "upper".
+        level, or "lower" and "upper". Of categories, "actual" and "forecast" are codes, and there are "chance", the
+        probability of the actual one, and "distance", the sum of squares of probabilities less what happened (0 or 1).
     where : callable, optional
         Function of the same arrays: which values count. Default: all.
 
@@ -165,13 +168,51 @@ def _winkler(lower: Hashable, upper: Hashable, tail: float) -> Metric:
     return Metric("Winkler score", (Term(score, ("actual", lower, upper)),))
 
 
-def metrics_for(levels: Iterable[float] = ()) -> dict[str, Metric]:
+_SURPRISE = Term(lambda chance: -np.log(np.maximum(chance, LEAST_CHANCE)), ("chance",))
+
+
+@cache
+def _class_metrics(n_classes: int) -> dict[str, Metric]:
+    """Metrics of categories, each as scikit-learn has it; skill compares log losses with the frequencies'."""
+
+    def share(function: Callable[..., Any]) -> Term:
+        return Term(lambda y, f: function(y, f).astype(float), _ERROR)
+
+    both = tuple(share(lambda y, f, k=k: (y == k) & (f == k)) for k in range(n_classes))
+    actual = tuple(share(lambda y, f, k=k: y == k) for k in range(n_classes))
+    forecast = tuple(share(lambda y, f, k=k: (f == k) & np.isfinite(y)) for k in range(n_classes))
+
+    def recall(*means: Array) -> Array:
+        hits, there = np.split(np.stack(means), 2)  # (K, M, G)
+        return np.asarray(np.nanmean(np.where(there > 0, hits / np.where(there > 0, there, 1.0), np.nan), axis=0))
+
+    def f1(*means: Array) -> Array:
+        hits, there, called = np.split(np.stack(means), 3)
+        either = there + called
+        scores = np.where(either > 0, 2 * hits / np.where(either > 0, either, 1.0), np.nan)
+        return np.asarray(np.nanmean(scores, axis=0))
+
+    better: dict[str, Any] = {"higher_is_better": True, "headline": True, "percent": True}
+    halved = 2 if n_classes == 2 else 1
+    return {
+        "accuracy": Metric("accuracy", (share(lambda y, f: y == f),), **better),
+        "balanced_accuracy": Metric("balanced accuracy", both + actual, recall, **better),
+        "log_loss": Metric("log loss", (_SURPRISE,), headline=True),
+        "Brier": Metric("Brier score", (Term(np.positive, ("distance",)),), lambda mean: mean / halved, headline=True),
+        "skill": Metric("skill", (_SURPRISE,), lambda ratio: 1 - ratio, relative=True, **better),
+        "F1": Metric("F1 score, mean over categories", both + actual + forecast, f1, higher_is_better=True),
+    }
+
+
+def metrics_for(levels: Iterable[float] = (), n_classes: int = 0) -> dict[str, Metric]:
     """List the metrics of forecasts, under the names of the columns of `BacktestResult.scores`.
 
     Parameters
     ----------
     levels : iterable of float
         Quantile levels that were forecast, in 0..1. Default: none, so that there are point forecasts only.
+    n_classes : int
+        Above 0, forecasts are of so many categories. Default: 0, numbers.
 
     Returns
     -------
@@ -185,7 +226,11 @@ def metrics_for(levels: Iterable[float] = ()) -> dict[str, Metric]:
     ['MAE', 'RMSE', 'MASE', 'sMAPE', 'skill', 'RMSSE', 'U2', 'R2', 'direction']
     >>> [name for name in metrics_for([0.1, 0.9]) if name not in metrics_for()]
     ['pinball', 'coverage', 'CRPS', 'winkler', 'pinball_q0.1', 'pinball_q0.9']
+    >>> list(metrics_for(n_classes=3))
+    ['accuracy', 'balanced_accuracy', 'log_loss', 'Brier', 'skill', 'F1']
     """
+    if n_classes:
+        return dict(_class_metrics(n_classes))
     ordered = sorted(levels)
     errors = {"MAE": MAE, "RMSE": RMSE, "MASE": MASE, "sMAPE": SMAPE, "skill": SKILL}
     others = {"RMSSE": RMSSE, "U2": U2, "R2": R2, "direction": DIRECTION}

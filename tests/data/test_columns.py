@@ -75,9 +75,33 @@ def test_other_values_are_no_categories(sky):
 
 
 @pytest.mark.parametrize("sky", HOLDERS.values(), ids=HOLDERS)
-def test_targets_are_numbers(sky):
+def test_categories_of_a_target_are_numbered_from_zero_and_come_back_in_their_dtype(sky):
+    given = frame(sky.array)
+    found = Panel.from_frame(given, Schema.of("sky"))
+    assert found.classes.values.tolist() == ["fog", "rain", "snow"]
+    assert_array_equal(found.values[:, 0], [2, 1, np.nan, 2, 0, 1])
+    column = pd.Series(found.classes.column(found.values[:, 0]))
+    assert column.astype(object).where(column.notna(), None).tolist() == SKY
+    unused = "hail" in getattr(sky.dtype, "categories", [])
+    assert (column.dtype == given["sky"].dtype) is not unused
+
+
+@pytest.mark.parametrize("sky", HOLDERS.values(), ids=HOLDERS)
+def test_targets_that_must_be_numbers_are_refused_as_text(sky):
     with pytest.raises(DataError, match=r"'sky' \(.*\) is not numeric"):
-        Panel.from_frame(frame(sky.array), Schema.of("sky"))
+        Panel.from_frame(frame(sky.array), Schema.of("sky"), categorical=False)
+    with pytest.raises(DataError, match=r"'sky' \(.*\) is not numeric"):
+        Panel.from_prices(frame(sky.array), "sky")
+
+
+def test_a_target_of_later_frames_is_of_the_categories_of_fit():
+    fitted = Panel.from_frame(frame(), Schema.of("sky"))
+    later = Panel.from_frame(frame(["fog", "hail", "fog", None, "snow", "hail"]), Schema.of("sky"), like=fitted)
+    assert later.classes.values.tolist() == ["fog", "hail", "snow", "rain"]
+    assert_array_equal(later.with_classes(fitted.classes).values[:, 0], [0, np.nan, 0, np.nan, 2, np.nan])
+    assert later.with_observed_categories().classes.values.tolist() == ["fog", "hail", "snow"]
+    state = Panel.from_state(later.to_state())
+    assert state.classes.values.tolist() == later.classes.values.tolist()
 
 
 class TestALaterFrame:

@@ -26,6 +26,7 @@ from tsseq import (
     Training,
     make_series,
 )
+from tsseq.heads import Categorical
 from tsseq.metrics import smape
 
 PARAMS = {n: torch.randn(4, 3, 2, n, generator=torch.Generator().manual_seed(n)) for n in (1, 2, 3, 4, 5)}
@@ -136,6 +137,12 @@ def test_series_count_alike_where_the_loss_says_so(name, weighs):
         (Poisson(), ("mean", False, -2.0, 9.0), DataError, "head=Poisson needs targets of at least 0; there is -2"),
         (Bernoulli(), ("none", False, 0.0, 3.0), DataError, "needs targets of at most 1; there is 3"),
         (Point("smape"), ("last", True, 0.0, 1.0), ConfigError, "is not an error of logarithms"),
+        (
+            Categorical(3),
+            ("none", False, 0.0, 3.0),
+            DataError,
+            "head=Categorical(n_classes=3) needs targets of at most 2",
+        ),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -148,3 +155,19 @@ def test_a_head_refuses_targets_that_it_has_no_meaning_for(head, targets, error,
 def test_the_last_value_is_the_scaling_that_suits_common_heads_first(head):
     assert head.scalings[0] == "last"
     head.check("last", True, -50.0, 1e9)
+
+
+def test_draws_of_categories_come_as_often_as_they_are_probable():
+    params = torch.tensor([0.5, 0.2, 0.3]).log().reshape(1, 1, 1, 3)
+    level = (torch.arange(1000) / 1000 + 5e-4).reshape(1000, 1, 1, 1)
+
+    def shares(**options):
+        codes = Categorical(3, **options).icdf(params, level, torch.ones(1, 1))
+        return (codes.flatten().long().bincount(minlength=3) / 1000).tolist()
+
+    assert shares() == pytest.approx([0.5, 0.2, 0.3], abs=2e-3)
+    squares = [0.25 / 0.38, 0.04 / 0.38, 0.09 / 0.38]
+    assert shares(temperature=0.5) == pytest.approx(squares, abs=2e-3)
+    assert shares(top_k=2) == pytest.approx([0.625, 0.0, 0.375], abs=2e-3)
+    assert shares(top_k=1, temperature=9.0) == [1.0, 0.0, 0.0]
+    assert shares(top_k=5) == shares()

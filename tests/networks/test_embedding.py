@@ -7,6 +7,7 @@ from torch import Tensor
 from tsseq import Normal, Point
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError
+from tsseq.heads import Categorical
 from tsseq.networks import LSTM, DLinear, Linear, PatchTST, Seq2Seq, Transformer
 from tsseq.networks.batch import unflatten
 from tsseq.networks.embedding import Embedding, width_of
@@ -147,3 +148,38 @@ def test_a_layout_counts_the_categories_of_every_covariate():
 
 def test_numbers_need_no_embedding():
     assert Model(Linear(), Layout(4, 2), Point()).embed is None
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_the_past_of_a_target_of_categories_is_a_vector_for_each(network):
+    layout = Layout(4, 2, missing=True, n_classes=3)
+    torch.manual_seed(0)
+    model = Model(network, layout, Categorical(3)).eval()
+    row = torch.tensor([[0.0, 2.0, 1.0, 0.0], [0.0, 2.0, float("nan"), 0.0]])
+    given = batch(row, layout=layout)
+    found = model.embed(given._replace(future=torch.tensor([[[1.0], [-1.0]], [[0.0], [2.0]]])))
+    table = model.embed.target.weight
+    zeros = torch.zeros_like(table[0])
+    torch.testing.assert_close(found.values.target[1], torch.stack([table[1], table[3], zeros, table[1]]))
+    torch.testing.assert_close(found.future[0], torch.stack([table[2], zeros]))
+    assert found.observed.target[1].all(dim=1).tolist() == [True, True, False, True]
+    params = model(given)
+    assert params.shape == (2, 2, 1, 3)
+    with torch.no_grad():
+        table[3] += 1.0
+    assert not torch.allclose(model(given), params)
+
+
+def test_a_network_that_reads_itself_reads_the_vectors_of_its_draws():
+    torch.manual_seed(0)
+    model = Model(
+        Seq2Seq(hidden_size=8, segment_length=None, attention=None), Layout(4, 3, n_classes=3), Categorical(3)
+    )
+    given = batch(torch.tensor([[0.0, 2.0, 1.0, 0.0]]), layout=model.layout)
+    levels = torch.tensor([0.01, 0.99])[:, None, None, None].expand(2, 1, 3, 1)
+    with torch.no_grad():
+        params = model.eval().params_of_paths(given, levels, model.head)
+    assert params.shape == (2, 1, 3, 1, 3)
+    torch.testing.assert_close(params[0, :, 0], params[1, :, 0])  # nothing was drawn before the first step
+    assert not torch.allclose(params[0, :, 1:], params[1, :, 1:])
+    assert model.sample(given, levels)[:, 0, :, 0].tolist() == [[0.0] * 3, [2.0] * 3]

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
-from sklearn.multioutput import MultiOutputRegressor
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 
-from tsseq import Forecaster, LastValue
+from tsseq import Forecaster, LastValue, Seq2SeqForecaster, Training
 
 HORIZON, LENGTH = 3, 8
 DAYS = pd.date_range("2024-01-01", periods=80, name="day")
@@ -184,3 +184,40 @@ def test_a_series_takes_part_at_the_cutoffs_that_it_has():
     both = found.merge(want, on=["id", "cutoff", "day", "step", "target"], suffixes=["", "_want"])
     assert len(both) == len(found)
     np.testing.assert_allclose(both["forecast"], both["forecast_want"], rtol=1e-12)
+
+
+def moods():
+    """Which series rises, as categories, with an empty one."""
+    rises = frame_of()["sales"].groupby(level="id").diff()
+    return pd.cut(rises, [-np.inf, -0.3, 0.3, np.inf], labels=["down", "flat", "up"]).astype(object).to_frame("mood")
+
+
+TRAINING = Training(max_epochs=1, max_steps=5, verbose=False)
+FORECASTERS_OF_CATEGORIES = {
+    "trees": Forecaster(MultiOutputClassifier(HistGradientBoostingClassifier(max_iter=3)), HORIZON, LENGTH),
+    "a network that reads itself": Seq2SeqForecaster(HORIZON, LENGTH, hidden_size=8, training=TRAINING),
+    "last value": Forecaster(LastValue(), HORIZON, LENGTH),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*training windows lack some target")
+@pytest.mark.parametrize("model", FORECASTERS_OF_CATEGORIES.values(), ids=FORECASTERS_OF_CATEGORIES)
+def test_forecasts_of_categories_do_not_depend_on_anything_after_the_cutoff(model):
+    frame = moods()
+    model.fit(frame[~rows_after(frame, FITTED)])
+    proba = hasattr(model, "sample")
+    want = model.predict_at(frame, [CUTOFF, LATER], proba=proba)
+    first = want["cutoff"] == CUTOFF
+    assert want["forecast"].isin(["down", "flat", "up"]).all()
+
+    def with_poison(rows, poison):
+        return frame.assign(mood=frame["mood"].mask(rows, poison))
+
+    for poison in (None, "crash", "up", 1e30):
+        found = model.predict_at(with_poison(rows_after(frame, CUTOFF), poison), CUTOFF, proba=proba)
+        assert_frame_equal(found, want[first].reset_index(drop=True), check_exact=True)
+        between = with_poison(rows_after(frame, CUTOFF) & ~rows_after(frame, LATER - DAYS.freq), poison)
+        found = model.predict_at(between, [CUTOFF, LATER], proba=proba)
+        assert_frame_equal(found[first], want[first], check_exact=True)
+    before = with_poison(~rows_after(frame, CUTOFF) & rows_after(frame, CUTOFF - DAYS.freq), "up")
+    assert not model.predict_at(before, CUTOFF, proba=proba).equals(want[first].reset_index(drop=True))

@@ -22,6 +22,7 @@ from tsseq import LinearForecaster, LSTMForecaster, Point, Training, Transformer
 from tsseq.errors import TrainingDivergedError
 
 WAVE = make_series("seasonal", 120)
+RISES = (WAVE.diff() > 0).replace({True: "up", False: "down"})
 
 
 def small(kind=LSTMForecaster, **training):
@@ -29,9 +30,10 @@ def small(kind=LSTMForecaster, **training):
     return kind(2, 12, hidden_size=8, segment_length=6, training=settings)
 
 
-def with_dropout(seed: int) -> pd.DataFrame:
+def with_dropout(seed: int, frame=WAVE) -> pd.DataFrame:
     training = small(seed=seed).training
-    return LSTMForecaster(2, 12, hidden_size=8, dropout=0.3, line=False, training=training).fit(WAVE).predict()
+    model = LSTMForecaster(2, 12, hidden_size=8, dropout=0.3, line=False, training=training).fit(frame)
+    return model.predict(proba=frame is RISES)
 
 
 def global_state():
@@ -46,12 +48,13 @@ def run(code: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, **options)
 
 
-def test_fits_in_threads_are_those_one_after_another():
-    alone = [with_dropout(seed) for seed in range(4)]
+@pytest.mark.parametrize("frame", [WAVE, RISES], ids=["numbers", "categories"])
+def test_fits_in_threads_are_those_one_after_another(frame):
+    alone = [with_dropout(seed, frame) for seed in range(4)]
     assert not alone[0].equals(alone[1])
     before = global_state()
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(with_dropout, [seed % 4 for seed in range(32)]))
+        together = list(pool.map(lambda seed: with_dropout(seed, frame), [seed % 4 for seed in range(32)]))
     assert global_state() == before
     assert all(together[k].equals(alone[k % 4]) for k in range(32))
 

@@ -135,12 +135,13 @@ def predict(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Rows to forecast. Default: the model's horizon.")] = None,
     level: Levels = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Also write the probability of each category.")] = False,
     output: Annotated[Path | None, typer.Option(help="CSV file to write. Default: the terminal.")] = None,
 ) -> None:
     """Read a model file and forecast the rows after the end of a file with the same columns."""
     fitted = tsseq.load(model)
     frame = None if source is None else read_like(source, fitted)
-    write(fitted, fitted.predict(frame, steps=steps, levels=level or None), output)
+    write(fitted, fitted.predict(frame, steps=steps, levels=level or None, proba=proba), output)
 
 
 @app.command()
@@ -204,16 +205,19 @@ def _show(result: tsseq.BacktestResult) -> None:
     from tsseq.data.tidy import NAIVE, tidy_columns
     from tsseq.metrics import metrics_for
 
-    headline = metrics_for(tidy_columns(result.forecasts).levels.values())
+    columns = tidy_columns(result.forecasts)
+    naive = "repeating the last value" if columns.classes is None else "the frequencies of the categories"
+    headline = metrics_for(columns.levels.values(), 0 if columns.classes is None else len(columns.classes))
     metrics = [name for name, metric in headline.items() if metric.headline]
     p_values = result.compare(alternative="less")["p_value"]
     typer.echo(f"\n{result.scores[metrics].join(p_values.rename('p (better)')).round(4).to_string(na_rep='')}")
-    typer.echo("\np: Diebold-Mariano test that the model is more accurate than the last value (one-sided).")
+    typer.echo(f"\np: Diebold-Mariano test that the model is more accurate than {naive} (one-sided).")
     better = [name for name, p_value in p_values.items() if p_value < 0.05 and name not in NAIVE]
     suspicions = "".join(f"\n- {sentence}" for sentence in result.suspicions())
     if suspicions:
-        start = "Too good to be true: look" if better else "No model beats repeating the last value. Look"
+        start = "Too good to be true: look" if better else f"No model beats {naive}. Look"
         typer.echo(f"{start} for the future in the data.{suspicions}")
         return
-    none = "No model beats repeating the last value. That is the usual answer for prices, and worth knowing."
-    typer.echo(f"Better than repeating the last value: {', '.join(better)}." if better else none)
+    usual = " That is the usual answer for prices, and worth knowing." if columns.classes is None else ""
+    none = f"No model beats {naive}.{usual}"
+    typer.echo(f"Better than {naive}: {', '.join(better)}." if better else none)

@@ -2,37 +2,43 @@
 
 A covariate is categorical if its dtype is category, or if it holds text that does not read as numbers. Its codes are
 1 to K; 0 is a category that was not there in fit, or none. NaN is where nothing was looked up, as in rows to come.
+
+A target is categorical under the same conditions, or if it is boolean. Its codes are 0 to K - 1, and NaN is a missing
+one or one that was not there in fit: see `Classes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from tsseq.data.frames import ParsedFrame
 from tsseq.data.schema import Schema
-from tsseq.errors import DataError
+from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Array, Index
 
 Categories: TypeAlias = tuple[pd.Index | None, ...]
+HOLDERS = ("object", "str", "string", "bool", "boolean", "category")  # dtypes of targets that come back
 
 
 def read_columns(
     parsed: ParsedFrame, schema: Schema, known: Mapping[Hashable, bool], order: Index | None
-) -> tuple[Array, Array, Categories]:
-    """Columns (T, n) and static columns (T, m), each one contiguous, and the categories of the covariates.
+) -> tuple[Array, Array, Categories, Classes | None]:
+    """Columns (T, n) and static columns (T, m), each one contiguous, and the categories of covariates and target.
 
     ``known`` says of those in `fit` whether they have some. Row k is row ``order[k]`` of the frame.
     """
     names, categories = schema.measured + schema.static, []
+    classes: Classes | None = None
     table = np.empty((len(schema.measured), len(parsed.times))), np.empty((len(schema.static), len(parsed.times)))
     for name, row in zip(names, (row for rows in table for row in rows)):
         if name in schema.target:
-            column = numbers(parsed, name)
+            column, own = target(parsed, name, known.get(name))
+            classes = classes if own is None else own
         else:
             column, labels = covariate(parsed, name, known.get(name))
             categories.append(labels)
@@ -40,7 +46,10 @@ def read_columns(
             row[:] = column
         else:
             np.take(column, order, out=row, mode="clip")  # which does not buffer
-    return table[0].T, table[1].T, tuple(categories)
+    if classes is not None and len(schema.target) > 1:
+        advice = "forecast such a column alone, with the others as past covariates"
+        raise ConfigError(f"of several targets, {list(schema.target)}, none may hold categories; {advice}.")
+    return table[0].T, table[1].T, tuple(categories), classes
 
 
 def read_weight(parsed: ParsedFrame, schema: Schema, order: Index | None) -> Array | None:
@@ -86,6 +95,84 @@ def covariate(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> 
         return numbers(parsed, name, " If it holds categories, use .astype('category')."), None
     codes, present = pd.factorize(column)  # -1 is missing
     return np.append(categories.get_indexer(_plain(present)) + 1.0, np.nan)[codes], categories
+
+
+def target(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> tuple[Array, Classes | None]:
+    """The numbers (T,) of a column and None; or codes, NaN where missing, and the classes that they stand for."""
+    column = parsed.columns[name]
+    classes = None if categorical is False else Classes.of(column, bool(categorical))
+    if classes is None:
+        return numbers(parsed, name, " If it holds categories, use .astype('category')."), None
+    return classes.codes(column), classes
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """The categories that a target is one of, and what the column was that held them.
+
+    Attributes
+    ----------
+    values : Index of shape (K,)
+        The category that each code stands for: in the order of a categorical dtype, else sorted.
+    dtype : str
+        Dtype of the column, one of `HOLDERS`.
+    ordered : bool, default False
+        Whether a categorical dtype is ordered.
+
+    Examples
+    --------
+    >>> classes = Classes.of(pd.Series(["up", "down", None, "up"]))
+    >>> classes.values.tolist(), classes.codes(pd.Series(["up", "flat"])).tolist()
+    (['down', 'up'], [1.0, nan])
+    """
+
+    values: pd.Index
+    dtype: str
+    ordered: bool = False
+
+    @classmethod
+    def of(cls, column: pd.Series, certain: bool = False) -> Self | None:
+        """The categories that occur in a column; None if it holds numbers, unless ``certain`` takes them for some."""
+        boolean = pd.api.types.is_bool_dtype(column.dtype)
+        boolean |= column.dtype == object and pd.api.types.infer_dtype(column) == "boolean"
+        values = categories_of(column, certain or boolean)
+        dtype = str(column.dtype) if str(column.dtype) in HOLDERS else "object"
+        return None if values is None else cls(values, dtype, bool(getattr(column.dtype, "ordered", False)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def codes(self, column: pd.Series) -> Array:
+        """(n,) positions of a column's values; NaN where one is missing, or no category."""
+        numbers, present = pd.factorize(column)  # -1 is missing
+        codes: Array = self._places(_plain(present))[numbers]
+        return codes
+
+    def recoded(self, codes: Array, wanted: Classes) -> Array:
+        """Codes of these classes as codes of others; NaN where these lack one."""
+        recoded: Array = wanted._places(self.values)[np.where(np.isfinite(codes), codes, -1).astype(np.int64)]
+        return recoded
+
+    def _places(self, values: pd.Index) -> Array:
+        """(n + 1,) codes of some values, then NaN."""
+        places = self.values.get_indexer(values)
+        return np.append(np.where(places < 0, np.nan, places), np.nan)
+
+    def column(self, codes: Array) -> Any:
+        """(n,) codes as a column of the dtype that they came in; missing where a code is NaN."""
+        places = np.where(np.isfinite(codes), codes, -1).astype(np.int64)
+        if self.dtype == "category":
+            return pd.Categorical.from_codes(places, self.values, ordered=self.ordered)
+        column = pd.Series(self.values, dtype=self.dtype).reindex(places)
+        return pd.Index(column, dtype=column.dtype)
+
+    def chosen(self, places: Index) -> Classes:
+        """Some of the categories, by position."""
+        return replace(self, values=self.values.take(places))
+
+    def joined(self, older: Classes) -> Classes:
+        """With the categories that only ``older`` has behind these."""
+        return replace(self, values=self.values.append(older.values[~older.values.isin(self.values)]))
 
 
 def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:

@@ -37,12 +37,16 @@ class Layout:
     categories : tuple of int, default ()
         A number for every covariate, past, known and static: K if it holds codes 0 to K of categories, 0 if it holds
         numbers; () if all do.
+    n_classes : int, default 0
+        K if the target holds codes 0 to K - 1 of categories, 0 if targets are numbers.
+    target_width : int, default 1
+        Channels that a network reads of every target: above 1, the past of a target of categories is that many numbers.
 
     Notes
     -----
     A network is built for a layout (`Network.build`): ``horizon``, ``n_targets`` and the number of parameters are the
-    shape of its output, ``n_targets``, ``n_past``, ``n_known`` and ``n_static`` the channels of the `Batch` that it
-    reads. The layout that it is given has no categories any more: they are channels of numbers by then.
+    shape of its output, ``n_target_channels``, ``n_past``, ``n_known`` and ``n_static`` the channels of the `Batch`
+    that it reads. The layout that it is given has no categories any more: they are channels of numbers by then.
 
     Examples
     --------
@@ -59,11 +63,18 @@ class Layout:
     n_static: int = 0
     missing: bool = False
     categories: tuple[int, ...] = ()
+    n_classes: int = 0
+    target_width: int = 1
+
+    @property
+    def n_target_channels(self) -> int:
+        """Channels of the past of all targets."""
+        return self.n_targets * self.target_width
 
     @property
     def width(self) -> int:
         """Columns of X."""
-        history = self.context_length * (self.n_targets + self.n_past)
+        history = self.context_length * (self.n_target_channels + self.n_past)
         return history + (self.context_length + self.horizon) * self.n_known + self.n_static
 
     @property

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from tsseq.data.calendar_covariates import calendar_columns
 from tsseq.data.columns import (
+    HOLDERS,
     Categories,
+    Classes,
     check_weights,
     constant,
     filled,
@@ -65,6 +67,8 @@ class Panel:
         they are numbers, and () where all are. Code k is the k-th category, 0 none of them.
     weight : ndarray of shape (T,) or None
         What each row counts in training, as the frame says; None where it does not.
+    classes : Classes or None
+        What the codes of the target stand for; None where targets are numbers.
 
     Examples
     --------
@@ -88,9 +92,17 @@ class Panel:
     rules: tuple[TimeRule, ...]
     categories: Categories = ()
     weight: Array | None = None
+    classes: Classes | None = None
 
     @classmethod
-    def from_frame(cls, frame: Frame, schema: Schema, calendar: Calendar = None, like: Panel | None = None) -> Panel:
+    def from_frame(
+        cls,
+        frame: Frame,
+        schema: Schema,
+        calendar: Calendar = None,
+        like: Panel | None = None,
+        categorical: bool | None = None,
+    ) -> Panel:
         """Order and check a frame.
 
         Parameters
@@ -103,6 +115,8 @@ class Panel:
             How timestamps follow one another; None learns the step from the frame.
         like : Panel, optional
             Reuse its time rules (unless ``calendar`` maps ids to exchanges) and its categorical columns.
+        categorical : bool, optional
+            Whether the target holds categories; default: as it does in ``like``, or as its dtype says.
 
         Returns
         -------
@@ -124,11 +138,17 @@ class Panel:
         else:
             check_alike(like.times, times)
             rules = like.rules
+        if like is not None and categorical is None:
+            categorical = like.classes is not None
         known = {} if like is None else like.is_category
-        values, static, categories = read_columns(parsed, schema, known, order)
+        known |= {} if categorical is None else dict.fromkeys(schema.target, categorical)
+        values, static, categories, classes = read_columns(parsed, schema, known, order)
+        if classes is not None and like is not None and like.classes is not None:
+            classes = classes.joined(like.classes)
         static = constant(static, indptr, ids, schema.static, categories[len(categories) - len(schema.static) :])
         rest = times, ids, input_order, schema, parsed.layout, rules
-        panel = _without_strangers(cls(values, static, indptr, *rest, weight=read_weight(parsed, schema, order)))
+        weight = read_weight(parsed, schema, order)
+        panel = _without_strangers(cls(values, static, indptr, *rest, weight=weight, classes=classes))
         panel.check_regular(calendar)
         return panel._coded(categories)._with_calendar()
 
@@ -166,7 +186,7 @@ class Panel:
         opens = [names["open"]] if field.lower() == "close" and "open" in names else None
         id_column, time_column = key_columns(frame)
         schema = Schema.of(names[field.lower()], past=opens, id_column=id_column, time_column=time_column)
-        return cls.from_frame(frame, schema, AsRecorded())
+        return cls.from_frame(frame, schema, AsRecorded(), categorical=False)
 
     def _coded(self, categories: Categories) -> Panel:
         """With the categories of its columns; 0 is the code of a missing one."""
@@ -274,6 +294,11 @@ class Panel:
         return sizes if any(sizes) else ()
 
     @property
+    def n_classes(self) -> int:
+        """How many categories the target has, 0 for numbers. See `Layout`."""
+        return 0 if self.classes is None else len(self.classes)
+
+    @property
     def category_of(self) -> dict[Hashable, pd.Index]:
         """The categories of covariates that have some, by name."""
         named = zip(self.schema.covariates + self.schema.static, self.categories)
@@ -293,7 +318,42 @@ class Panel:
     def with_observed_categories(self) -> Panel:
         """The same panel with only those categories that occur in it."""
         codes = [*self.values.T[self.n_targets :], *self.static.T]
-        return self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
+        panel = self.recoded(tuple(None if k is None else k[occurring(c)] for k, c in zip(self.categories, codes)))
+        if self.classes is None:
+            return panel
+        return panel.with_classes(self.classes.chosen(occurring(self.values[:, 0] + 1)))
+
+    def with_classes(self, classes: Classes | None) -> Panel:
+        """The same panel with the target's codes of other classes.
+
+        Parameters
+        ----------
+        classes : Classes or None
+            The new ones; None where the target is numbers.
+
+        Returns
+        -------
+        Panel
+            Where the target is none of them, it is missing.
+
+        Raises
+        ------
+        DataError
+            The target holds numbers in one and categories in the other, or none of the new classes.
+        """
+        if self.classes is None and classes is None:
+            return self
+        name = self.schema.target[0]
+        if self.classes is None or classes is None:
+            held = "numbers in fit, and categories" if classes is None else "categories in fit, and numbers"
+            raise DataError(f"column {name!r} held {held} now.")
+        if self.classes.values.equals(classes.values):
+            return replace(self, classes=classes)
+        codes = self.classes.recoded(self.values[:, 0], classes)
+        if len(self.classes) and np.isnan(codes).all() and not np.isnan(self.values[:, 0]).all():
+            kinds = f"such as {classes.values.tolist()[0]!r} in fit, and now only others"
+            raise DataError(f"column {name!r} held categories {kinds}, such as {self.classes.values.tolist()[0]!r}.")
+        return replace(self.with_values(np.arange(len(codes)), slice(0, 1), codes[:, None]), classes=classes)
 
     def with_checked_weight(self, name: Hashable | None) -> Panel:
         """The same panel, ready for training.
@@ -503,7 +563,16 @@ class Panel:
         rules = self.rules if len(self.rules) == 1 else tuple(self.rules[s] for s in series)
         indptr = np.concatenate([[0], np.cumsum(self.lengths[series])])
         static, ids, input_order = self.static[series], self.ids.take(series), self.input_order[series]
-        rest = ids, input_order, self.schema, self.frame_layout, rules, self.categories, self._weight_of(rows)
+        rest = (
+            ids,
+            input_order,
+            self.schema,
+            self.frame_layout,
+            rules,
+            self.categories,
+            self._weight_of(rows),
+            self.classes,
+        )
         return Panel(_taken_rows(self.values, rows), static, indptr, self.times.take(rows), *rest)
 
     def with_values(self, rows: NDArray[Any], columns: slice, values: Any) -> Panel:
@@ -604,6 +673,9 @@ class Panel:
         config = {name: getattr(self, name) for name in ("schema", "frame_layout", "ids")}
         config |= {"rules": list(self.rules), "times": time_dtype(self.times), "times_name": self.times.name}
         config["categories"] = [None if names is None else _plain_items(names) for names in self.categories]
+        if self.classes is not None:
+            config["classes"] = {"values": _plain_items(self.classes.values), "dtype": self.classes.dtype}
+            config["classes"] |= {"ordered": self.classes.ordered}
         stamps = self.times.asi8 if hasattr(self.times, "asi8") else self.times.to_numpy()
         arrays = {name: getattr(self, name) for name in ("values", "static", "indptr", "input_order")}
         arrays |= {} if self.weight is None else {"weight": self.weight}
@@ -639,8 +711,10 @@ class Panel:
         check_arrays(arrays, shapes, integers=("indptr", "input_order", "times"))
         times = times_from(arrays["times"], state.value("times", str)).rename(config["times_name"])
         categories = tuple(None if items is None else _unique_items(items) for items in config["categories"])
+        classes = None if config.get("classes") is None else _classes_from(config["classes"])
         rest = arrays["input_order"], roles, state.value("frame_layout", FrameLayout), rules, categories
-        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest, arrays.get("weight"))
+        learnt = arrays.get("weight"), classes
+        panel = cls(arrays["values"], arrays["static"], arrays["indptr"], times, ids, *rest, *learnt)
         _check_consistent(panel)
         return panel
 
@@ -693,7 +767,7 @@ def followed(older: Panel, newer: Panel) -> Panel:
     if len(rules) > 1:
         rules = tuple(older.rules[k] if k >= 0 else newer.rules[n % len(newer.rules)] for k, n in zip(first, second))
     weight = None if newer.weight is None else np.append(_weight_or_ones(older), newer.weight)[rows]
-    rest = places.argsort().argsort(), older.schema, newer.frame_layout, rules, older.categories, weight
+    rest = places.argsort().argsort(), older.schema, newer.frame_layout, rules, older.categories, weight, older.classes
     return Panel(values, static, indptr, older.times.append(newer.times).take(rows), ids, *rest)
 
 
@@ -758,6 +832,14 @@ def _unique_items(items: Any) -> pd.Index:
     return categories
 
 
+def _classes_from(parts: Any) -> Classes:
+    """Classes of a model file."""
+    values, dtype, ordered = _unique_items(parts["values"]), parts["dtype"], parts["ordered"]
+    if dtype not in HOLDERS or not isinstance(ordered, bool):
+        raise ValueError(f"config.json has categories of an unknown dtype, {dtype!r}")
+    return Classes(values, dtype, ordered)
+
+
 def _check_consistent(panel: Panel) -> None:
     """Raise a ValueError unless rows, ids, rules and categories fit one another."""
     indptr, n = panel.indptr.tolist(), len(panel)
@@ -774,3 +856,6 @@ def _check_consistent(panel: Panel) -> None:
         codes = np.arange(0 if categories is None else len(categories) + 1)
         if categories is not None and not np.isin(column[~np.isnan(column)], codes).all():
             raise ValueError(f"the covariates have codes beyond the {len(categories)} categories")
+    codes = panel.values[np.isfinite(panel.values[:, 0]), 0]
+    if panel.classes is not None and (len(panel.schema.target) > 1 or not np.isin(codes, range(panel.n_classes)).all()):
+        raise ValueError(f"the targets have codes beyond the {panel.n_classes} classes of one")

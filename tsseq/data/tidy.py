@@ -13,7 +13,7 @@ from tsseq.errors import DataError
 LEVEL = re.compile(r"q(0?\.\d+|\d(?:\.\d+)?e-\d+)")
 
 
-NAIVE = ("last_value", "drift", "mean", "seasonal_naive")  # models of every backtest
+NAIVE = ("last_value", "drift", "mean", "seasonal_naive", "frequencies", "markov")  # models of every backtest
 RESERVED = ("model", "cutoff", "step", "target", "actual", "forecast")
 
 
@@ -40,11 +40,15 @@ class TidyColumns(NamedTuple):
         Column of the timestamps that were forecast, which stands behind "cutoff".
     levels : dict of str to float
         Quantile level of every quantile column: ``{"q0.1": 0.1}``.
+    classes : Index or None
+        The categories that are forecast, as text; the column ``p_<category>`` holds the probability of one. None where
+        forecasts are numbers.
     """
 
     id: Hashable | None
     time: Hashable
     levels: dict[str, float]
+    classes: pd.Index | None = None
 
 
 def tidy_columns(table: pd.DataFrame) -> TidyColumns:
@@ -66,7 +70,7 @@ def tidy_columns(table: pd.DataFrame) -> TidyColumns:
     >>> from tsseq.data.tidy import tidy_columns
     >>> names = ["model", "ticker", "cutoff", "date", "step", "target", "forecast", "q0.1", "quarter"]
     >>> tidy_columns(pd.DataFrame(columns=names))
-    TidyColumns(id='ticker', time='date', levels={'q0.1': 0.1})
+    TidyColumns(id='ticker', time='date', levels={'q0.1': 0.1}, classes=None)
     """
     names = list(table.columns)
     missing = [name for name in ("cutoff", "step", "target", "forecast") if name not in names]
@@ -77,4 +81,15 @@ def tidy_columns(table: pd.DataFrame) -> TidyColumns:
         raise DataError("the forecasts have no column of timestamps behind 'cutoff'; pass the table of a backtest.")
     ids = [name for name in names[:at] if name != "model"]
     levels = {name: float(name[1:]) for name in names if isinstance(name, str) and LEVEL.fullmatch(name)}
-    return TidyColumns(ids[-1] if ids else None, names[at + 1], levels)
+    return TidyColumns(ids[-1] if ids else None, names[at + 1], levels, _classes(table))
+
+
+def _classes(table: pd.DataFrame) -> pd.Index | None:
+    """The categories that a table has as forecasts, actual values or probabilities."""
+    dtype = table["forecast"].dtype
+    numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    if numeric or not len(table):
+        return None
+    values = [table[name].dropna().unique() for name in ("forecast", "actual") if name in table]
+    named = [name[2:] for name in table if isinstance(name, str) and name.startswith("p_")]
+    return pd.Index(list(dict.fromkeys([*named, *(str(value) for part in values for value in part)])))

@@ -45,18 +45,21 @@ class RowNeeds:
         Whether a constant context is forecast like any other, not as its constant.
     scaling : str
         How targets are scaled where ``scaling=None``.
+    classes : bool
+        Whether it forecasts categories.
     """
 
     reads_windows: bool = False
     short_contexts: bool = False
     constant_contexts: bool = False
     scaling: str = "last"
+    classes: bool = False
 
     @staticmethod
     def of(regressor: Any) -> RowNeeds:
-        """Those of a regressor."""
-        needs: RowNeeds = getattr(regressor, "row_needs", RowNeeds())
-        return needs
+        """Those of a regressor, or of a classifier, which has ``predict_proba``."""
+        needs: RowNeeds | None = getattr(regressor, "row_needs", None)
+        return RowNeeds(classes=hasattr(regressor, "predict_proba")) if needs is None else needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,8 @@ class Windows:
         """Windows of a panel.
 
         With several targets and ``layout.n_targets == 1`` every target is a series of its own. A ``layout`` without
-        categories reads columns of 0 and 1 where the panel has some.
+        categories reads columns of 0 and 1 where the panel has some; without classes, such columns of the target's past
+        come first among the past covariates.
 
         Parameters
         ----------
@@ -651,6 +655,7 @@ def _flat(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Arr
     """Every channel, one after another: targets, covariates, standardised static ones."""
     n_rows, values = len(panel.times) * (panel.n_targets + layout.n_past + layout.n_known), panel.values
     shared = not scaling.log and not layout.n_static and n_rows == values.size and not _splits(panel, layout)
+    shared = shared and panel.n_classes == layout.n_classes
     if shared and values.flags.f_contiguous:
         return values.ravel(order="F")  # a view
     flat, first = np.empty(n_rows + len(panel) * layout.n_static), 0
@@ -662,6 +667,8 @@ def _flat(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Arr
 
 def _channels(panel: Panel, layout: Layout, scaling: Scaling, targets: Array) -> Iterator[Array]:
     yield from targets.T
+    if panel.n_classes > layout.n_classes:
+        yield from dummies(targets + 1, (panel.n_classes,)).T
     static = (panel.static - scaling.static_centre) / scaling.static_spread
     dynamic: Any = panel.values.T[panel.n_targets :] if layout.n_past + layout.n_known else ()
     sizes = _splits(panel, layout)
@@ -679,7 +686,8 @@ def _covariate_units(panel: Panel, layout: Layout, scaling: Scaling) -> tuple[tu
     pairs = list(zip(scaling.centre.tolist(), scaling.spread.tolist()))
     sizes = _splits(panel, layout) or (0,) * len(pairs)
     units = [None if pair == (0.0, 1.0) else pair for pair in pairs]
-    return tuple(unit for unit, n in zip(units, sizes) for _ in range(max(n, 1)))
+    shown = (None,) * (panel.n_classes - layout.n_classes)
+    return shown + tuple(unit for unit, n in zip(units, sizes) for _ in range(max(n, 1)))
 
 
 def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, codes: bool) -> Layout:
@@ -691,7 +699,9 @@ def layout_for(panel: Panel, context_length: int, horizon: int, joint: bool, cod
         sizes = int(past.sum()), int(known.sum()), int(static.sum())
     missing = bool(np.isnan(panel.values).any() or np.isnan(panel.static).any())
     n_targets = len(roles.target) if joint else 1
-    return Layout(context_length, horizon, n_targets, *sizes, missing, n if codes else ())
+    if codes:
+        return Layout(context_length, horizon, n_targets, *sizes, missing, n, panel.n_classes)
+    return Layout(context_length, horizon, n_targets, sizes[0] + panel.n_classes, *sizes[1:], missing)
 
 
 def check_layout(layout: Layout, panel: Panel) -> None:
@@ -717,3 +727,5 @@ def check_layout(layout: Layout, panel: Panel) -> None:
         raise ValueError(f"{layout} does not fit the targets {roles.target}")
     if layout.categories not in ((), panel.n_categories):
         raise ValueError(f"{layout} does not fit the categories {panel.n_categories}")
+    if layout.n_classes != panel.n_classes:
+        raise ValueError(f"{layout} does not fit the {panel.n_classes} classes of the target")

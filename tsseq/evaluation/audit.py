@@ -83,7 +83,7 @@ def audit(
     Raises
     ------
     ConfigError
-        It is not a forecaster of frames, or ``n_cutoffs`` is below 1.
+        It is not a forecaster of frames, or one of categories, or ``n_cutoffs`` is below 1.
     NotEnoughHistory
         The frame leaves no room for the cutoffs after a first fit.
 

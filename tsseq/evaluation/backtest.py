@@ -18,6 +18,7 @@ from tsseq.data.tidy import NAIVE
 from tsseq.data.timestamps import Refit, fit_numbers, stamps_like
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.evaluation.foreknowledge import explained_shares, foreknown, in_words, suspects
+from tsseq.evaluation.naive_classes import naive_classes
 from tsseq.evaluation.preparation import Preparation, Prepare, cut_views, revised
 from tsseq.evaluation.pretrained import seen_until
 from tsseq.evaluation.result import BacktestResult, naive_scales
@@ -45,6 +46,10 @@ def backtest(
     prepare: Prepare | None = None,
 ) -> BacktestResult:
     """Compare forecasters at past cutoffs; naive forecasts always take part.
+
+    Those of numbers read contexts: the last value, drift, mean, and the last season. Those of categories are the last
+    one, and by their counts in all rows up to the cutoff, one added to each, how often each came ("frequencies") and
+    what came after the last one ("markov", a chain of first order).
 
     What a model has seen is known of its rows only: that a column of the frame holds the future, that series which
     failed were left out, that figures were restated later, or that a model was trained elsewhere on these very years
@@ -127,7 +132,7 @@ def backtest(
     seen = next(iter(views.values()))
     sizes = leader.task.context_length, horizon
     forecasts = {
-        name: revised(naive, cutoffs, seen, partial(_naive_forecast, name, *sizes))
+        name: revised(naive, cutoffs, seen, partial(_naive_forecast, name, *sizes, panel))
         for name, naive in naive_forecasts(panel, cutoffs, *sizes).items()
     }
     fits = [_fit_record(name, fold, fold[0], "here") for name in forecasts for fold in folds]
@@ -146,7 +151,7 @@ def backtest(
     first = seen.get(cutoffs[0], panel)
     scales, at = naive_scales(first, panel.rules[0].season_length, cutoffs[0]), panel.stamps.get_indexer(cutoffs)
     apart = int(np.median(np.diff(at))) if len(at) > 1 else 1  # rows between neighbours: how far errors overlap
-    table, shares = forecast_table(forecasts), explained_shares(panel, horizon)
+    table, shares = forecast_table(forecasts), explained_shares(panel, horizon) if panel.classes is None else None
     units = scales["absolute"], horizon, apart, scales["squared"]
     schemas = {view.schema: view for view in panels.values()}
     hints = tuple(hint for view in schemas.values() for hint in _hints(view, changed, horizon))
@@ -158,7 +163,8 @@ def _hints(panel: Panel, changed: Sequence[str], horizon: int) -> list[str]:
     targets = [str(name) for name in panel.schema.target if str(name) in changed]
     why = "is made of rows that come later, so what forecasts are compared with is not what happened"
     hints = [f"{', '.join(targets)} {why}."] if targets else []
-    knowing = suspects(foreknown(panel, horizon)) if panel.schema.covariates + panel.schema.static else pd.DataFrame()
+    covariates = panel.schema.covariates + panel.schema.static if panel.classes is None else ()
+    knowing = suspects(foreknown(panel, horizon)) if covariates else pd.DataFrame()
     start = "Covariates know the next change beyond the target's own past"
     return hints if knowing.empty else [*hints, f"{start}; correlations: {in_words(knowing)}."]
 
@@ -219,6 +225,8 @@ def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizo
 
     They are read straight from the panel, since naive models learn nothing.
     """
+    if panel.classes is not None:
+        return naive_classes(panel, cutoffs, context_length, horizon)
     rows = panel.rows_at(cutoffs, context_length)
     season, sizes = panel.rules[0].season_length, (np.zeros((1, context_length)), np.zeros((1, horizon)))
     models: dict[str, Any] = {"last_value": LastValue(), "drift": Drift(), "mean": Mean()}
@@ -239,8 +247,10 @@ def naive_forecasts(panel: Panel, cutoffs: pd.Index, context_length: int, horizo
     return {name: Forecasts(extended, origins, array) for name, array in values.items()}
 
 
-def _naive_forecast(name: str, context_length: int, horizon: int, panel: Panel, cutoffs: pd.Index) -> Forecasts:
-    return naive_forecasts(panel, cutoffs, context_length, horizon)[name]
+def _naive_forecast(
+    name: str, context_length: int, horizon: int, whole: Panel, panel: Panel, cutoffs: pd.Index
+) -> Forecasts:
+    return naive_forecasts(panel, cutoffs, context_length, horizon)[name].with_classes(whole.classes)
 
 
 def _continued(model: Any, context: Array, horizon: int) -> Array:
@@ -362,8 +372,11 @@ def _run_fold(
 ) -> _Run:
     """Forecast at all cutoffs of a fold."""
     levels = levels if levels is not None and model.has_quantiles else None
-    forecasts = model.forecast_at(panel, cutoffs, levels)
-    forecasts = revised(forecasts, cutoffs, views, lambda view, cutoff: model.forecast_at(view, cutoff, levels))
+
+    def forecast(view: Panel, cutoffs: pd.Index) -> Forecasts:
+        return model.forecast_at(view, cutoffs, levels).with_classes(panel.classes)
+
+    forecasts = revised(forecast(panel, cutoffs), cutoffs, views, forecast)
     until = seen_until(model)
     elsewhere = pd.isna(until) or until > cutoffs[0]
     record = _fit_record(name, cutoffs, until, "elsewhere" if elsewhere else fitted)

@@ -13,11 +13,11 @@ import pandas as pd
 from tsseq.data.panel import Panel
 from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
-from tsseq.evaluation.scores import AlignedForecasts, MetricSums, key_columns, score_table
+from tsseq.evaluation.scores import FREQUENCIES, AlignedForecasts, MetricSums, key_columns, score_table
 from tsseq.evaluation.significance import Alternative, diebold_mariano, model_confidence_set, spa_test
 from tsseq.evaluation.too_good import too_good
 from tsseq.forecasting.base import check_size
-from tsseq.metrics import metrics_for
+from tsseq.metrics import LEAST_CHANCE
 from tsseq.plotting import plot_by_step
 from tsseq.resampling.bootstrap import block_length, percentiles, resampled
 from tsseq.resampling.trials import Trials
@@ -25,7 +25,7 @@ from tsseq.resampling.trials import Trials
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Loss = Literal["absolute", "squared"]
+Loss = Literal["absolute", "squared", "log"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class BacktestResult:
     ----------
     forecasts : DataFrame
         Columns ``model, [id,] cutoff, time, step, target, actual, forecast`` and a quantile ``q<level>`` per level; id
-        and time bear the names of the frame. ``actual`` is NaN where the frame ends before.
+        and time bear the names of the frame. ``actual`` is NaN where the frame ends before. Of categories, there is a
+        probability ``p_<category>`` of each.
     fits : DataFrame
         One row per fit: ``model``, ``first_cutoff`` and ``n_cutoffs`` that it served, ``fitted_until`` (the last row
         seen in fitting, missing if that is unknown), and whether it was ``fitted`` "before" the backtest, "here",
@@ -115,6 +116,10 @@ class BacktestResult:
         `tsseq.evaluation.significance.direction_test`; with quantiles, also CRPS, the Winkler score of the widest band
         with equal tails, and the pinball loss per level. Each is the function of `tsseq.metrics`; skill, U2 and R2
         are against the last value.
+
+        Of categories: accuracy, balanced accuracy, log loss (of a probability of at least 2.2e-16), Brier score, the
+        skill ``1 - log loss / log loss of the frequencies``, and the mean of the categories' F1; as scikit-learn has
+        them.
 
         Errors are pooled: MAE, RMSE, skill, U2 and R2 of a panel weigh large series most, MASE and RMSSE do not.
         """
@@ -244,7 +249,7 @@ class BacktestResult:
         n = len(cutoffs)
         block = block_length(n, self.overlap) if block is None else block
         check_size("block", block)
-        metrics = metrics_for(aligned.levels)
+        metrics = aligned.metrics
         if metric not in metrics:
             raise ConfigError(f"metric={metric!r} must be one of {', '.join(metrics)}.")
         chosen = {metric: metrics[metric]}
@@ -255,7 +260,7 @@ class BacktestResult:
         return pd.DataFrame({metric: point, "lower": low, "upper": high}, pd.Index(aligned.models, name="model"))
 
     def compare(
-        self, benchmark: str = "last_value", loss: Loss = "absolute", alternative: Alternative = "two-sided"
+        self, benchmark: str | None = None, loss: Loss | None = None, alternative: Alternative = "two-sided"
     ) -> pd.DataFrame:
         """Diebold-Mariano test of every model against a benchmark.
 
@@ -265,10 +270,10 @@ class BacktestResult:
 
         Parameters
         ----------
-        benchmark : str
-            Name of a model. Default: "last_value".
-        loss : {"absolute", "squared"}
-            What an error costs. Default: "absolute".
+        benchmark : str, optional
+            Name of a model. Default: "last_value"; of categories "frequencies".
+        loss : {"absolute", "squared", "log"}, optional
+            What an error costs. Default: "absolute"; of categories "log", the log loss, to which there is no other.
         alternative : {"two-sided", "less", "greater"}
             "less" tests whether a model's loss is smaller than the benchmark's. Default: "two-sided".
 
@@ -284,6 +289,7 @@ class BacktestResult:
         DataError
             There are no more cutoffs than overlap.
         """
+        benchmark = self._benchmark(benchmark)
         losses = self._losses(loss, benchmark)
         return self._tested(losses, losses[benchmark], alternative)
 
@@ -315,7 +321,7 @@ class BacktestResult:
         return self._tested(self._losses("squared", benchmark, nested=True), losses[benchmark], "less")
 
     def model_confidence_set(
-        self, size: float = 0.1, loss: Loss = "absolute", *, n_samples: int = 1000, seed: int = 0
+        self, size: float = 0.1, loss: Loss | None = None, *, n_samples: int = 1000, seed: int = 0
     ) -> pd.DataFrame:
         """Model confidence set: the models among which the best one is, with probability ``1 - size``.
 
@@ -326,8 +332,8 @@ class BacktestResult:
         ----------
         size : float
             Probability that the best model is left out, in 0..1. Default: 0.1.
-        loss : {"absolute", "squared"}
-            What an error costs. Default: "absolute".
+        loss : {"absolute", "squared", "log"}, optional
+            What an error costs. Default: "absolute"; of categories "log".
         n_samples : int
             Bootstrap samples. Default: 1000.
         seed : int
@@ -349,7 +355,7 @@ class BacktestResult:
         return model_confidence_set(losses, size, block_length(len(losses), self.overlap), n_samples, seed)
 
     def spa_test(
-        self, benchmark: str = "last_value", loss: Loss = "absolute", *, n_samples: int = 1000, seed: int = 0
+        self, benchmark: str | None = None, loss: Loss | None = None, *, n_samples: int = 1000, seed: int = 0
     ) -> pd.Series[float]:
         """Test of superior predictive ability: whether the best of all models is better than a benchmark.
 
@@ -359,10 +365,10 @@ class BacktestResult:
 
         Parameters
         ----------
-        benchmark : str
-            Name of a model. Default: "last_value".
-        loss : {"absolute", "squared"}
-            What an error costs. Default: "absolute".
+        benchmark : str, optional
+            Name of a model. Default: "last_value"; of categories "frequencies".
+        loss : {"absolute", "squared", "log"}, optional
+            What an error costs. Default: "absolute"; of categories "log", the log loss, to which there is no other.
         n_samples : int
             Bootstrap samples. Default: 1000.
         seed : int
@@ -380,6 +386,7 @@ class BacktestResult:
         DataError
             There are no more cutoffs than overlap.
         """
+        benchmark = self._benchmark(benchmark)
         losses = self._losses(loss, benchmark)
         return spa_test(losses, benchmark, block_length(len(losses), self.overlap), n_samples, seed)
 
@@ -409,22 +416,35 @@ class BacktestResult:
             self.common()  # raises
         return AlignedForecasts.of(self.forecasts, self.mase_scale, self.rmsse_scale)
 
-    def _losses(self, loss: str, benchmark: str | None = None, nested: bool = False) -> pd.DataFrame:
+    def _benchmark(self, name: str | None) -> str:
+        return (FREQUENCIES if self._aligned.n_classes else NAIVE[0]) if name is None else name
+
+    def _losses(self, loss: str | None, benchmark: str | None = None, nested: bool = False) -> pd.DataFrame:
         """Mean loss per cutoff and model, in units of each series; ``nested`` as Clark and West adjust it."""
-        if loss not in ("absolute", "squared"):
-            raise ConfigError(f"loss={loss!r} must be 'absolute' or 'squared'.")
+        losses = ("log",) if self._aligned.n_classes else ("absolute", "squared")
+        loss = losses[0] if loss is None else loss
+        if loss not in losses:
+            raise ConfigError(f"loss={loss!r} must be {' or '.join(map(repr, losses))}.")
         models, inputs = self._aligned.models, self._aligned.inputs
         if benchmark is not None and benchmark not in models:
             raise ConfigError(f"benchmark={benchmark!r} is not in the backtest; it has {', '.join(models)}.")
+        if benchmark == NAIVE[0] and loss == "log":
+            raise ConfigError("the last value has no probabilities to compare with; use 'frequencies' or 'markov'.")
         groups, cutoffs = pd.factorize(self._aligned.keys["cutoff"], sort=True)
         if len(cutoffs) <= self.overlap:
             few = f"{len(cutoffs)} cutoffs are too few to compare"
             raise DataError(f"{few}: forecasts overlap over {self.overlap} of them.")
-        forecast, scale = inputs["forecast"], inputs["mase_scale"]
-        errors = np.abs(inputs["actual"] - forecast) / scale  # (M, n)
-        errors = errors if loss == "absolute" else errors**2
-        if nested and benchmark is not None:
-            errors = errors - ((forecast - forecast[models.index(benchmark)]) / scale) ** 2
+        if loss == "log":
+            errors = -np.log(np.maximum(inputs["chance"], LEAST_CHANCE))  # (M, n)
+            models = [name for name, row in zip(models, errors) if np.isfinite(row).all()]
+            errors = errors[np.isfinite(errors).all(axis=1)]
+            scale = np.ones(errors.shape[1])
+        else:
+            forecast, scale = inputs["forecast"], inputs["mase_scale"]
+            errors = np.abs(inputs["actual"] - forecast) / scale
+            errors = errors if loss == "absolute" else errors**2
+            if nested and benchmark is not None:
+                errors = errors - ((forecast - forecast[models.index(benchmark)]) / scale) ** 2
         scaled = np.isfinite(scale)
         sums = [np.bincount(groups[scaled], row[scaled], len(cutoffs)) for row in errors]
         with np.errstate(invalid="ignore"):

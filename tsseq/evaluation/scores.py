@@ -15,6 +15,8 @@ from tsseq.evaluation.significance import direction_tests
 from tsseq.metrics import Metric, Term, metrics_for
 from tsseq.typing import Array, Index
 
+FREQUENCIES = "frequencies"  # the naive forecast that those of categories are measured against
+
 
 @dataclass(frozen=True, eq=False)
 class AlignedForecasts:
@@ -25,14 +27,17 @@ class AlignedForecasts:
     models : list of str
         Names (M,).
     naive : int or None
-        Position of the last value among the models; None if it is missing.
+        Position of the last value among the models, of categories that of their frequencies; None if it is missing.
     keys : DataFrame of shape (n, 4 or 5)
         Columns "id" (if the forecasts have ids), "cutoff", "step", "target" and "time" of each value.
     inputs : dict of hashable to ndarray
         What the terms of metrics read: "actual" (n,), "forecast" (M, n), "last" (n,), "mase_scale" (n,),
-        "rmsse_scale" (n,), and quantiles (M, n) by level, NaN for models without.
+        "rmsse_scale" (n,), and quantiles (M, n) by level, NaN for models without. Of categories "actual" (n,) and
+        "forecast" (M, n) are codes, with "chance" and "distance" (M, n) as `Term` has them.
     levels : list of float
         Quantile levels, in order.
+    n_classes : int, default 0
+        Categories that are forecast; 0 for numbers.
 
     Examples
     --------
@@ -49,6 +54,12 @@ class AlignedForecasts:
     keys: pd.DataFrame
     inputs: dict[Hashable, Array]
     levels: list[float]
+    n_classes: int = 0
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """What the forecasts are scored by, by name."""
+        return metrics_for(self.levels, self.n_classes)
 
     @classmethod
     def of(cls, forecasts: pd.DataFrame, mase_scale: pd.Series[float], rmsse_scale: pd.Series[float] | None) -> Self:
@@ -84,6 +95,8 @@ class AlignedForecasts:
             complete = np.bincount(number)[number[order]] == len(present)
             forecasts = forecasts.iloc[order[complete]]
         n = len(forecasts) // max(len(present), 1)
+        if columns.classes is not None:
+            return cls._of_classes(forecasts, columns, list(model.categories[present]))
         values: dict[Hashable, Array] = {
             role: forecasts[name].to_numpy(dtype=float).reshape(len(present), n)
             for role, name in [("forecast", "forecast"), *((level, name) for name, level in levels.items())]
@@ -101,6 +114,36 @@ class AlignedForecasts:
         inputs["mase_scale"] = _scale_of(rows, mase_scale)
         inputs["rmsse_scale"] = np.full(len(rows), np.nan) if rmsse_scale is None else _scale_of(rows, rmsse_scale)
         return cls(models, naive, rows, inputs, sorted(levels.values()))
+
+    @classmethod
+    def _of_classes(cls, forecasts: pd.DataFrame, columns: TidyColumns, models: list[str]) -> Self:
+        """Align forecasts of categories, whose rows are those of the first model, then the same of the second."""
+        assert columns.classes is not None
+        shape, classes, roles = (len(models), -1), columns.classes, key_columns(columns)
+        codes = {name: _codes(forecasts[name], classes).reshape(shape) for name in ("forecast", "actual")}
+        known = np.isfinite(codes["actual"][0]) & np.isfinite(codes["forecast"]).all(axis=0)
+        if not known.any():
+            raise DataError("no value that has happened was forecast by all models, so there is nothing to score.")
+        actual, forecast = codes["actual"][0, known], codes["forecast"][:, known]
+        chance, distance = np.zeros((2, *forecast.shape))
+        for code, name in enumerate(classes):
+            if f"p_{name}" in forecasts:
+                share = forecasts[f"p_{name}"].to_numpy(dtype=float).reshape(shape)[:, known]
+                chance += np.where(actual == code, share, 0.0 * share)
+                distance += (share - (actual == code)) ** 2
+            else:  # nobody has thought of it
+                distance += actual == code
+        rows = forecasts[list(roles.values())].iloc[: len(known)][known].reset_index(drop=True)
+        inputs: dict[Hashable, Array] = {"actual": actual, "forecast": forecast, "chance": chance, "distance": distance}
+        naive = models.index(FREQUENCIES) if FREQUENCIES in models else None
+        return cls(models, naive, rows.set_axis(list(roles), axis=1), inputs, [], len(classes))
+
+
+def _codes(column: pd.Series, classes: pd.Index) -> Array:
+    """(n,) places of categories among ``classes``, which are text; NaN where missing."""
+    numbers, present = pd.factorize(column)
+    places = np.append(classes.get_indexer([str(value) for value in present]).astype(np.float64), np.nan)
+    return np.asarray(places[numbers])
 
 
 def key_columns(columns: TidyColumns) -> dict[str, Hashable]:
@@ -263,9 +306,11 @@ def score_table(aligned: AlignedForecasts, overlap: int, groups: Index | None = 
     0  2.0   1.0    0.0
     1  1.0   0.5    0.5
     """
-    metrics = metrics_for(aligned.levels)
+    metrics = aligned.metrics
     scores = MetricSums.of(aligned, metrics.values(), groups).metrics(metrics, aligned.naive)
     table = pd.DataFrame({name: values.T.ravel() for name, values in scores.items()})
+    if aligned.n_classes:
+        return table
     # signs are compared within every series, step and target
     change, forecast_change = (aligned.inputs[name] - aligned.inputs["last"] for name in ("actual", "forecast"))
     group = np.zeros(len(change), dtype=np.int64) if groups is None else groups

@@ -243,7 +243,13 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         return self.panel_ if frame is None else self.to_panel(frame)
 
     def predict(
-        self, frame: History = None, *, steps: int | None = None, levels: Levels = None, future: Frame | None = None
+        self,
+        frame: History = None,
+        *,
+        steps: int | None = None,
+        levels: Levels = None,
+        future: Frame | None = None,
+        proba: bool = False,
     ) -> pd.DataFrame:
         """Forecast the rows after the end of every series.
 
@@ -258,6 +264,9 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         future : DataFrame, optional
             The known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the last
             block of ``horizon`` rows. More rows do no harm.
+        proba : bool, default False
+            For a target of categories, of which the most probable one is forecast: whether to add the probability of
+            each as a column ``<target>_p_<category>``. Beyond the horizon they are shares of 256 paths.
 
         Returns
         -------
@@ -269,11 +278,13 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         DataError
             The frame or the future does not hold what is needed.
         ConfigError
-            There are no such steps or quantiles.
+            There are no such steps, quantiles or probabilities.
         """
-        return self.forecast(frame, steps, levels, future).frame()
+        return self.forecast(frame, steps, levels, future).frame(proba)
 
-    def predict_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> pd.DataFrame:
+    def predict_at(
+        self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None, *, proba: bool = False
+    ) -> pd.DataFrame:
         """Forecast from many origins in one pass, each knowing only the rows up to itself.
 
         Parameters
@@ -284,6 +295,8 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
             The origins. A series takes part in those at which it has a row and a whole context.
         levels : sequence of float, optional
             Quantile levels, as in `predict`.
+        proba : bool, default False
+            For a target of categories: whether to add their probabilities, as columns ``p_<category>``.
 
         Returns
         -------
@@ -297,7 +310,7 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         DataError
             No series has a whole context at some cutoff.
         """
-        return self.forecast_at(frame, cutoffs, levels).table()
+        return self.forecast_at(frame, cutoffs, levels).table(proba)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted forecaster to a file without pickle; `tsseq.load` reads it.

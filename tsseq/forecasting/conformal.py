@@ -111,6 +111,9 @@ class ConformalForecaster(BaseForecaster):
         self.check_parameters()
         inner = clone(self.forecaster)
         panel = inner.to_panel(frame)
+        if panel.classes is not None:
+            what = f"the target {panel.schema.target[0]!r} holds categories, and bands are around numbers"
+            raise ConfigError(f"{what}; use the probabilities of the forecaster, predict(proba=True).")
         horizon, length = int(inner.task.horizon), int(inner.task.context_length)
         held_out, stamps = self.n_calibration + horizon - 1, panel.stamps
         before = panel.before(stamps[max(len(stamps) - 1 - held_out, 0)])

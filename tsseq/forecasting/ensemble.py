@@ -20,7 +20,7 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError
 from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call, check_size, seed_names
 from tsseq.forecasting.forecasts import Forecasts
-from tsseq.forecasting.rows import Levels
+from tsseq.forecasting.rows import Levels, with_likeliest
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array
 
@@ -32,7 +32,8 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
 
     All have one horizon and read the same columns; context, regressor, scaling and ``log`` may differ. They are
     combined in the data's units. Quantiles are combined level by level (Vincentization): they never cross, and a mean
-    band is as wide as those of the members on average. Beyond the horizon, members go on from their own forecasts.
+    band is as wide as those of the members on average. Of categories, probabilities are combined. Beyond the horizon,
+    members go on from their own forecasts.
 
     Parameters
     ----------
@@ -193,10 +194,16 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
 
     def _combined(self, members: list[Forecasts]) -> Forecasts:
         longest, values = members[self._longest], []
+        if longest.panel.classes is not None and not all(member.has_probabilities for member in members):
+            raise ConfigError("of categories, members combine their probabilities, and naive forecasts have none.")
         for member in members:
             alike = member.values.shape == longest.values.shape
             values.append(member.values[slice(None) if alike else np.searchsorted(member.origins, longest.origins)])
-        return replace(longest, values=COMBINE[self.combine](np.stack(values), axis=0))
+        combined = COMBINE[self.combine](np.stack(values), axis=0)
+        if longest.panel.classes is not None:
+            shares = combined[..., 1:]
+            combined = with_likeliest(shares / shares.sum(axis=-1, keepdims=True))
+        return replace(longest, values=combined)
 
     @property
     def _current(self) -> list[BaseForecaster]:

@@ -27,14 +27,13 @@ from tsseq.errors import ConfigError, DataError
 from tsseq.forecasting.base import BaseForecaster, History, Task, check_fit_call, check_size
 from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rollout import Rollout, check_known, with_known
-from tsseq.forecasting.rows import Levels, fit_rows, forecast_rows, skill
+from tsseq.forecasting.rows import Levels, accuracy, fit_rows, forecast_rows, skill
 from tsseq.hints import documented
 from tsseq.persistence.state import State, check_arrays
-from tsseq.typing import Array
 
 
-def _has(method: str) -> Callable[[Forecaster], bool]:
-    return lambda forecaster: hasattr(forecaster._current_regressor(), method)
+def _has(*methods: str) -> Callable[[Forecaster], bool]:
+    return lambda forecaster: any(hasattr(forecaster._current_regressor(), method) for method in methods)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -44,7 +43,10 @@ class FrameOptions:
     Parameters
     ----------
     target : column name or list of column names, optional
-        What to forecast; may be left out when there is only one column, or one named "y".
+        What to forecast; may be left out when there is only one column, or one named "y". A single column may also hold
+        categories: text that does not read as numbers, booleans, or dtype category. Networks then forecast their
+        probabilities by the head `Categorical`, any other regressor is a classifier with ``predict_proba``, and neither
+        ``scaling`` nor ``log`` applies. What `fit` has not seen counts as missing.
     past : column name or list of column names, optional
         Covariates known up to the origin: numbers, or categories (text, or dtype category). A category that `fit` has
         not seen counts as unknown, like a missing one, and adds nothing to a forecast.
@@ -101,12 +103,14 @@ class Forecaster(FrameOptions, BaseForecaster):
     """Forecast the columns of a frame with any scikit-learn regressor, or with a `NeuralRegressor`.
 
     A row of the regressor's X is a window: the last ``context_length`` values (and covariates), its y the next
-    ``horizon`` values, both in units of the window's own past.
+    ``horizon`` values, both in units of the window's own past. Of a target of categories, X has the codes, then columns
+    of 0 and 1 for each category, and y the codes.
 
     Parameters
     ----------
-    regressor : regressor
-        Any scikit-learn regressor; with ``horizon > 1`` one that takes a y of several columns.
+    regressor : regressor or classifier
+        Any scikit-learn regressor; with ``horizon > 1`` one that takes a y of several columns. For a target of
+        categories, a classifier with ``predict_proba``.
     horizon : int
         Rows to forecast.
     context_length : int
@@ -132,6 +136,16 @@ class Forecaster(FrameOptions, BaseForecaster):
     1961-01-01       453.0
     1961-02-01       425.0
     1961-03-01       473.0
+
+    A column of categories:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> months = (air["passengers"].diff() > 0).map({True: "up", False: "down"})
+    >>> model = Forecaster(LogisticRegression(max_iter=1000), horizon=1, context_length=24).fit(months)
+    >>> model.predict(proba=True).round(2)
+               passengers  passengers_p_down  passengers_p_up
+    month
+    1961-01-01         up               0.01             0.99
     """
 
     regressor: Any
@@ -202,6 +216,12 @@ class Forecaster(FrameOptions, BaseForecaster):
         categories = self.panel_.categories
         if needs.reads_windows:
             categories = joined_categories(categories, panel.categories)
+        if self.panel_.classes is not None and panel.classes is not None:
+            new = panel.classes.values.difference(self.panel_.classes.values)
+            if len(new):
+                what = f"{len(new)} categories of {self.schema_.target[0]!r} were not there in fit (first: {new[0]!r})"
+                raise DataError(f"{what}; an update learns of no new ones. Fit anew on the whole frame.")
+        panel = panel.with_classes(self.panel_.classes)
         whole = followed(self.panel_.recoded(categories), panel.recoded(categories))
         layout = replace(layout, categories=whole.n_categories) if needs.reads_windows else layout
         renewed, n_rows = whole.chosen(whole.ids.isin(panel.ids)), layout.context_length + layout.horizon
@@ -238,7 +258,29 @@ class Forecaster(FrameOptions, BaseForecaster):
         layout = layout_for(panel, *sizes, self.multivariate == "joint", needs.reads_windows)
         check_length(panel, self.task.n_rows, "context_length + horizon")
         kind = needs.scaling if self.scaling is None else self.scaling
+        if panel.classes is not None:
+            self._check_classes(f"the target {panel.schema.target[0]!r}", panel.classes.values.tolist(), needs)
+            kind = "none"
+        elif needs.classes and not needs.reads_windows:
+            what = f"{type(self._new_regressor()).__name__} forecasts categories, and the target holds numbers"
+            raise ConfigError(f"{what}: use a regressor, or make categories of them, as by .astype('category').")
         return Windows.of(panel, layout, Scaling.learn(panel, kind, self.log, layout.horizon))
+
+    def _check_classes(self, target: str, names: list[Any], needs: RowNeeds) -> None:
+        """Refuse what makes no sense for a target of categories."""
+        if not needs.classes:
+            regressor = self._new_regressor()
+            head = getattr(regressor, "head", None)
+            what = type(regressor).__name__ if head is None else f"head={type(head).__name__}"
+            advice = "use a classifier with predict_proba, or a neural forecaster without a head"
+            numbers = "or make numbers of it, as by .astype(float)"
+            raise ConfigError(f"{target} holds categories, and {what} forecasts numbers: {advice}; {numbers}.")
+        if self.log or self.scaling not in (None, "none"):
+            option = "log=True" if self.log else f"scaling={self.scaling!r}"
+            raise ConfigError(f"{target} holds categories, and {option} is for numbers; leave it out.")
+        if len(names) < 2:
+            seen = f"only {names[0]!r}" if names else "none"
+            raise DataError(f"{target} holds categories, and {seen} in the rows to fit on; at least two are needed.")
 
     def to_panel(self, frame: Frame | Panel) -> Panel:
         if isinstance(frame, Panel):
@@ -255,7 +297,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         values = rollout.forecast(self.regressor_, levels)
         return Forecasts(rollout.panel, rollout.origins, values, tuple(levels or ()))
 
-    @available_if(_has("sample"))
+    @available_if(_has("sample", "predict_proba"))
     def sample(
         self,
         frame: History = None,
@@ -264,12 +306,15 @@ class Forecaster(FrameOptions, BaseForecaster):
         steps: int | None = None,
         future: Frame | None = None,
         seed: int = 0,
+        temperature: float = 1.0,
+        top_k: int | None = None,
     ) -> pd.DataFrame:
         """Draw paths of the rows after the end of every series; only there when the head is a distribution.
 
         Series are drawn independently of one another. A network that reads its own forecasts (`Seq2Seq`) goes on from
         every value drawn; any other does so from block to block of ``horizon`` rows, within which steps are joined as
-        those of a random walk.
+        those of a random walk. Categories have no order to be joined in: within a block they are drawn by their own
+        probabilities, so that ``horizon=1`` or a `Seq2Seq` over single rows generates text.
 
         Parameters
         ----------
@@ -283,6 +328,11 @@ class Forecaster(FrameOptions, BaseForecaster):
             Known covariates of the rows to come, as in `predict`.
         seed : int
             Seed of the draws; the same one gives the same paths.
+        temperature : float, default 1.0
+            For categories, above 0: their probabilities are raised to 1 / temperature, so that below 1 likely ones are
+            drawn more often.
+        top_k : int, optional
+            For categories: only so many most probable ones are drawn; default: all.
 
         Returns
         -------
@@ -298,10 +348,20 @@ class Forecaster(FrameOptions, BaseForecaster):
         """
         check_size("n_paths", n_paths)
         rollout = self._rollout(frame, steps, future, quantiles=True)
+        classes = rollout.panel.classes
+        if classes is None and (temperature, top_k) != (1.0, None):
+            raise ConfigError("temperature= and top_k= are for targets of categories, and the target holds numbers.")
+        if not temperature > 0:
+            raise ConfigError(f"temperature={temperature!r} must be above 0.")
+        if top_k is not None:
+            check_size("top_k", top_k)
+        rollout = replace(rollout, temperature=temperature, top_k=top_k)
         paths = rollout.sample(self.regressor_, n_paths, seed)  # (n_paths, S, steps, targets)
-        columns: dict[Hashable, Array] = {}
+        columns: dict[Hashable, Any] = {}
         for k, name in enumerate(rollout.panel.schema.target):
-            columns |= {f"{name}_path{path}": values.ravel() for path, values in enumerate(paths[..., k])}
+            for path, values in enumerate(paths[..., k]):
+                codes = values.ravel()
+                columns[f"{name}_path{path}"] = codes if classes is None else classes.column(codes)
         return rollout.panel.to_frame(rollout.panel.steps_after(rollout.origins, rollout.steps).ravel(), columns)
 
     @available_if(_has("attention"))
@@ -343,7 +403,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.
 
         Errors count in units of each series' own scale (of its logarithm with ``log=True``), so that no series
-        dominates. 0 is as good as the last value, 1 is perfect.
+        dominates. 0 is as good as the last value, 1 is perfect. Of categories it is the share that is right.
 
         Parameters
         ----------
@@ -365,7 +425,8 @@ class Forecaster(FrameOptions, BaseForecaster):
             A series is shorter than ``context_length + horizon``.
         """
         panel = self._history(frame)
-        return skill(self.regressor_, Windows.of(panel, self.layout_, self.scaling_))
+        windows = Windows.of(panel, self.layout_, self.scaling_)
+        return skill(self.regressor_, windows) if panel.classes is None else accuracy(self.regressor_, windows)
 
     def make_future_frame(self, frame: History = None, steps: int | None = None) -> pd.DataFrame:
         panel, horizon = self._history(frame), self.layout_.horizon
@@ -413,7 +474,7 @@ class Forecaster(FrameOptions, BaseForecaster):
             raise ConfigError(f"multivariate={self.multivariate!r} must be 'independent' or 'joint'.")
 
     def _history(self, frame: History) -> Panel:
-        return self._with_columns(frame).recoded(self.panel_.categories)
+        return self._with_columns(frame).recoded(self.panel_.categories).with_classes(self.panel_.classes)
 
     def _with_columns(self, frame: History) -> Panel:
         """``frame``, or the end of the frame given to `fit`, if it has the columns of `fit`."""
@@ -435,7 +496,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         if steps > horizon and past:
             beyond = f"steps={steps} goes beyond horizon={horizon}, where the past covariates"
             raise ConfigError(f"{beyond} {', '.join(map(str, past))} are unknown.")
-        if steps > horizon and quantiles and not hasattr(self.regressor_, "sample"):
+        draws = hasattr(self.regressor_, "sample") or hasattr(self.regressor_, "predict_proba")
+        if steps > horizon and quantiles and not draws:
             raise ConfigError(f"quantiles end at horizon={horizon}: beyond it they would be too narrow. Raise horizon.")
         panel = self._history(frame)
         if not RowNeeds.of(self.regressor_).short_contexts:

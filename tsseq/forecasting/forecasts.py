@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tsseq.data.columns import Classes
 from tsseq.data.panel import Panel
 from tsseq.data.tidy import key_names
+from tsseq.errors import ConfigError
 from tsseq.typing import Array, Index
 
 
@@ -26,7 +28,8 @@ class Forecasts:
     origins : ndarray of shape (n,)
         Row of the last observation that each forecast knows.
     values : ndarray of shape (n, steps, targets, 1 + Q)
-        Point forecast, then one quantile per level.
+        Point forecast, then one quantile per level. Of categories (``panel.classes``) the code of the most probable
+        one, then the probability of each; only the code where there are no probabilities.
     levels : tuple of float
         The Q quantile levels in 0..1.
 
@@ -67,31 +70,93 @@ class Forecasts:
         """(n, steps, targets) what happened; NaN where that is not known."""
         return self.panel.values[self.rows, : self.panel.n_targets]
 
-    def frame(self) -> pd.DataFrame:
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether every category has a probability."""
+        return self.panel.classes is not None and self.values.shape[-1] > 1
+
+    def frame(self, proba: bool = False) -> pd.DataFrame:
         """Forecasts in the shape of the frame that went in, with the next timestamps.
+
+        Parameters
+        ----------
+        proba : bool, default False
+            Whether to add the probabilities of the target's categories.
 
         Returns
         -------
         DataFrame
-            Columns ``<target>`` and ``<target>_q<level>``.
+            Columns ``<target>`` and ``<target>_q<level>``; ``<target>_p_<category>`` with ``proba``.
+
+        Raises
+        ------
+        ConfigError
+            There are no probabilities.
         """
+        self._check_proba(proba)
         flat = self.values.reshape(-1, *self.values.shape[2:])  # (n * steps, targets, 1 + Q)
-        columns: dict[Hashable, Array] = {}
+        columns: dict[Hashable, Any] = {}
+        classes = self.panel.classes
         for k, target in enumerate(self.panel.schema.target):
-            columns[target] = flat[:, k, 0]
+            columns[target] = flat[:, k, 0] if classes is None else classes.column(flat[:, k, 0])
+            if proba and classes is not None:
+                columns |= {f"{target}_p_{value}": flat[:, k, 1 + code] for code, value in enumerate(classes.values)}
             columns |= {f"{target}_q{level:g}": flat[:, k, q + 1] for q, level in enumerate(self.levels)}
         return self.panel.to_frame(self.rows.ravel(), columns)
 
-    def table(self) -> pd.DataFrame:
+    def table(self, proba: bool = False) -> pd.DataFrame:
         """One row per (id, cutoff, step, target); series in the order of the frame.
+
+        Parameters
+        ----------
+        proba : bool, default False
+            Whether to add the probabilities of the target's categories, ``p_<category>``.
 
         Returns
         -------
         DataFrame
             Columns ``[id,] cutoff, time, step, target, forecast`` and ``q<level>`` for every level. Ids and times bear
             the frame's own names; ``unique_id`` and ``ds`` where it has none.
+
+        Raises
+        ------
+        ConfigError
+            There are no probabilities.
         """
-        return forecast_table({"": self}).drop(columns=["model", "actual"])
+        self._check_proba(proba)
+        shown = self if proba or self.panel.classes is None else replace(self, values=self.values[..., :1])
+        return forecast_table({"": shown}).drop(columns=["model", "actual"])
+
+    def _check_proba(self, proba: bool) -> None:
+        if proba and self.panel.classes is None:
+            raise ConfigError(
+                "proba=True is for targets of categories, and the target holds numbers; use levels=[...]."
+            )
+        if proba and not self.has_probabilities:
+            raise ConfigError("proba=True needs a classifier or a network; naive forecasts have no probabilities.")
+
+    def with_classes(self, classes: Classes | None) -> Forecasts:
+        """The same forecasts, with the codes of other classes.
+
+        Parameters
+        ----------
+        classes : Classes or None
+            They hold all that the forecasts have; None where targets are numbers.
+
+        Returns
+        -------
+        Forecasts
+            With a probability of 0 for what is not among the forecasts' own classes.
+        """
+        own = self.panel.classes
+        if own is None or classes is None or own.values.equals(classes.values):
+            return self
+        values = np.zeros((*self.values.shape[:-1], 1 + len(classes) if self.has_probabilities else 1))
+        values[..., 0] = own.recoded(self.values[..., 0], classes)
+        if self.has_probabilities:
+            places = classes.values.get_indexer(own.values)
+            values[..., 1 + places[places >= 0]] = self.values[..., 1:][..., places >= 0]
+        return replace(self, panel=self.panel.with_classes(classes), values=values)
 
     def ordered(self) -> Forecasts:
         """The same forecasts, series in the order of the frame, then by time."""
@@ -105,6 +170,8 @@ class Forecasts:
         """Whether both forecast the same rows of equal panels, in the same order."""
         one, other = self.panel, forecasts.panel
         alike = np.array_equal(one.indptr, other.indptr) and one.times.equals(other.times) and one.ids.equals(other.ids)
+        if one.classes is not None and other.classes is not None:
+            alike &= one.classes.values.equals(other.classes.values)
         return (one is other or alike) and np.array_equal(self.origins, forecasts.origins)
 
 
@@ -122,7 +189,7 @@ def forecast_table(forecasts: Mapping[str, Forecasts]) -> pd.DataFrame:
     -------
     DataFrame
         One row per (model, id, cutoff, step, target): columns ``model, [id,] cutoff, time, step, target, actual,
-        forecast`` and ``q<level>`` for every level of some model.
+        forecast``, ``q<level>`` for every level of some model, and ``p_<category>`` where some model has probabilities.
     """
     names = pd.Index(list(forecasts))
     ordered = [single.ordered() for single in forecasts.values()]
@@ -146,11 +213,19 @@ def _table(forecasts: Sequence[Forecasts], models: pd.Categorical, levels: Seque
             columns[name] = np.tile(column, len(forecasts))
         else:  # text is not copied where pandas can share it
             columns[name] = pd.concat([column] * len(forecasts), ignore_index=True).array
-    columns["forecast"] = np.concatenate([single.point.ravel() for single in forecasts])
+    point, classes = np.concatenate([single.point.ravel() for single in forecasts]), forecasts[0].panel.classes
+    columns["forecast"] = point if classes is None else classes.column(point)
     for level in levels:
         at = [single.levels.index(level) + 1 if level in single.levels else 0 for single in forecasts]
         quantiles = [single.values[..., q].ravel() if q else np.full(n, np.nan) for q, single in zip(at, forecasts)]
         columns[f"q{level:g}"] = np.concatenate(quantiles)
+    has_some = classes is not None and any(single.has_probabilities for single in forecasts)
+    for k, value in enumerate(classes.values if classes is not None and has_some else ()):
+        shares = [
+            single.values[..., 1 + k].ravel() if single.has_probabilities else np.full(n, np.nan)
+            for single in forecasts
+        ]
+        columns[f"p_{value}"] = np.concatenate(shares)
     return pd.DataFrame(columns, copy=False)
 
 
@@ -162,10 +237,11 @@ def _coordinates(forecasts: Forecasts) -> dict[Any, Any]:
     ids = panel.ids.take(panel.series_of(forecasts.origins).repeat(repeats))
     codes = np.tile(np.arange(n_targets, dtype=np.int8 if n_targets < 128 else np.int64), n * steps)
     keys = {} if panel.ids[0] is None else {id_name: pd.Series(ids, dtype=panel.ids.dtype)}
+    actual: Any = forecasts.actual.ravel()
     return keys | {
         "cutoff": pd.Series(panel.times.take(forecasts.origins.repeat(repeats)).array),
         time_name: pd.Series(panel.times.take(forecasts.rows.ravel().repeat(n_targets)).array),
         "step": np.tile(np.arange(1, steps + 1).repeat(n_targets), n),
         "target": pd.Series(pd.Categorical.from_codes(codes, list(panel.schema.target))),
-        "actual": forecasts.actual.ravel(),
+        "actual": actual if panel.classes is None else pd.Series(panel.classes.column(actual)),
     }

@@ -147,6 +147,8 @@ class _Naive(RegressorMixin, BaseEstimator):
 class LastValue(_Naive):
     """Repeat the last observed value: the random walk, and the naive forecast that scores are measured against.
 
+    It also repeats categories.
+
     Examples
     --------
     >>> from tsseq import LastValue
@@ -154,12 +156,14 @@ class LastValue(_Naive):
     array([[5., 5.]])
     """
 
+    row_needs = RowNeeds(reads_windows=True, classes=True)
+
     def _continue(self, context: Array, steps: Index) -> Array:
         return np.repeat(_last_observed(context)[0][:, None], len(steps), axis=1)
 
 
 class SeasonalNaive(_Naive):
-    """Repeat the last season.
+    """Repeat the last season, of numbers or of categories.
 
     Parameters
     ----------
@@ -172,6 +176,8 @@ class SeasonalNaive(_Naive):
     >>> SeasonalNaive(2).fit([[1.0, 2.0, 3.0]], [[0.0] * 3]).predict([[7.0, 8.0, 9.0]])
     array([[8., 9., 8.]])
     """
+
+    row_needs = RowNeeds(reads_windows=True, classes=True)
 
     def __init__(self, season_length: int = 1) -> None:
         self.season_length = season_length

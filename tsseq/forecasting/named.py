@@ -33,7 +33,7 @@ class NeuralOptions(StartOptions):
     ----------
     head : Head, optional
         What is forecast: `Point` (the default, a median), `Quantiles`, or a distribution such as `Normal`, `StudentT`
-        or, for counts, `NegativeBinomial`.
+        or, for counts, `NegativeBinomial`; `Categorical` by itself where the target holds categories.
     training : Training, optional
         How the network is trained; None is ``Training()``.
     """

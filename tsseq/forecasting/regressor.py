@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
@@ -19,10 +20,11 @@ from torch import Tensor
 from tsseq.data.layout import Layout
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
-from tsseq.heads import Head, Point
+from tsseq.heads import Categorical, Head, Point
 from tsseq.hints import RejectsForeignNames
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
+from tsseq.networks.batch import Batch
 from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.devices import accelerator_of, predict_rows
@@ -44,8 +46,23 @@ def _history(losses: dict[str, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("epoch")
 
 
+def _head(regressor: NeuralRegressor) -> Head | None:
+    """The head in use, or before `fit` the one given."""
+    fitted: Head | None = getattr(regressor, "head_", None)
+    return regressor.head if fitted is None else fitted
+
+
+def _has_draws(regressor: NeuralRegressor) -> bool:
+    head = _head(regressor)
+    return head is not None and type(head).icdf is not Head.icdf
+
+
+def _has_classes(regressor: NeuralRegressor) -> bool:
+    return isinstance(_head(regressor), Categorical)
+
+
 def _has_quantiles(regressor: NeuralRegressor) -> bool:
-    return regressor.head is not None and type(regressor.head).icdf is not Head.icdf
+    return _has_draws(regressor) and not _has_classes(regressor)
 
 
 @dataclass(eq=False, repr=False)
@@ -57,7 +74,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     network : Network, optional
         The architecture; default: `LSTM`.
     head : Head, optional
-        What its last layer means; default: ``Point()``, which forecasts the median.
+        What its last layer means; default: ``Point()``, which forecasts the median, or `Categorical` where the target
+        of a forecaster holds categories.
     training : Training, optional
         How it is trained; default: ``Training()``.
     layout : Layout, optional
@@ -98,7 +116,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     def row_needs(self) -> RowNeeds:
         """What it can do with windows; with heads of counts and shares a constant context may change."""
         scalings = Point().scalings if self.head is None else self.head.scalings
-        return RowNeeds(True, True, constant_contexts="last" not in scalings, scaling=scalings[0])
+        classes = self.head is None or isinstance(self.head, Categorical)
+        return RowNeeds(True, True, constant_contexts="last" not in scalings, scaling=scalings[0], classes=classes)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train from scratch.
@@ -139,7 +158,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         windows = windows.weighted(sample_weight).counting()
         self.one_output_ = y.ndim == 1
         self.layout_, self.n_features_in_ = windows.layout, windows.shape[1]
-        self.head_ = Point() if self.head is None else clone(self.head)
+        self.head_ = self._new_head(windows.layout.n_classes)
         self._check_targets(self.head_, windows)
         network = LSTM() if self.network is None else self.network
         self.accelerator_ = accelerator_of(training)
@@ -232,6 +251,17 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         training.learning_rate = UPDATE_RATE * rate
         return training
 
+    def _new_head(self, n_classes: int) -> Head:
+        """The head for a target of so many classes, or for numbers if there are none."""
+        if self.head is None:
+            return Categorical(n_classes) if n_classes else Point()
+        if n_classes and getattr(self.head, "n_classes", None) != n_classes:
+            raise ConfigError(
+                f"head={self.head!r} is not for {n_classes} categories, which the target has; leave it out."
+            )
+        head: Head = clone(self.head)
+        return head
+
     @staticmethod
     def _check_targets(head: Head, windows: Windows) -> None:
         """Refuse targets or scalings that the head does not allow."""
@@ -254,6 +284,38 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         forecasts = self._run(X, lambda batch, rows: self.head_.mean(self.network_(batch).float()))
         return forecasts.reshape(-1) if self.one_output_ else forecasts.reshape(len(forecasts), -1)
+
+    @available_if(_has_classes)
+    def predict_proba(self, X: Any) -> Array:
+        """Probabilities of categories; only there when the head is `Categorical`.
+
+        Those of a network that reads its own forecasts are means over 256 paths.
+
+        Parameters
+        ----------
+        X : Windows or array of shape (n, n_features)
+            Rows as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, horizon, n_classes)
+            They sum to 1.
+        """
+        check_is_fitted(self, "network_")
+        head: Any = self.head_
+        network, horizon = self.network_, self.layout_.horizon
+        if not isinstance(network.core, Autoregressive) or horizon == 1:
+            return self._run(X, lambda batch, rows: head.probabilities(network(batch).cpu().double()))
+        levels = torch.tensor(sobol_uniforms(horizon), dtype=torch.float32)[:, None, :, None]  # (n_paths, 1, H, 1)
+        levels = levels.expand(-1, len(X), -1, -1)
+
+        def probabilities(chunk: Tensor, batch: Batch, rows: Tensor) -> Tensor:
+            params = network.params_of_paths(batch, _rows_of(chunk, rows), head)
+            shares: Tensor = head.probabilities(params.cpu().double())  # (n, B, H, n_classes)
+            return shares.mean(dim=0)
+
+        chunks = levels.split(PATHS_AT_ONCE)
+        return np.asarray(np.mean([self._run(X, partial(probabilities, chunk)) for chunk in chunks], axis=0))
 
     @available_if(_has_quantiles)
     def predict_quantiles(self, X: Any, levels: Sequence[float]) -> Array:
@@ -282,12 +344,12 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         paths = self.sample(X, sobol_uniforms(self.layout_.n_outputs)[:, None])
         return np.moveaxis(np.quantile(paths, levels, axis=0), 0, -1)  # (n, steps, Q)
 
-    @available_if(_has_quantiles)
-    def sample(self, X: Any, level: Array) -> Array:
-        """Sampled paths; only there when the head has quantiles.
+    @available_if(_has_draws)
+    def sample(self, X: Any, level: Array, temperature: float = 1.0, top_k: int | None = None) -> Array:
+        """Sampled paths; only there when the head is a distribution.
 
         A network that reads its own forecasts goes on from each draw; any other joins its steps as those of a random
-        walk are joined.
+        walk are joined, or draws each category by itself.
 
         Parameters
         ----------
@@ -295,18 +357,27 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             Rows as in `fit`.
         level : array of shape (n_paths, n, horizon * n_targets)
             Uniform random numbers in 0..1; (n_paths, 1, ...) are shared by all rows.
+        temperature : float, default 1.0
+            For categories: their probabilities are raised to 1 / temperature.
+        top_k : int, optional
+            For categories: only so many most probable ones are drawn; default: all.
 
         Returns
         -------
         ndarray of shape (n_paths, n, horizon * n_targets)
-            Scaled as X is.
+            Scaled as X is; codes of categories.
         """
         check_is_fitted(self, "network_")
+        head = self.head_
+        if isinstance(head, Categorical):
+            head = Categorical(head.n_classes, temperature, top_k)
         shape = (*level.shape[:2], self.layout_.horizon, self.layout_.n_targets)
         uniforms = torch.tensor(level, dtype=torch.float32).clamp(1e-6, 1 - 1e-6).reshape(shape)
         uniforms = uniforms.expand(-1, len(X), -1, -1)  # (n_paths, n, H, C)
         paths = [
-            self._run(X, lambda batch, rows, chunk=chunk: self.network_.sample(batch, _rows_of(chunk, rows)), axis=1)
+            self._run(
+                X, lambda batch, rows, chunk=chunk: self.network_.sample(batch, _rows_of(chunk, rows), head), axis=1
+            )
             for chunk in uniforms.split(PATHS_AT_ONCE)
         ]
         return np.concatenate(paths).reshape(len(level), len(X), -1)

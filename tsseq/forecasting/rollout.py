@@ -17,7 +17,15 @@ from tsseq.data.scaling import Scaling
 from tsseq.data.tidy import key_names
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, DataError
-from tsseq.forecasting.rows import Levels, as_needed, check_observed, forecast_rows, in_units
+from tsseq.forecasting.rows import (
+    Levels,
+    as_needed,
+    check_observed,
+    draw_rows,
+    forecast_rows,
+    in_units,
+    with_likeliest,
+)
 from tsseq.resampling.sobol import PATHS, sobol_uniforms
 from tsseq.typing import Array, Index
 
@@ -42,6 +50,10 @@ class Rollout:
         Sizes of a row.
     scaling : Scaling
         What was learnt in `fit`.
+    temperature : float, default 1.0
+        Power of draws of categories, as in `Forecaster.sample`.
+    top_k : int or None, default None
+        How many of the most probable categories are drawn; None draws all.
     """
 
     panel: Panel
@@ -50,20 +62,28 @@ class Rollout:
     steps: int
     layout: Layout
     scaling: Scaling
+    temperature: float = 1.0
+    top_k: int | None = None
 
     def forecast(self, regressor: Any, levels: Levels) -> Array:
-        """(S, steps, targets, 1 + Q): the point forecast, rolled forward, then quantiles.
+        """(S, steps, targets, 1 + Q): the point forecast, rolled forward, then quantiles or probabilities.
 
         Beyond the first block, quantiles are those of sampled paths, which all series draw alike: what is forecast with
-        a series does not change its quantiles.
+        a series does not change its quantiles. Likewise, probabilities of categories are shares of paths.
         """
-        horizon = self.layout.horizon
-        if levels is None or self.steps <= horizon:
+        horizon, n_classes = self.layout.horizon, self.panel.n_classes
+        shares = n_classes and hasattr(regressor, "predict_proba")
+        if self.steps <= horizon or not (shares or levels is not None):
             return self._roll(lambda windows: forecast_rows(regressor, windows, levels))
         first = replace(self, steps=horizon).forecast(regressor, levels)
-        point = self.forecast(regressor, None)
-        quantiles = [np.quantile(paths, levels, axis=0) for paths in self._paths(regressor, PATHS, seed=None)]
-        values = np.concatenate([point, np.moveaxis(np.concatenate(quantiles, axis=1), 0, -1)], axis=-1)
+        draws = self._paths(regressor, PATHS, seed=None)
+        if levels is None:
+            chances = [np.stack([(paths == k).mean(axis=0) for k in range(n_classes)], axis=-1) for paths in draws]
+            values = with_likeliest(np.concatenate(chances))
+        else:
+            point = self.forecast(regressor, None)
+            quantiles = [np.quantile(paths, levels, axis=0) for paths in draws]
+            values = np.concatenate([point, np.moveaxis(np.concatenate(quantiles, axis=1), 0, -1)], axis=-1)
         values[:, :horizon] = first
         return values
 
@@ -87,7 +107,8 @@ class Rollout:
 
         All paths of a series begin in one context, which is read once; then each has a context of its own.
         """
-        paths = replace(self, steps=self.layout.horizon)._roll(lambda windows: _draw(regressor, windows, blocks[0]))
+        first = replace(self, steps=self.layout.horizon)
+        paths = first._roll(lambda windows: self._draw(regressor, windows, blocks[0]))
         paths = np.moveaxis(paths, -1, 0)  # (n_paths, S, horizon, targets)
         if self.steps <= self.layout.horizon:
             return paths[:, :, : self.steps]
@@ -103,7 +124,7 @@ class Rollout:
     def _go_on(self, known: Array, levels: Iterator[Array], regressor: Any) -> Array:
         """Steps beyond the first block of paths (n, s, horizon, targets), each of which is a series of its own here."""
         values = self._roll(
-            lambda windows: _draw(regressor, windows, next(levels)), known.reshape(-1, *known.shape[2:])
+            lambda windows: self._draw(regressor, windows, next(levels)), known.reshape(-1, *known.shape[2:])
         )
         return values.reshape(*known.shape[:2], -1, known.shape[3])
 
@@ -142,6 +163,14 @@ class Rollout:
             for _ in range(n_blocks):
                 yield random.random(shape)
 
+    def _draw(self, regressor: Any, windows: Windows, uniforms: Array) -> Array:
+        """Draws (S, horizon, targets, n) in the data's units, by uniform numbers (channels, n, S, n_outputs)."""
+        check_observed(windows)
+        windows = as_needed(regressor, windows)
+        levels = uniforms.swapaxes(0, 1).reshape(uniforms.shape[1], len(windows), -1)
+        draws = draw_rows(regressor, windows, levels, self.temperature, self.top_k)
+        return in_units(windows, np.moveaxis(draws, 0, -1))
+
     def attention_table(self, regressor: Any) -> pd.DataFrame:
         """One row per (id, target, step, row of the context), as `Forecaster.attention_weights` describes it."""
         panel, horizon, length = self.panel, self.layout.horizon, self.layout.context_length
@@ -161,14 +190,6 @@ class Rollout:
         columns |= {time_name: panel.times.take(origin + 1 + step), "step": step + 1}
         columns |= {"context_time": panel.times.take(origin - length + 1 + row)}
         return pd.DataFrame(columns | {"weight": weights[channel, series, step, row]})
-
-
-def _draw(regressor: Any, windows: Windows, uniforms: Array) -> Array:
-    """Draws (S, horizon, targets, n) in the data's units, by uniform numbers (channels, n, S, n_outputs)."""
-    check_observed(windows)
-    windows = as_needed(regressor, windows)
-    levels = uniforms.swapaxes(0, 1).reshape(uniforms.shape[1], len(windows), -1)
-    return in_units(windows, np.moveaxis(regressor.sample(windows, levels), 0, -1))
 
 
 def with_known(panel: Panel, steps: int, future: Frame | None) -> Panel:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import has_fit_parameter
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError, DataError
 from tsseq.forecasting.naive import LastValue
+from tsseq.resampling.classes import drawn_classes
 from tsseq.typing import Array
 
 Levels: TypeAlias = Sequence[float] | None
@@ -99,7 +100,7 @@ def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Ar
     Returns
     -------
     ndarray of shape (n_origins, horizon, targets, 1 + Q)
-        The point forecast, then quantiles.
+        The point forecast, then quantiles; of categories the code of the most probable one, then all probabilities.
 
     Raises
     ------
@@ -110,6 +111,8 @@ def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Ar
     """
     check_observed(windows)
     windows = as_needed(regressor, windows)
+    if windows.panel.classes is not None:
+        return _forecast_classes(regressor, windows, levels)
     with _explained(regressor, windows):
         scaled = np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1)
     if levels is not None:
@@ -120,9 +123,62 @@ def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Ar
     return in_units(windows, scaled)
 
 
+def _forecast_classes(regressor: Any, windows: Windows, levels: Levels) -> Array:
+    """(n_origins, horizon, 1, 1 + K), without probabilities (n_origins, horizon, 1, 1)."""
+    if levels is not None:
+        raise ConfigError("quantiles are those of numbers, and the target holds categories; use predict(proba=True).")
+    if hasattr(regressor, "predict_proba"):
+        return with_likeliest(class_probabilities(regressor, windows)[:, :, None])
+    return np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1, 1)
+
+
+def with_likeliest(probabilities: Array) -> Array:
+    """(..., K) -> (..., 1 + K): the code of the most probable category first."""
+    return np.concatenate([probabilities.argmax(axis=-1)[..., None], probabilities], axis=-1)
+
+
+def class_probabilities(regressor: Any, windows: Windows) -> Array:
+    """Probabilities of the categories of the target.
+
+    Parameters
+    ----------
+    regressor : estimator
+        A fitted classifier, or a `NeuralRegressor`.
+    windows : Windows
+        At all origins.
+
+    Returns
+    -------
+    ndarray of shape (n_origins, horizon, K)
+        They sum to 1; 0 where a classifier has not seen the category as a target.
+    """
+    with _explained(regressor, windows):
+        found = regressor.predict_proba(windows)
+    if RowNeeds.of(regressor).reads_windows:
+        return np.asarray(found, dtype=np.float64)
+    steps = zip(found, regressor.classes_) if isinstance(found, list) else [(found, regressor.classes_)]
+    probabilities = np.zeros((len(windows), windows.layout.horizon, windows.panel.n_classes))
+    for step, (columns, codes) in enumerate(steps):
+        probabilities[:, step, np.asarray(codes, dtype=np.int64)] = columns
+    return probabilities
+
+
+def draw_rows(regressor: Any, windows: Windows, levels: Array, temperature: float, top_k: int | None) -> Array:
+    """Draws (n, n_windows, horizon * n_targets), scaled, by uniform numbers of that shape.
+
+    The last two arguments are for categories, as `drawn_classes` has them.
+    """
+    if windows.panel.classes is None:
+        return np.asarray(regressor.sample(windows, levels))
+    if RowNeeds.of(regressor).reads_windows:
+        return np.asarray(regressor.sample(windows, levels, temperature, top_k))
+    return drawn_classes(class_probabilities(regressor, windows), levels, temperature, top_k)
+
+
 def as_needed(regressor: Any, windows: Windows) -> Windows:
     """A constant context is forecast as its constant, unless the regressor forecasts it like any other."""
-    return windows.without_constants() if RowNeeds.of(regressor).constant_contexts else windows
+    alike = RowNeeds.of(regressor).constant_contexts or windows.panel.classes is not None
+    return windows.without_constants() if alike else windows
 
 
 def check_observed(windows: Windows) -> None:
@@ -143,6 +199,13 @@ def in_units(windows: Windows, scaled: Array) -> Array:
     channels = 1 if layout.n_targets > 1 else windows.panel.n_targets
     by_channel = values.reshape(channels, -1, *values.shape[1:])  # (channels, n_origins, H, n_targets, K)
     return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
+
+
+def accuracy(regressor: Any, windows: Windows) -> float:
+    """Share of the targets whose category is the most probable one."""
+    actual = np.asarray(windows.targets()).reshape(len(windows), -1)
+    forecast = forecast_rows(regressor, windows)[:, :, 0, 0]
+    return float((forecast == actual)[np.isfinite(actual)].mean())
 
 
 def skill(regressor: Any, windows: Windows) -> float:
@@ -173,5 +236,6 @@ def _explained(regressor: Any, windows: Windows) -> Iterator[None]:
             raise DataError(f"{problem}: {_OUTSIDE}, {filled}, {other}.") from error
         if "1d array" in str(error) and n_outputs > 1:
             needed = f"{name} predicts one number, and {n_outputs} are needed"
-            raise ConfigError(f"{needed}; use MultiOutputRegressor({name}()).") from error
+            wrapper = "MultiOutputRegressor" if windows.panel.classes is None else "MultiOutputClassifier"
+            raise ConfigError(f"{needed}; use {wrapper}({name}()).") from error
         raise

@@ -16,7 +16,8 @@ class Channels(NamedTuple):
     Attributes
     ----------
     target : Tensor
-        (B, L, C_target) targets over the context.
+        (B, L, C_target) targets over the context; where they are categories, their learnt vectors, ``target_width``
+        channels for each target.
     past : Tensor
         (B, L, C_past) covariates known up to the origin.
     known : Tensor

@@ -1,4 +1,4 @@
-"""Categories as learnt vectors, so that networks read numbers only."""
+"""Categories, those of covariates and of the target's past, as learnt vectors: networks read numbers only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Embedding(nn.Module):
     """Replace every channel of codes by the channels of a learnt vector per category.
 
     An unknown category (code 0) is a vector of zeros that never learns: it adds nothing. Embedded channels count as
-    observed where the code was.
+    observed where the code was. The classes of a target are counted from 0; a missing one is such a vector of zeros.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ class Embedding(nn.Module):
     n_series : int, default 0
         Above 0, the static channels end in a vector for each series, by ``batch.codes`` in 0..n_series.
     widths : mapping of str to int, optional
-        Widths of tables by their names, as in ``state_dict``: "past.0", "series". Default: `width_of` their sizes.
+        Widths of tables by their names, as in ``state_dict``: "past.0", "series", "target". Default: `width_of` their
+        sizes.
 
     Attributes
     ----------
@@ -78,10 +79,14 @@ class Embedding(nn.Module):
         built = [_table(n, widths.get(name)) for name, n in zip(names, sizes)]
         roles = built[:first], built[first:last], built[last:]
         self.past, self.known, self.static = tables = [nn.ModuleList(role) for role in roles]
-        self.series = _table(n_series, widths.get("series"))
+        self.series, self.target = (
+            _table(n_series, widths.get("series")),
+            _table(layout.n_classes, widths.get("target")),
+        )
         n_past, n_known, n_static = (sum(map(_width, role)) for role in tables)
         n_static += _width(self.series) if n_series else 0
-        self.layout = replace(layout, n_past=n_past, n_known=n_known, n_static=n_static, categories=())
+        wider = replace(layout, n_past=n_past, n_known=n_known, n_static=n_static, target_width=_width(self.target))
+        self.layout = replace(wider, categories=(), n_classes=0)
 
     def forward(self, batch: Batch) -> Batch:
         """The batch with wider channels; the same shapes otherwise."""
@@ -92,8 +97,20 @@ class Embedding(nn.Module):
             vectors = self.series(batch.codes)  # (B, width)
             familiar = (batch.codes > 0)[:, None].expand_as(vectors).to(static[1].dtype)
             static = torch.cat([static[0], vectors], dim=1), torch.cat([static[1], familiar], dim=1)
-        roles = (values.target, observed.target), past, known, static
-        return batch._replace(values=Channels(*(v for v, _ in roles)), observed=Channels(*(o for _, o in roles)))
+        target, future = values.target, batch.future
+        if isinstance(self.target, nn.Embedding):
+            target = self.vectors(target - (1 - observed.target))
+            future = None if future is None else self.vectors(future)
+        roles = (target, observed.target.expand_as(target)), past, known, static
+        values, observed = Channels(*(v for v, _ in roles)), Channels(*(o for _, o in roles))
+        return batch._replace(values=values, observed=observed, future=future)
+
+    def vectors(self, values: Tensor) -> Tensor:
+        """Classes (B, n, 1) of a target, -1 where missing, as (B, n, width); targets that are numbers as they are."""
+        if not isinstance(self.target, nn.Embedding):
+            return values
+        vectors: Tensor = self.target((values.squeeze(-1) + 1).round().long())
+        return vectors
 
 
 def table_names(layout: Layout) -> list[str]:

@@ -32,7 +32,7 @@ def n_history(layout: Layout) -> int:
     >>> n_history(Layout(12, 3, n_targets=2, n_known=1, missing=True))
     6
     """
-    channels = layout.n_targets + layout.n_past + layout.n_known
+    channels = layout.n_target_channels + layout.n_past + layout.n_known
     return channels * (2 if layout.missing else 1)
 
 
@@ -273,7 +273,7 @@ class CovariateLinear(nn.Module):
         super().__init__()
         self.shape = (layout.horizon, layout.n_targets, n_params)
         self.layout = layout
-        width = layout.width * (1 + layout.missing) - layout.context_length * layout.n_targets
+        width = layout.width * (1 + layout.missing) - layout.context_length * layout.n_target_channels
         self.map = nn.Linear(width, layout.n_outputs * n_params, bias=False) if width else None
 
     def forward(self, batch: Batch) -> Tensor:

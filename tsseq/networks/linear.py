@@ -93,16 +93,19 @@ def moving_average(values: Tensor, size: int) -> Tensor:
 class _DLinearNet(nn.Module):
     def __init__(self, spec: DLinear, layout: Layout, n_params: int) -> None:
         super().__init__()
-        self.kernel_size = spec.kernel_size
+        self.kernel_size, self.rows, self.target_width = spec.kernel_size, layout.context_length, layout.target_width
         self.shape = (layout.horizon, n_params)
-        self.trend = nn.Linear(layout.context_length, layout.horizon * n_params)
-        self.remainder = nn.Linear(layout.context_length, layout.horizon * n_params)
+        self.trend = nn.Linear(self.rows * self.target_width, layout.horizon * n_params)
+        self.remainder = nn.Linear(self.rows * self.target_width, layout.horizon * n_params)
         self.others = CovariateLinear(layout, n_params)
 
     def forward(self, batch: Batch) -> Tensor:
         values = batch.values.target.mT  # (B, C, L)
         trend = moving_average(values, self.kernel_size)
-        lacking = (self.trend.in_features - values.shape[2], 0)
-        params = self.trend(pad(trend, lacking)) + self.remainder(pad(values - trend, lacking))  # (B, C, H * n_params)
+        parts = (pad(part, (self.rows - values.shape[2], 0)) for part in (trend, values - trend))
+        trend, remainder = (
+            part.unflatten(1, (-1, self.target_width)).flatten(2) for part in parts
+        )  # (B, C, width * L)
+        params = self.trend(trend) + self.remainder(remainder)  # (B, C, H * n_params)
         covariates: Tensor = self.others(batch)  # (B, H, C, n_params)
         return torch.unflatten(params, 2, self.shape).transpose(1, 2) + covariates

@@ -80,10 +80,10 @@ class _PatchTSTNet(nn.Module):
         size, rows = spec.hidden_size, layout.context_length
         self.length, self.stride = min(spec.patch_length, rows), min(spec.stride, rows)
         self.unit, self.rows = self.stride, rows
-        self.missing = layout.missing
+        self.missing, self.target_width = layout.missing, layout.target_width
         self.shape = (layout.horizon, n_params)
         n_patches = (rows - self.length) // self.stride + 2
-        self.embed = nn.Linear(self.length * (1 + layout.missing), size)
+        self.embed = nn.Linear(self.length * self.target_width * (1 + layout.missing), size)
         self.positions = nn.Parameter(0.02 * torch.randn(n_patches, size))
         options = attention_options(size, spec.n_heads, spec.feedforward_size, spec.dropout)
         options |= {"activation": "gelu", "norm_first": True}
@@ -93,8 +93,9 @@ class _PatchTSTNet(nn.Module):
         self.others = CovariateLinear(layout, n_params)
 
     def forward(self, batch: Batch) -> Tensor:
-        target, observed = batch.values.target, batch.observed.target
-        values = torch.stack([target, observed] if self.missing else [target], dim=3)  # (B, L, C, 1 or 2)
+        channels = batch.values.target, batch.observed.target
+        target, observed = (source.unflatten(2, (-1, self.target_width)) for source in channels)
+        values = torch.cat([target, observed], dim=3) if self.missing else target  # (B, L, C, width or twice as many)
         inputs = patches(self._fill_front(values.transpose(1, 2).flatten(0, 1)), self.length, self.stride)
         encoded = self.encoder(self.embed(inputs) + self.positions[-inputs.shape[1] :])  # (B * C, n, hidden)
         encoded = pad(encoded, (0, 0, len(self.positions) - inputs.shape[1], 0))  # (B * C, n_patches, hidden)

@@ -131,7 +131,7 @@ class _Seq2SeqNet(Autoregressive):
         self.static = nn.Linear(layout.n_static, size, bias=False) if layout.n_static else None
         self.encoder = CELLS[spec.cell](size, size, bidirectional=spec.bidirectional, **options)
         self.merge = nn.Linear(2 * size, size) if spec.bidirectional else None
-        self.before = nn.Linear(self.horizon_segment * layout.n_targets, size)
+        self.before = nn.Linear(self.horizon_segment * layout.n_target_channels, size)
         self.known = nn.Linear(self.horizon_segment * layout.n_known, size, bias=False) if layout.n_known else None
         self.decoder = CELLS[spec.cell](size, size, **options)
         self.attend = _Attention(spec.attention, size) if spec.attention else None

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 import tsseq
+from tsseq.data.tidy import tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.perturb import PRICES
 from tsseq.evaluation.result import BacktestResult
@@ -67,7 +68,7 @@ def report(
     DataError
         No forecast can be scored, since nothing that was forecast has happened.
     ConfigError
-        The folder of ``path`` does not exist.
+        The folder of ``path`` does not exist, or the forecasts are categories.
 
     Examples
     --------
@@ -80,6 +81,8 @@ def report(
     'airline.html'
     """
     path = Path(path)
+    if tidy_columns(result.forecasts).classes is not None:
+        raise ConfigError("the report is of numbers, and these forecasts are categories; see result.scores, compare().")
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; create it first.")
     around = {"title": title, "plotly": get_plotlyjs(), "version": tsseq.__version__}

@@ -18,7 +18,7 @@ from pytorch_lightning.trainer.connectors import callback_connector
 
 from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError
-from tsseq.heads import Head
+from tsseq.heads import Categorical, Head
 from tsseq.networks.base import Network
 from tsseq.training.checkpoints import Checkpoints
 from tsseq.training.lightning_env import alone, interruptible, keep_freed_memory
@@ -76,7 +76,7 @@ def fit_network(
         rate = network.learning_rate if settings.learning_rate is None else settings.learning_rate
         clip = _clip(windows, head)
         models = [] if start is None else [start]
-        kinds = _kinds(network, validates=len(data.held_out) > 0) if start is None else []
+        kinds = _kinds(network, head, validates=len(data.held_out) > 0) if start is None else []
         line = fit_line(windows, data.train, data.held_out, clip, head.weighted) if any(kinds) else None
         n_vectors = _n_vectors(network, windows, len(data.train), line)
         for with_line in kinds:
@@ -109,8 +109,12 @@ def _seed(settings: Training, keeper: Checkpoints | None) -> int:
     return int(np.random.SeedSequence().generate_state(1)[0]) if settings.seed is None else settings.seed
 
 
-def _kinds(network: Network, validates: bool) -> list[bool]:
-    """Whether there is a line in each of the models that are trained."""
+def _kinds(network: Network, head: Head, validates: bool) -> list[bool]:
+    """Whether there is a line in each of the models that are trained; none forecasts categories."""
+    if isinstance(head, Categorical):
+        if network.line:
+            raise ConfigError("line=True forecasts numbers, and the target holds categories; leave line out.")
+        return [False]
     if network.line is None:
         return [False, True] if validates else [False]
     return [network.line]

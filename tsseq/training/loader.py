@@ -69,7 +69,8 @@ class DeviceRows:
         y = y if self.y is None else self.y[rows]
         target = y.float().unflatten(1, (self.layout.horizon, self.layout.n_targets))  # (B, H, C)
         loc, scale = self.loc[rows].float(), self.scale[rows].float()
-        future = (target if self.complete else target.nan_to_num(0.0)) if training else None
+        missing = -1.0 if self.layout.n_classes else 0.0  # a class that is missing is none of them
+        future = (target if self.complete else target.nan_to_num(missing)) if training else None
         series = TorchOps().last_before(self.store.bounds, self.store.end[rows])  # (B,)
         units = self.store.codes[series], loc, scale
         weight = self._weight(rows, series) if self.weighted else None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from tsseq.data.layout import Layout
-from tsseq.heads import Head
+from tsseq.heads import Categorical, Head
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch, drop_leading, n_leading_missing
 from tsseq.networks.embedding import Embedding
@@ -41,7 +41,8 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.layout, self.head, self.line = layout, head, line
-        self.embed = Embedding(layout, n_series, widths) if any(layout.categories) or n_series else None
+        embeds = any(layout.categories) or layout.n_classes or n_series
+        self.embed = Embedding(layout, n_series, widths) if embeds else None
         self.core = network.build(layout if self.embed is None else self.embed.layout, head.n_params)
         self.unit: int = getattr(self.core, "unit", 1)
         self.ragged = layout.missing  # whether a context may begin late in training
@@ -77,18 +78,26 @@ class Model(nn.Module):
 
         return self._by_length(batch, weights, *self._lines(batch))
 
-    def sample(self, batch: Batch, level: Tensor) -> Tensor:
+    def sample(self, batch: Batch, level: Tensor, head: Head | None = None) -> Tensor:
         """Paths (n, B, H, C), each value that of a probability ``level`` (n, B, H, C).
 
         An autoregressive network reads what was drawn before. For any other, the levels are first joined over the
         horizon as those of a random walk are (a Gaussian copula with correlations sqrt(h / k), h < k), since errors of
         neighbouring steps are alike: every step keeps its own distribution, and a path does not jump to and fro.
+        Categories have no order to be joined in. ``head`` draws in the place of the model's own.
         """
-        if not isinstance(self.core, Autoregressive):
-            params = self(batch).float()
-            steps = torch.arange(1.0, level.shape[2] + 1, device=level.device)[:, None]  # (H, 1)
-            walk = torch.special.ndtri(level).cumsum(dim=2) / steps.sqrt()
-            return self.head.icdf(params, torch.special.ndtr(walk).clamp(1e-6, 1 - 1e-6), batch.scale)
+        head = self.head if head is None else head
+        if isinstance(self.core, Autoregressive):
+            return head.icdf(self.params_of_paths(batch, level, head), level, batch.scale)
+        params = self(batch).float()
+        if isinstance(head, Categorical):
+            return head.icdf(params, level, batch.scale)
+        steps = torch.arange(1.0, level.shape[2] + 1, device=level.device)[:, None]  # (H, 1)
+        walk = torch.special.ndtri(level).cumsum(dim=2) / steps.sqrt()
+        return head.icdf(params, torch.special.ndtr(walk).clamp(1e-6, 1 - 1e-6), batch.scale)
+
+    def params_of_paths(self, batch: Batch, level: Tensor, head: Head) -> Tensor:
+        """Parameters (n, B, H, C, n_params) of paths that an autoregressive network draws by ``level`` (n, B, H, C)."""
         copies = len(level)
         by_row = level.transpose(0, 1)  # (B, n, H, C)
 
@@ -96,10 +105,10 @@ class Model(nn.Module):
             flat, scale = level.flatten(0, 1), part.scale.repeat_interleave(copies, dim=0)
 
             def draw(params: Tensor, first: int) -> Tensor:
-                return self.head.icdf(params, flat[:, first : first + params.shape[1]], scale)
+                return head.icdf(params, flat[:, first : first + params.shape[1]], scale)
 
-            values = self.head.icdf(self._params(part, line, draw, copies).float(), flat, scale)  # (B * n, H, C)
-            return values.reshape(-1, copies, *values.shape[1:])
+            params = self._params(part, line, draw, copies).float()
+            return torch.unflatten(params, 0, (-1, copies))  # (B, n, H, C, n_params)
 
         return self._by_length(batch, params_of, by_row, *self._lines(batch)).transpose(0, 1)
 
@@ -134,7 +143,8 @@ class Model(nn.Module):
         def value(params: Tensor, first: int) -> Tensor:
             if line is not None:
                 params = self._beside(line[:, first : first + params.shape[1]], params)
-            return self.head.mean(params) if draw is None else draw(params, first)
+            values = self.head.mean(params) if draw is None else draw(params, first)
+            return values if self.embed is None else self.embed.vectors(values)
 
         return value
 

@@ -119,6 +119,9 @@ class Case:
         preparation = None if prepare is None else Preparation.of(frame, prepare, [model])
         frame = frame if preparation is None else preparation.whole()
         panel = model.to_panel(frame)
+        if panel.classes is not None:
+            what = f"the target {panel.schema.target[0]!r} holds categories, and the audit is of numbers"
+            raise ConfigError(f"{what}: it rescales them. Compare with tsseq.backtest.")
         consecutive = _consecutive_cutoffs(panel, model.task.context_length, model.task.horizon, n_cutoffs)
         cutoffs = consecutive[np.unique(np.linspace(0, len(consecutive) - 1, n_cutoffs).astype(int))]
         fit_until(model, panel, consecutive[0])
