@@ -5,14 +5,19 @@ import contextlib
 import doctest
 import io
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from public_api import public_objects
 
 DOCS = Path(__file__).parent.parent / "docs"
+sys.path.append(str(DOCS / "hooks"))
+import reference  # noqa: E402
+
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -57,6 +62,12 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(page, tmp_path, monkeyp
             if checked and not doctest.OutputChecker().check_output(expected, output, FLAGS):
                 differences.append(f"{code}\nprints\n{output}\nnot\n{expected}")
     assert differences == [], "\n".join(differences)
+
+
+def test_the_reference_describes_every_public_name_once():
+    names = {id(member): name for name, member in reversed(public_objects().items())}
+    text = "\n".join(reference.pages().values())
+    assert [name for name in names.values() if text.count(f"{{ #{name} }}") != 1] == []
 
 
 def test_every_page_is_in_the_navigation():

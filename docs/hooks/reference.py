@@ -22,6 +22,7 @@ sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from public_api import methods_of, public_objects, signature
 
 FIELDS = ("Parameters", "Attributes", "Returns", "Yields", "Raises", "Warns")
+TABLE = re.compile(r"^=+ [= ]*\n.*?^=+ [= ]*\n.*?^=+ [= ]*$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(?<![`\[])`(?!`)(?:~?)([A-Za-z_][\w.]*)`(?!`)")
 
 
@@ -54,12 +55,15 @@ def targets() -> dict[str, str]:
 
 
 def linked(text: str, folder: str, once: bool = False) -> str:
-    """Markdown in which the names of public objects, written as code, lead to the reference."""
+    """Markdown in which the names of public objects, written as code, lead to the reference.
+
+    With ``once`` only at their first mention, and where they are no plain word, which may be a variable.
+    """
     seen = set()
 
     def link(match: re.Match) -> str:
         place = targets().get(match[1])
-        if place is None or (once and place in seen):
+        if place is None or (once and (place in seen or (match[1].islower() and "." not in match[1]))):
             return f"`{match[1]}`"
         seen.add(place)
         return f"[`{match[1]}`]({'../' if folder else ''}{place})"
@@ -186,4 +190,20 @@ def _fields(section: str, entries: list) -> str:
 def _prose(lines: list[str]) -> str:
     """reStructuredText as docstrings here use it, as Markdown."""
     text = re.sub(r"::$", ":", "\n".join(lines), flags=re.MULTILINE)
-    return linked(text.strip(), "api")
+    return linked(TABLE.sub(_table, text).strip(), "api")
+
+
+def _table(match: re.Match) -> str:
+    """A simple table of reStructuredText as one of Markdown; a row without a first cell goes on with the one above."""
+    ruler, *lines, _ = match[0].splitlines()
+    spans = [column.span() for column in re.finditer("=+", ruler)]
+    ends = [*(end for _, end in spans[:-1]), None]
+    rows: list[list[str]] = []
+    for line in (line for line in lines if not line.startswith("=")):
+        cells = [line[start:end].strip() for (start, _), end in zip(spans, ends)]
+        if cells[0]:
+            rows.append(cells)
+        else:
+            rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells)]
+    rows.insert(1, ["---"] * len(spans))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
