@@ -1,4 +1,4 @@
-# make demo | check | quick | test | lint | type | cover | proof | matrix | notebooks | bench | guard | api | slow | clean
+# make demo | check | quick | test | lint | type | cover | proof | matrix | notebooks | docs | docs-serve | bench | guard | api | slow | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,21 +7,21 @@ READY := $(VENV)/ready-$(shell cat constraints.txt pyproject.toml | cksum | cut 
 RUN := env -u PYTHONPATH OMP_NUM_THREADS=1 PYTHONHASHSEED=0
 PYTEST := $(RUN) $(BIN)/python -m pytest -q
 
-.PHONY: demo check quick test lint type cover proof matrix notebooks bench guard api slow clean
+.PHONY: demo check quick test lint type cover proof matrix notebooks docs docs-serve bench guard api slow clean
 
 $(READY):
 	@echo "Making $(VENV) and installing the tested versions (constraints.txt); this takes some minutes once."
 	@$(PYTHON) -c 'import sys; sys.exit("tsseq needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 demo: $(READY)
 	@$(RUN) $(BIN)/tsseq demo
 
 # What must pass before a change lands.
-check: lint type test
+check: lint type docs test
 
 # At least three quarters of the tests in a minute or so, while you work.
 quick: $(READY)
@@ -51,6 +51,13 @@ matrix:
 notebooks: $(READY)
 	@$(BIN)/jupytext --sync notebooks/*.py && $(RUN) $(BIN)/python tests/write_notebooks.py
 	@$(PYTEST) tests/test_notebooks.py
+
+# The site, in site/; a warning is an error.
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(RUN) $(BIN)/python -m mkdocs build --strict --quiet
+
+docs-serve: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(RUN) $(BIN)/python -m mkdocs serve
 
 bench: $(READY)
 	@$(RUN) $(BIN)/python benchmarks/accuracy.py --quick
