@@ -117,7 +117,8 @@ MONEY = {
 
 
 def named(table):
-    return [pytest.param(name, value, id=f"{name}={value!r}"[:40]) for name in table for value in table[name]]
+    labels = ((name, value, repr(value).split(" at 0x")[0]) for name in table for value in table[name])
+    return [pytest.param(name, value, id=f"{name}={label}"[:40]) for name, value, label in labels]
 
 
 @pytest.mark.parametrize(("name", "value"), named(PREDICTIONS))
