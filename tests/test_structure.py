@@ -35,7 +35,7 @@ ALLOWED = {
     "hints": {"errors"},
     "arguments": {"errors"},
     "metrics": {"errors", "typing"},
-    "plotting": DATA | {"plotting"},
+    "plotting": DATA | {"hints", "plotting"},
     "resampling": {"errors", "typing", "resampling"},
     "persistence/container": {"errors", "typing"},
     "persistence/codec": {"errors", "typing"},

@@ -47,11 +47,11 @@ def by_hand(part: pd.DataFrame, whole: BacktestResult) -> dict[str, float]:
     quantiles = {level: own[f"q{level:g}"] for level in LEVELS}
     ends = quantiles[0.1], quantiles[0.9]
     return {
+        "skill": metrics.skill(actual, forecast, naive),
         "MAE": metrics.mae(actual, forecast),
         "RMSE": metrics.rmse(actual, forecast),
         "MASE": metrics.mase(actual, forecast, unit),
         "sMAPE": metrics.smape(actual, forecast),
-        "skill": metrics.skill(actual, forecast, naive),
         "pinball": metrics.crps(actual, quantiles) / 2,
         "coverage": metrics.coverage(actual, *ends),
         "RMSSE": metrics.rmsse(actual, forecast, square),
@@ -227,7 +227,7 @@ def test_intervals_surround_every_score_and_are_the_same_every_time():
 
 def test_interval_arguments_that_make_no_sense_are_refused():
     for arguments, message in [
-        ({"metric": "direction_p"}, "metric='direction_p' must be one of MAE, RMSE"),
+        ({"metric": "direction_p"}, "metric='direction_p' must be one of skill, MAE, RMSE"),
         ({"level": 95}, "level=95 must lie between 0 and 1"),
         ({"block": 0}, "block=0"),
         ({"n_samples": 0}, "n_samples=0"),

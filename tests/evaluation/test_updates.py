@@ -66,7 +66,7 @@ def test_a_fitted_model_is_updated_from_there_and_stays_as_it_was():
     result = tsseq.backtest(model, frame, frame.index[[300, 340]], refit="update")
     ours = result.fits[result.fits["model"] == "LinearForecaster"]
     assert ours["fitted"].tolist() == ["before", "updated"]
-    pd.testing.assert_frame_equal(model.predict(), want, check_exact=True)
+    pd.testing.assert_series_equal(model.predict(), want, check_exact=True)
 
 
 def test_what_cannot_be_updated_is_refused():

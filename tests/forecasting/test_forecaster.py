@@ -487,7 +487,7 @@ class TestScikitLearn:
         if calendar == "XNYS":
             series = series.drop(pd.Timestamp("2024-02-19"))
         model = forecaster(calendar=calendar).fit(series)
-        assert_frame_equal(copied(model).predict(), model.predict(), check_exact=True)
+        assert_series_equal(copied(model).predict(), model.predict(), check_exact=True)
 
     def test_it_can_be_the_last_step_of_a_pipeline(self):
         pipe = Pipeline([("forecast", forecaster(target="sales"))])

@@ -111,7 +111,7 @@ def test_clone_parameters_and_pickle(kind):
     assert (copy.training.max_steps, copy.head.levels, copy.horizon) == (3, [0.4], 2)
     assert (model.training.max_steps, model.horizon) == (10, 3)
     model.fit(make_series("seasonal", 120))
-    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(model)).predict(), model.predict(), check_exact=True)
+    pd.testing.assert_series_equal(pickle.loads(pickle.dumps(model)).predict(), model.predict(), check_exact=True)
 
 
 @every_forecaster

@@ -252,7 +252,7 @@ def test_past_covariates_end_at_the_horizon():
 
 
 def test_quantiles_beyond_the_horizon_need_paths():
-    with pytest.raises(ConfigError, match="quantiles end at horizon=4"):
+    with pytest.raises(ConfigError, match="LinearForecaster has no quantiles"):
         LinearForecaster(4, 16, training=QUICK).fit(WALK).predict(steps=5, levels=[0.1])
 
 

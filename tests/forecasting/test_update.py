@@ -78,9 +78,11 @@ def test_new_rows_alone_are_enough_in_any_shape(shape):
     longer.update(turn(days(panel(), np.flatnonzero(SINCE)[0] - LENGTH - HORIZON + 1 + np.arange(50))))
     assert model.fitted_until_ == DAYS[-1]
     np.testing.assert_array_equal(model.scaling_.scale, scale)
-    forecast = model.predict()
-    pd.testing.assert_frame_equal(forecast, longer.predict(), check_exact=True, check_freq=False)
-    pd.testing.assert_frame_equal(forecast, model.predict(turn(panel())), check_freq=False)
+    forecast, again, later = (
+        pd.DataFrame(f) for f in (model.predict(), longer.predict(), model.predict(turn(panel())))
+    )
+    pd.testing.assert_frame_equal(forecast, again, check_exact=True, check_freq=False)
+    pd.testing.assert_frame_equal(forecast, later, check_freq=False)
     assert len(model.history_) > len(LinearForecaster(HORIZON, LENGTH, **ROLES).fit(series()[["sales"]]).history_)
 
 

@@ -112,7 +112,7 @@ def test_no_compiler_starts_because_a_file_says_so(tmp_path):
     changed = text.replace('"compile": false', '"compile": true')
     assert changed != text
     (tmp_path / "model.tsseq").write_bytes(write_content(LSTM | {"config.json": changed.encode()}))
-    model = tsseq.load(tmp_path / r"model\.tsseq")
+    model = tsseq.load(tmp_path / "model.tsseq")
     assert model.training.compile
     assert np.isfinite(model.predict().to_numpy()).all()
     assert model.regressor_.network_.core._compiled_call_impl is None

@@ -1,5 +1,6 @@
 """What is wrong with an argument is said by an error of tsseq, with its name, the value and what it may be."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 import tsseq
-import tsseq.hints
+import tsseq.arguments
 from tsseq import (
     ConformalForecaster,
     Costs,
@@ -17,6 +18,7 @@ from tsseq import (
     Layout,
     LinearForecaster,
     Normal,
+    Point,
     Training,
 )
 from tsseq.arguments import ALLOWED, Range
@@ -139,9 +141,7 @@ def test_what_cannot_be_backtested_is_refused(name, value):
         tsseq.backtest(Forecaster(LastValue(), 2, 12), AIR, **({"n_cutoffs": 3} | {name: value}))
 
 
-@pytest.mark.parametrize(
-    "models", [None, [], {}, [Forecaster(LastValue(), 2, 6)], "naive", {"a": None}, {"a": LastValue()}], ids=repr
-)
+@pytest.mark.parametrize("models", [None, [], {}, "naive", {"a": None}, {"a": LastValue()}], ids=repr)
 def test_what_is_no_model_is_refused(models):
     with pytest.raises(ConfigError, match=r"was needed|no models"):
         tsseq.backtest(models, AIR)
@@ -184,15 +184,18 @@ def test_a_grid_is_a_mapping_of_sequences(grid):
 
 @pytest.mark.parametrize("name", ["head", "training"])
 def test_parts_of_a_forecaster_are_of_their_class(name):
-    for value in ("x", 3, Training):
-        refuses(lambda value=value: LinearForecaster(2, 12, **{name: value}).fit(AIR), name, value)
+    for value in ("x", 3, Training if name == "head" else Point):
+        with pytest.raises(
+            ConfigError, match=f"{name}={re.escape(repr(value))} is not a {name.title()}; write {name}="
+        ):
+            LinearForecaster(2, 12, **{name: value}).fit(AIR)
 
 
 @pytest.mark.parametrize("name", ["network", "head", "training", "layout"])
 def test_parts_of_a_regressor_are_of_their_class(name):
     for value in ("x", 3):
-        model = tsseq.NeuralRegressor(**{name: value})
-        refuses(lambda model=model: model.fit(np.ones((30, 3)), np.ones(30)), name, value)
+        with pytest.raises(ConfigError, match=rf"{name}={value!r}\)? (is not a {name.title()}; write|must be)"):
+            tsseq.NeuralRegressor(**{name: value}).fit(np.ones((30, 3)), np.ones(30))
 
 
 TRAINER = {
@@ -232,8 +235,8 @@ def test_no_argument_has_two_ranges():
 
 
 def _table():
-    text = Path(tsseq.hints.__file__).read_text()
-    return text[text.index("ALLOWED: Mapping") : text.index("SECTIONS = ")]
+    text = Path(tsseq.arguments.__file__).read_text()
+    return text[text.index("ALLOWED: Mapping") : text.index("def check_value")]
 
 
 def test_the_tables_have_as_many_cells_as_is_said():

@@ -63,7 +63,7 @@ def test_scores_by_step_are_drawn_and_saved(made, tmp_path):
         drawn.figure.savefig(tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         plt.close(drawn.figure)
-    with pytest.raises(ConfigError, match="must be one of 'MAE'"):
+    with pytest.raises(ConfigError, match="must be one of 'skill', 'MAE'"):
         result.plot("nothing")
 
 

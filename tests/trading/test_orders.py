@@ -253,7 +253,7 @@ def test_counting_shares_needs_a_capital():
     ):
         with pytest.raises(ConfigError, match="count shares: pass engine='shares' and capital="):
             simulate(pd.Series([1.0], DAYS[:1]), closes, **({"engine": "shares"} | options))
-    with pytest.raises(ConfigError, match="capital is 0"):
+    with pytest.raises(ConfigError, match="capital=0 must be a number"):
         simulate(pd.Series([1.0], DAYS[:1]), closes, capital=0)
 
 

@@ -105,7 +105,7 @@ def test_trials_of_a_study_in_two_threads_are_those_one_after_another():
     for n_jobs in (1, 2):
         study = optuna.create_study(sampler=optuna.samplers.GridSampler({"seed": [0, 1, 2, 3]}, seed=0))
         before = global_state()
-        study.optimize(lambda trial: with_dropout(trial.suggest_int("seed", 0, 3)).iloc[0, 0], 4, n_jobs=n_jobs)
+        study.optimize(lambda trial: with_dropout(trial.suggest_int("seed", 0, 3)).iloc[0], 4, n_jobs=n_jobs)
         assert global_state() == before
         values.append({trial.params["seed"]: trial.value for trial in study.trials})
     assert len(set(values[0].values())) == 4

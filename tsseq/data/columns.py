@@ -105,6 +105,12 @@ def target(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> tup
     classes = None if categorical is False else Classes.of(column, bool(categorical))
     if classes is None:
         return numbers(parsed, name, " If it holds categories, use .astype('category')."), None
+    n_observed, text = column.notna().sum(), categorical is None and classes.dtype != "category"
+    if text and len(classes) > max(20, n_observed / 3):  # numbers with units, dates, lists read from a file
+        what = (
+            f"target {name!r} holds {len(classes)} different texts in {n_observed} rows, such as {classes.values[0]!r}"
+        )
+        raise DataError(f"{what}; categories repeat. Convert it to numbers, or use .astype('category').")
     return classes.codes(column), classes
 
 
@@ -190,7 +196,10 @@ def categories_of(column: pd.Series, certain: bool = False) -> pd.Index | None:
     text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
     if not (text or certain):
         return None
-    values = _plain(column.dropna().unique())
+    try:
+        values = _plain(column.dropna().unique())
+    except TypeError:  # lists, say
+        return None
     text = text and len(values) > 0 and _is_text(values) and pd.to_numeric(values, errors="coerce").isna().all()
     return _plain(pd.Categorical(values).categories) if text or certain else None
 

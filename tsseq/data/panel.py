@@ -700,7 +700,9 @@ class Panel:
         ValueError
             If parts are missing, or do not fit together.
         """
-        state.check_names("schema", "frame_layout", "ids", "rules", "times", "times_name", "categories")
+        state.check_names(
+            "schema", "frame_layout", "ids", "rules", "times", "times_name", "categories", optional=["classes"]
+        )
         config, arrays = state.config, state.arrays
         roles, ids, rules = state.value("schema", Schema), state.value("ids", pd.Index), tuple(config["rules"])
         if not roles.target or not all(isinstance(rule, TimeRule) for rule in rules):

@@ -17,7 +17,7 @@ from tsseq.data.panel import Panel
 from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.scores import FREQUENCIES, AlignedForecasts, MetricSums, key_columns, score_table
-from tsseq.evaluation.significance import Alternative, diebold_mariano, model_confidence_set, spa_test
+from tsseq.evaluation.significance import SIGNIFICANT, Alternative, diebold_mariano, model_confidence_set, spa_test
 from tsseq.evaluation.too_good import too_good
 from tsseq.metrics import LEAST_CHANCE
 from tsseq.plotting.scores import plot_by_step
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Loss = Literal["absolute", "squared", "log"]
-SIGNIFICANT = 0.05
 _THREE_DIGITS = "{:.3f}".format
 _TEXT: Any = {"float_format": "{:.4g}".format, "na_rep": "", "formatters": {"skill": _THREE_DIGITS, "p": _THREE_DIGITS}}
 _MORE = "skill: 1 - MAE / MAE of last_value; p: that luck alone looks this good."

@@ -15,6 +15,7 @@ from tsseq.resampling.long_run import mean_and_error
 from tsseq.typing import Array, Index
 
 Alternative = Literal["two-sided", "less", "greater"]
+SIGNIFICANT = 0.05  # p-values below it count as evidence
 
 
 class Comparison(NamedTuple):

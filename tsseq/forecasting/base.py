@@ -330,7 +330,7 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         last: int = 120,
         max_series: int = 9,
     ) -> Axes:
-        """Draw the end of every series and its forecast, with bands where there are quantiles.
+        """Draw the end of every series and its forecast, with bands where there are quantiles or categories.
 
         Parameters
         ----------
@@ -364,9 +364,12 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         if levels is None and steps is None and self.has_quantiles:
             levels = self._band_levels
         forecasts = self.forecast(frame, steps, levels or None, future)
-        values = {name: panel.values[:, k] for k, name in enumerate(panel.schema.target)}
-        history = panel.to_frame(np.arange(len(panel.times)), values)
-        return draw_forecasts(history, {"forecast": forecasts.frame()}, panel.schema, last, max_series)
+        columns = {name: panel.values[:, k] for k, name in enumerate(panel.schema.target)}
+        if panel.classes is not None:
+            columns = {name: panel.classes.column(codes) for name, codes in columns.items()}
+        history = panel.to_frame(np.arange(len(panel.times)), columns)
+        frame = forecasts.frame(proba=forecasts.has_probabilities)
+        return draw_forecasts(history, {"forecast": frame}, panel.schema, last, max_series)
 
     @property
     def _band_levels(self) -> Sequence[float]:

@@ -151,7 +151,7 @@ class Forecaster(FrameOptions, BaseForecaster):
     >>> model.predict(proba=True).round(2)
                passengers  passengers_p_down  passengers_p_up
     month
-    1961-01-01         up               0.01             0.99
+    1961-01-01         up               0.06             0.94
     """
 
     regressor: Any
@@ -530,6 +530,10 @@ class Forecaster(FrameOptions, BaseForecaster):
         if levels is None:
             return
         check_levels(levels)
+        if getattr(vars(self).get("panel_"), "classes", None) is not None:
+            raise ConfigError(
+                "quantiles are those of numbers, and the target holds categories; use predict(proba=True)."
+            )
         if not self.has_quantiles:
             inside = "" if self.regressor is None else f"({type(self.regressor).__name__}())"
             advice = "wrap it in ConformalForecaster(...), or use a neural forecaster with head=Quantiles([...])"

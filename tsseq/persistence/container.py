@@ -159,7 +159,7 @@ def read(path: StrPath) -> tuple[int, dict[str, bytes]]:
     >>> read(path)
     Traceback (most recent call last):
         ...
-    tsseq.errors.ModelFileError: ...model.tsseq: File is not a zip file
+    tsseq.errors.ModelFileError: ...model.tsseq: File is not a zip file, or something was added to it
     """
     content = Path(path).read_bytes()
     try:

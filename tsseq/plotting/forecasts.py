@@ -9,6 +9,8 @@ import pandas as pd
 
 from tsseq.data.schema import Names, Schema
 from tsseq.errors import ConfigError, DataError
+from tsseq.hints import rejects_foreign_names
+from tsseq.plotting.classes import draw_classes, holds_categories
 from tsseq.plotting.frames import (
     Drawable,
     SeriesTables,
@@ -48,6 +50,7 @@ class Pane(NamedTuple):
     forecasts: dict[str, pd.DataFrame]
 
 
+@rejects_foreign_names
 def plot_forecast(
     history: Drawable,
     forecast: Drawable | Mapping[str, Drawable],
@@ -66,7 +69,8 @@ def plot_forecast(
         happened, and are drawn up to its end.
     forecast : Series, DataFrame or mapping of str to these
         What ``predict`` returned for it, or several of these by the name of the model. Columns ``<target>_q<level>``
-        become bands inside one another, each between a level and its opposite.
+        become bands inside one another, each between a level and its opposite. Categories are bands of colours, their
+        probabilities (``predict(proba=True)``) shares of these.
     target : hashable or sequence of hashable, optional
         The columns to draw. Default: all that the forecast has.
     last : int
@@ -121,6 +125,10 @@ def draw_forecasts(
     known = read_series(history, schema, "history")
     names = dict.fromkeys(name for tables in models.values() for name in tables.rows)
     keys = [(name, target) for name in names for target in schema.target]
+    if holds_categories(models, schema.target[0]):
+        if ax is not None:
+            raise ConfigError("categories are drawn on axes of their own; leave ax= out.")
+        return draw_classes(known, models, schema.target[0], last, max_series)
     if ax is not None and len(keys) > 1:
         raise ConfigError(f"there are {len(keys)} series to draw, and ax= is for one; leave it out, or select one.")
     panes = [_pane(known, models, name, target, last) for name, target in keys[:max_series]]

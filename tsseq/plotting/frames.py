@@ -60,13 +60,14 @@ def read_series(frame: Drawable, schema: Schema, role: str) -> SeriesTables:
 
 
 def targets_of(forecast: pd.DataFrame) -> list[Hashable]:
-    """The columns of a forecast that are not quantiles of another column.
+    """The columns of a forecast that are not quantiles or probabilities of another column.
 
     >>> targets_of(pd.DataFrame(columns=["close", "close_q0.1", "close_q0.9", "volume"]))
     ['close', 'volume']
     """
-    quantiles = {column for name in forecast for column in quantile_columns(forecast, name).values()}
-    return [name for name in forecast if name not in quantiles]
+    others = {column for name in forecast for column in quantile_columns(forecast, name).values()}
+    others |= {column for name in forecast for column in forecast if str(column).startswith(f"{name}_p_")}
+    return [name for name in forecast if name not in others]
 
 
 def quantile_columns(forecast: pd.DataFrame, target: Hashable) -> dict[float, Hashable]:

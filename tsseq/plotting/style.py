@@ -57,7 +57,7 @@ def line_of(name: str, models: Sequence[str]) -> Line:
     (Line(colour='#d55e00', dash='solid', width=2.0), 'dash')
     """
     if name in NAIVE:
-        return Line(*GREYS[NAIVE.index(name)], width=1.5)
+        return Line(*GREYS[NAIVE.index(name) % len(GREYS)], width=1.5)
     return Line(COLOURS[[model for model in models if model not in NAIVE].index(name) % len(COLOURS)])
 
 

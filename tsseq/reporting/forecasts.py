@@ -12,10 +12,11 @@ from pandas.io.formats.style import Styler
 from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import DataError
 from tsseq.evaluation.result import BacktestResult
+from tsseq.evaluation.significance import SIGNIFICANT
 from tsseq.metrics import metrics_for
 from tsseq.reporting import charts
 from tsseq.reporting.tables import Formats, marked, styled
-from tsseq.reporting.verdicts import SIGNIFICANT, copies, missed_levels
+from tsseq.reporting.verdicts import copies, missed_levels
 from tsseq.reporting.wording import between, count, joined, number, percent, probability, span
 
 FEW_CUTOFFS = 30

@@ -10,9 +10,9 @@ import pandas as pd
 
 from tsseq.data.tidy import tidy_columns
 from tsseq.errors import DataError
+from tsseq.evaluation.significance import SIGNIFICANT
 from tsseq.reporting import charts
 from tsseq.reporting.tables import styled
-from tsseq.reporting.verdicts import SIGNIFICANT
 from tsseq.reporting.wording import count, percent, probability, ratio
 from tsseq.trading.signal_quality import signal_quality
 

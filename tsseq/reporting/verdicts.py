@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.tidy import NAIVE
+from tsseq.evaluation.significance import SIGNIFICANT
 from tsseq.reporting.wording import between, joined, percent, probability
 from tsseq.trading.book import Book
-
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,8 @@ def _end_with_parent(folder: str) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(3):  # another thread, or process, may just be writing
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

@@ -1,0 +1,52 @@
+"""Pictures of categories: certain until the origin, shares of a band after it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.dates import date2num
+from numpy.testing import assert_allclose
+from sklearn.ensemble import RandomForestClassifier
+
+from tsseq import ConfigError, Forecaster, plot_forecast
+from tsseq.forecasting.naive import LastValue
+
+DAYS = pd.date_range("2024-01-01", periods=60, name="day")
+SKY = pd.Series(np.random.default_rng(0).choice(["fog", "rain", "sun"], 60), DAYS, name="sky")
+MODEL = Forecaster(RandomForestClassifier(9, random_state=0), 3, 4).fit(SKY[:57])
+
+
+def top(ax, name, when) -> float:
+    """Share of a category that is drawn at a time."""
+    x = date2num(when)
+    band = next(band for band in ax.collections if band.get_label() == name)
+    return sum(band.get_paths()[0].contains_point((x, y)) for y in np.linspace(0.0005, 0.9995, 1000)) / 1000
+
+
+@pytest.mark.parametrize("draw", [lambda: MODEL.plot(), lambda: plot_forecast(SKY, MODEL.predict(proba=True))])
+def test_a_category_takes_all_of_the_band_while_known_and_its_probability_afterwards(draw):
+    ax, forecast = draw(), MODEL.predict(proba=True)
+    for name in ("fog", "rain", "sun"):
+        assert top(ax, name, DAYS[55]) == (1.0 if SKY.iloc[55] == name else 0.0)
+        for when in forecast.index[1:-1]:
+            assert_allclose(top(ax, name, when), forecast.loc[when, f"sky_p_{name}"], atol=2e-3)
+
+
+def test_forecasts_without_probabilities_and_of_several_series_have_a_band_each():
+    frame = pd.concat({"a": SKY.to_frame(), "b": SKY[::-1].set_axis(DAYS).to_frame()}, names=["place"])
+    model = Forecaster(LastValue(), 3, 4).fit(frame)
+    figure = model.plot().figure
+    assert [ax.get_title("left") for ax in figure.axes] == ["a", "b"]
+    last = {"a": SKY.iloc[-1], "b": SKY.iloc[0]}
+    assert all(top(ax, last[ax.get_title("left")], DAYS[-1] + pd.Timedelta("2D")) == 1.0 for ax in figure.axes)
+
+
+def test_the_rarest_of_many_categories_share_a_colour():
+    letters = pd.Series([*"abcdefgh" * 7, *"abcd"], DAYS, name="letter")
+    ax = Forecaster(LastValue(), 3, 56).fit(letters).plot()
+    assert [band.get_label() for band in ax.collections] == ["a", "b", "c", "d", "e", "others"]
+
+
+def test_axes_of_ones_own_are_refused():
+    ax = MODEL.plot()
+    with pytest.raises(ConfigError, match="categories are drawn on axes of their own"):
+        plot_forecast(SKY, MODEL.predict(), ax=ax)

@@ -1,0 +1,130 @@
+"""Forecasts of categories: bands of colours that fade into probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tsseq.errors import DataError
+from tsseq.plotting.frames import SeriesTables
+from tsseq.plotting.style import (
+    COLOURS,
+    INK,
+    SOFT,
+    add_legend,
+    add_note,
+    dress,
+    in_percent,
+    new_grid,
+    on_axis,
+    picture,
+    time_axis,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OTHERS = "others"
+
+
+class Strip(NamedTuple):
+    """What one axes shows: how much of each category there is at each time, certain until the origin.
+
+    Attributes
+    ----------
+    title : str
+        The series and the model.
+    shares : DataFrame
+        Over times, a column for each category, with sums of 1, or of 0 where nothing is known.
+    n_known : int
+        Rows of them that were observed.
+    """
+
+    title: str
+    shares: pd.DataFrame
+    n_known: int
+
+
+def holds_categories(models: Mapping[str, SeriesTables], target: Hashable) -> bool:
+    """Whether a column of forecasts holds categories, not numbers."""
+    columns = (tables.parsed.columns.get(target) for tables in models.values())
+    return any(
+        column is not None and (pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column))
+        for column in columns
+    )
+
+
+def draw_classes(
+    known: SeriesTables, models: Mapping[str, SeriesTables], target: Hashable, last: int, max_series: int
+) -> Axes:
+    """Draw the categories that were observed, and the probabilities of those to come, one axes per series and model."""
+    keys = [(model, series) for model, tables in models.items() for series in tables.rows]
+    strips = [
+        _strip(known.table(series), models[model].table(series), target, last, _title(model, series, len(models)))
+        for model, series in keys[:max_series]
+    ]
+    names = _most_frequent([strip.shares for strip in strips])
+    grid = new_grid(len(strips), height=2.6)
+    for ax, strip in zip(grid, strips):
+        _draw_strip(ax, strip, names, alone=len(keys) == 1)
+    figure = picture(grid[0])
+    add_legend(figure, str(target))
+    if len(keys) > len(strips):
+        add_note(figure, f"The first {len(strips)} of {len(keys)} series; max_series= draws more.")
+    return grid[0]
+
+
+def _title(model: str, series: Hashable, n_models: int) -> str:
+    return ", ".join([*([] if series is None else [str(series)]), *([model] if n_models > 1 else [])])
+
+
+def _strip(history: pd.DataFrame, forecast: pd.DataFrame, target: Hashable, last: int, title: str) -> Strip:
+    if target not in history:
+        raise DataError(f"the history has no column {target!r}; it has {list(history)}.")
+    past = history[target][history.index < forecast.index[0]].iloc[-last:]
+    start = f"{target}_p_"
+    probabilities = forecast[[name for name in forecast if str(name).startswith(start)]]
+    if len(probabilities.columns):
+        probabilities = probabilities.rename(columns=lambda name: str(name).removeprefix(start))
+    else:
+        probabilities = _one_of_all(forecast[target])
+    shares = pd.concat([_one_of_all(past), probabilities.astype(float)]).fillna(0.0)
+    return Strip(title, shares.sort_index(axis=1), len(past))
+
+
+def _one_of_all(column: pd.Series[Any]) -> pd.DataFrame:
+    """1 where a category is, else 0.
+
+    >>> _one_of_all(pd.Series(["sun", "rain", None])).to_numpy().tolist()
+    [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
+    """
+    return pd.get_dummies(column.map(str, na_action="ignore").astype(object), dtype=float)
+
+
+def _most_frequent(tables: list[pd.DataFrame]) -> list[str]:
+    """Names that get a colour; the rest are drawn as one."""
+    totals = pd.concat([table.sum() for table in tables], axis=1).sum(axis=1)
+    chosen = totals.nlargest(len(COLOURS) if len(totals) <= len(COLOURS) else len(COLOURS) - 1).index
+    return [name for name in totals.index if name in chosen]
+
+
+def _draw_strip(ax: Axes, strip: Strip, names: list[str], *, alone: bool) -> None:
+    shares = strip.shares.reindex(columns=names, fill_value=0.0)
+    colours = [*COLOURS[: len(names)]]
+    rest = strip.shares.sum(axis=1) - shares.sum(axis=1)
+    if rest.max() > 1e-9:
+        shares, colours = shares.assign(**{OTHERS: rest}), [*colours, SOFT]
+    x = on_axis(shares.index)
+    ax.stackplot(x, shares.to_numpy().T, labels=list(shares), colors=colours, step="mid", linewidth=0, alpha=0.85)
+    if strip.n_known:
+        places: Any = x[[strip.n_known - 1, strip.n_known]]
+        ax.axvline(places[0] + (places[1] - places[0]) / 2, color=INK, linewidth=1.0)
+    dress(ax, str(shares.index.name or "time") if alone else "", title=strip.title)
+    ax.set_ylim(0.0, 1.0)
+    ax.set_yticks(np.linspace(0.0, 1.0, 3))
+    ax.margins(x=0.0)
+    in_percent(ax)
+    time_axis(ax, shares.index, most=9 if alone else 4)
