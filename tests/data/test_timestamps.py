@@ -1,5 +1,7 @@
 """The next timestamps: plain steps, pandas offsets, sessions of exchanges, clocks that change."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from exchange_calendars import get_calendar
 from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
 from pandas.testing import assert_index_equal
 
-from tsseq import Forecaster, LastValue
+from tsseq import Forecaster, LastValue, regularize
 from tsseq.data.time_rules import Offsets, Rows, Sessions, Steps
 from tsseq.data.timestamps import fit_numbers, rule_for
 from tsseq.errors import ConfigError, DataError
@@ -401,3 +403,13 @@ def test_whole_numbers_that_read_as_dates_are_refused_with_the_way_to_convert_th
 @pytest.mark.parametrize("first", [20_240_120, 1_990, 19_000_101])
 def test_whole_numbers_that_do_not_read_as_dates_are_numbers(first):
     assert coming(pd.Index(np.arange(first, first + 50)))[0] == first + 50
+
+
+@pytest.mark.parametrize("freq", ["MS", "ME", "QS", "QE", "YS", "YE"])
+def test_a_month_that_is_missing_is_named_with_the_way_to_fill_it(freq):
+    whole = pd.Series(1.0, pd.date_range("2000-01-01 06:00", periods=60, freq=freq), name="y")
+    frame = whole.drop(whole.index[40])
+    with pytest.raises(DataError, match="1 timestamps are missing") as caught:
+        Forecaster(LastValue(), 1, 2).fit(frame)
+    advice = re.search(r"regularize\(frame, '(\w+)'\)", str(caught.value)).group(1)
+    assert regularize(frame, advice).index.equals(whole.index)

@@ -21,6 +21,7 @@ Calendar: TypeAlias = str | pd.DateOffset | TimeRule | Mapping[Hashable, Any] | 
 Refit: TypeAlias = bool | int | str | pd.DateOffset
 
 MOST_LISTED = 20
+MONTHLY = ("YS", "YE", "QS", "QE", "MS", "ME")  # steps that are no number of days
 GRIDS = {"s": "1s", "min": "1min", "h": "1h", "D": "1D", "W": "7D", "MS": "30.4D", "QS": "91.3D", "YS": "365.25D"}
 PERIOD_ENDS = (  # offsets that name the last day of a period; all others name the first
     pd.offsets.YearEnd,
@@ -199,6 +200,11 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
         advice = "pass calendar='XNYS' (or another exchange code) if they are holidays"
         raise DataError(f"{len(gaps)} weekdays have no row {_first(gaps)}; {advice}, else use tsseq.regularize.")
+    calendar = next((alias for alias in MONTHLY if _all_on(stamps, alias)), None)
+    if calendar is not None:
+        gaps = pd.date_range(stamps[0], stamps[-1], freq=calendar).difference(stamps)
+        advice = f"fill them with tsseq.regularize(frame, {calendar!r}), or pass calendar='rows' if gaps are pauses"
+        raise DataError(f"{len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
     _check_some_step(stamps, step)
     irregular = f"the index has no regular step: by its usual step of {step}, "
     advice = (
@@ -208,6 +214,13 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
         raise DataError(f"{irregular}nearly all timestamps are missing; {advice}.")
     gaps = pd.date_range(stamps[0], stamps[-1], freq=step).difference(stamps)
     raise DataError(f"{irregular}{len(gaps)} timestamps are missing {_first(gaps)}; {advice}.")
+
+
+def _all_on(stamps: pd.DatetimeIndex, alias: str) -> bool:
+    """Whether an offset of months has all stamps, at one time of day."""
+    offset = pd.tseries.frequencies.to_offset(alias)
+    days = stamps.normalize()
+    return bool((stamps - days).nunique() == 1 and all(map(offset.is_on_offset, days)))
 
 
 def _check_some_step(stamps: pd.DatetimeIndex, usual: pd.Timedelta) -> None:
