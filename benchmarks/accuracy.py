@@ -81,9 +81,9 @@ the validation loss, and that series are alike where lines of their own are wors
 test errors of ETTh2 and Exchange in sight. Nothing here beats repeating the last value of an exchange rate or an
 index by more than chance: on Exchange, prices and whatever else is close to a random walk, `LastValue()` is as good,
 and cheaper. Over 336 and 720 days the default GRU is even 29 and 37 % worse: the rows held out span about one horizon,
-in which it happened to be better, and nothing tells it that this is luck. Where a line carries over to the future, ridge per series is within some percent of any network at a
-hundredth of the cost. Where rows are few, or features matter more than their order, a forest or gradient boosting in
-`Forecaster(...)` is the better tool.
+in which it happened to be better, and nothing tells it that this is luck. Where a line carries over to the future,
+ridge per series is within some percent of any network at a hundredth of the cost. Where rows are few, or features
+matter more than their order, a forest or gradient boosting in `Forecaster(...)` is the better tool.
 """.splitlines()
 
 

@@ -116,7 +116,10 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         def probabilities(batch: Batch, numbers: Tensor) -> Tensor:
             return self.head_.probabilities(self.network_(batch).cpu().double())
 
-        return predict_rows(self.network_, windows, self.accelerator_, probabilities)
+        predicted = predict_rows(self.network_, windows, self.accelerator_, probabilities)
+        if not np.isfinite(predicted).all():
+            raise DataError("probabilities are NaN or infinite: weights are, or a sequence holds such values.")
+        return predicted
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted classifier to a file without pickle; `tsseq.load` reads it.
@@ -204,6 +207,8 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         model.history_ = state.frame("history").rename_axis("epoch")
         if "n_features_in_" in state.config:
             model.n_features_in_ = state.value("n_features_in_", int)
+            if model.n_features_in_ != layout.context_length:
+                raise ValueError(f"{model.n_features_in_} columns are not {layout.context_length} steps")
         if "feature_names_in_" in state.config:
             model.feature_names_in_ = np.array(state.value("feature_names_in_", list), dtype=object)
         return cast(Self, model)

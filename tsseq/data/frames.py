@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,11 @@ class FrameLayout:
     column_names: tuple[Hashable | None, ...] = ()
     freq: Any = None
     is_series: bool = False
+
+    def __post_init__(self) -> None:
+        flags = self.kind in get_args(Kind), len(self.names) == 2, self.id_level in (0, 1), type(self.is_series) is bool
+        if not all(flags) or not isinstance(self.freq, pd.DateOffset | None):
+            raise ValueError(f"{self!r} is not the layout of a frame")
 
 
 @dataclass(frozen=True)

@@ -850,6 +850,8 @@ def _check_consistent(panel: Panel) -> None:
         raise ValueError("indptr does not divide the rows into series")
     if sorted(panel.input_order.tolist()) != list(range(n)) or not panel.ids.is_unique:
         raise ValueError("ids and their order do not fit together")
+    if panel.times.hasnans:
+        raise ValueError("a timestamp is missing")
     if len(panel.rules) not in (1, n):
         raise ValueError(f"there are {len(panel.rules)} time rules for {n} series")
     columns = [*panel.values.T[len(panel.schema.target) :], *panel.static.T]

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.panel import Panel
-from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index, Mask
@@ -258,23 +257,27 @@ class Scaling:
         check_arrays(arrays, shapes | {"static_centre": static, "static_spread": static})
         return cls(kind, log, ids, *(arrays[name] for name in LEARNT))
 
-    def check_roles(self, roles: Schema) -> None:
-        """Check that the scaling was learnt on columns of these roles.
+    def check_panel(self, panel: Panel) -> None:
+        """Check that the scaling was learnt on columns like those of a panel.
 
         Parameters
         ----------
-        roles : Schema
-            Columns of a panel.
+        panel : Panel
+            The panel.
 
         Raises
         ------
         ValueError
-            If it was learnt on other numbers of targets or covariates.
+            If it was learnt on other numbers of targets or covariates, or would shift codes.
         """
+        roles = panel.schema
         sizes = self.scale.shape[1], *self.centre.shape, *self.static_centre.shape
         needed = len(roles.target), len(roles.covariates), len(roles.static)
         if sizes != needed:
             raise ValueError(f"a scaling of {needed} targets, covariates and static ones was needed, not of {sizes}")
+        centre, spread = np.append(self.centre, self.static_centre), np.append(self.spread, self.static_spread)
+        if (centre[panel.unscaled] != 0).any() or (spread[panel.unscaled] != 1).any():
+            raise ValueError("the scaling shifts covariates that are codes")
 
 
 def logged(panel: Panel, log: bool, read: Mask | None) -> Array:

@@ -149,8 +149,8 @@ class Schema:
         free = [name for name in columns if name not in (*self.covariates, *self.static, self.weight)]
         if len(free) == 1 or "y" in free:
             return (free[0] if len(free) == 1 else "y",)
-        tickers = " If each is a series of its own, say so: frame.rename_axis(columns='ticker')." if len(free) > 1 else ""
-        raise ConfigError(f"say which column to forecast with target=...; the frame has {listed(columns)}.{tickers}")
+        tickers = "If each is a series of its own, say so: frame.rename_axis(columns='ticker')."
+        raise ConfigError(f"say which column to forecast with target=...; the frame has {listed(columns)}. {tickers}")
 
 
 def _names(names: Names) -> tuple[Hashable, ...]:

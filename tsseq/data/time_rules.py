@@ -125,6 +125,10 @@ class Steps(TimeRule):
 
     step: Any
 
+    def __post_init__(self) -> None:
+        if isinstance(self.step, bool) or not isinstance(self.step, int | np.integer | pd.Timedelta | pd.DateOffset):
+            raise ConfigError(f"Steps({self.step!r}) needs a whole number, a Timedelta or an offset.")
+
     def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
         if isinstance(current, pd.PeriodIndex):
             return np.asarray(current.asi8 - previous.asi8 == self.step.n)
@@ -217,6 +221,10 @@ class Sessions(_DateGrid):
 
     code: str
     since: int = field(default=9999, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.code, str) or type(self.since) is not int:
+            raise ConfigError(f"Sessions({self.code!r}, {self.since!r}) needs the code of an exchange and a year.")
 
     def between(self, first: Any, last: Any) -> pd.Index:
         return self._days(first, last, last.year + 1)

@@ -236,7 +236,7 @@ class ConformalForecaster(BaseForecaster):
         scores = state.arrays["scores"]
         check_arrays(state.arrays, {"scores": (len(scores), model.layout_.horizon, model.layout_.n_targets)})
         model.scaling_ = state.part("scaling", Scaling)
-        model.scaling_.check_roles(panel.schema)
+        model.scaling_.check_panel(panel)
         if inner.panel_.schema != panel.schema:
             raise ValueError("the forecaster inside does not forecast the same columns")
         model.scores_, model.forecaster_ = scores, inner

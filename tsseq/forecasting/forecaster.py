@@ -600,7 +600,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         panel, layout = state.part("panel", Panel), state.value("layout", Layout)
         check_layout(layout, panel)
         model.scaling_ = state.part("scaling", Scaling)
-        model.scaling_.check_roles(panel.schema)
+        model.scaling_.check_panel(panel)
         model.regressor_ = state.part("regressor", RegressorMixin)
         rows = model.regressor_.layout_
         if (rows.width, rows.n_outputs, rows.categories) != (layout.width, layout.n_outputs, layout.categories):

@@ -113,7 +113,10 @@ def decode(value: Any, kinds: Kinds) -> Any:
             return dict(decode(items, kinds))
         case {"index": list(items), "dtype": str(dtype), "name": name, **rest}:
             index_dtype = _index_dtype(dtype, {key: decode(item, kinds) for key, item in rest.items()})
-            return pd.Index(decode(items, kinds), dtype=index_dtype, name=decode(name, kinds))
+            index = pd.Index(decode(items, kinds), dtype=index_dtype, name=decode(name, kinds))
+            if index.dtype == object:
+                set(index)  # a TypeError for what cannot be looked up, such as a list
+            return index
         case {"kind": str(name), "arguments": dict(arguments)} if len(value) == 2:
             return _build(class_named(name, kinds), {key: decode(item, kinds) for key, item in arguments.items()})
     return _decode_time(value)

@@ -24,7 +24,7 @@ from tsseq.heads import Categorical, Head
 from tsseq.networks.base import Network
 from tsseq.training.checkpoints import Checkpoints
 from tsseq.training.devices import memory_explained
-from tsseq.training.lightning_env import alone, forget_compiler, interruptible, keep_freed_memory
+from tsseq.training.lightning_env import alone, forget_compiler, in_notebook, interruptible, keep_freed_memory
 from tsseq.training.line import Line, fit_line, n_lines
 from tsseq.training.loader import DeviceRows, Loader, Shard, epoch_plan
 from tsseq.training.model import Model
@@ -290,4 +290,4 @@ def _strategy(settings: Training) -> Any:
         return strategy
     if settings.accelerator == "cpu" or (settings.accelerator == "auto" and not torch.cuda.is_available()):
         return "ddp_fork"
-    return "ddp_notebook" if "ipykernel" in sys.modules else "ddp_spawn"
+    return "ddp_notebook" if in_notebook() else "ddp_spawn"

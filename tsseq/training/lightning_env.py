@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import signal
+import sys
 import tempfile
 import threading
 import warnings
@@ -99,6 +100,12 @@ def interruptible() -> Iterator[None]:
 def _end(number: int, frame: Any) -> None:
     """End the process as a shell reports it, by way of all that is to be cleared away."""
     raise SystemExit(128 + number)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and type(ipython.get_ipython()).__module__.startswith("ipykernel")
 
 
 @cache

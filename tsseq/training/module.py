@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from tsseq.errors import ConfigError, TrainingDivergedError
+from tsseq.training.lightning_env import in_notebook
 from tsseq.training.loader import Shard
 from tsseq.training.model import Model
 from tsseq.training.racer import Racer
@@ -255,7 +256,7 @@ class OneBar(ProgressBar):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name, self.speaks, self.bar = name, True, Tqdm(disable=True)
-        self.drawn = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self.drawn = sys.stderr.isatty() or in_notebook()
 
     def disable(self) -> None:
         """Say nothing: of several processes one speaks."""
