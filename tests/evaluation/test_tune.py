@@ -291,12 +291,14 @@ def test_a_search_is_told_in_a_line():
         ({"scoring": "coverage", "levels": [0.1, 0.9]}, "scoring='coverage'"),
         ({"n_trials": 0}, "n_trials=0"),
         ({"test_size": -1}, "test_size=-1"),
+        ({"seed": None}, "seed=None"),
+        ({"n_iter": 5}, "here it is n_trials"),
         ({"study": 5}, "study=5 must be a study of Optuna or the path"),
         ({"scoring": lambda result: np.nan}, "choose another scoring"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(change, message):
-    arguments = {"model": ridge(), "frame": waves(), "space": SPACE, "n_trials": 1, "cv": TWO} | change
+    arguments = {"model": ridge(), "frame": waves(), "space": SPACE, "cv": TWO} | change
     with pytest.raises(ConfigError, match=message):
         tune(arguments.pop("model"), **arguments)
 

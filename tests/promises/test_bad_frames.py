@@ -139,7 +139,7 @@ def at_audit(frame, folder, call):
 
 def at_command_line(frame, folder, call):
     frame.to_csv(folder / "rows.csv", index=False)
-    columns = ("--target", "y", "--id-column", "id", "--time-column", "day", "--model", "naive")
+    columns = ("--target", "y", "--past", "x", "--id-column", "id", "--time-column", "day", "--model", "naive")
     code, error = call("backtest", "rows.csv", *columns, "--horizon", 2, "--context-length", 6, "--n-cutoffs", 3)
     assert "Traceback" not in error
     if code == 1:

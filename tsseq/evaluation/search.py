@@ -169,8 +169,20 @@ def begin(study: Any, search: Search, direction: str, space: str) -> list[float]
     return list(study.user_attrs["default"])
 
 
+def draw_trial(optuna: Any, study: Any, space: Space, seeds: tuple[int, int] | None) -> tuple[Any, dict[str, Any]]:
+    """A new trial and its parameters, drawn by the study's sampler, or with seeds by one of its own.
+
+    Seeded trial by trial, a search that was stopped draws the same as one that was not.
+    """
+    if seeds is not None:
+        seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+        study.sampler = optuna.samplers.TPESampler(seed=seed)
+    trial = study.ask(space.distributions)
+    return trial, space.values(trial.params)
+
+
 def run_trials(
-    optuna: Any, study: Any, search: Search, trials: Sequence[tuple[Any, dict[str, Any]]], n_jobs: int | None
+    optuna: Any, study: Any, search: Search, trials: Sequence[tuple[Any, dict[str, Any]]], parallel: joblib.Parallel
 ) -> None:
     """Score trials side by side, fold by fold, without those that are pruned or fail, and tell the study."""
     states = optuna.trial.TrialState
@@ -179,7 +191,7 @@ def run_trials(
     for k, fold in enumerate(search.folds):
         left = [(trial, params) for trial, params in trials if ends[trial.number] == states.COMPLETE]
         calls = (joblib.delayed(search.attempt)(params, fold) for _, params in left)
-        for (trial, _), (score, error) in zip(left, joblib.Parallel(n_jobs=n_jobs)(calls)):
+        for (trial, _), (score, error) in zip(left, parallel(calls)):
             if error:
                 trial.set_user_attr("error", error)
                 ends[trial.number] = states.FAIL

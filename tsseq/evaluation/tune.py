@@ -16,7 +16,17 @@ from tsseq.arguments import Range, check_levels, check_value
 from tsseq.data.panel import Frame, Panel
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.evaluation.result import BacktestResult
-from tsseq.evaluation.search import Fold, Search, Space, begin, finished, load_optuna, open_study, run_trials
+from tsseq.evaluation.search import (
+    Fold,
+    Search,
+    Space,
+    begin,
+    draw_trial,
+    finished,
+    load_optuna,
+    open_study,
+    run_trials,
+)
 from tsseq.evaluation.splits import WalkForward, row_keys
 from tsseq.forecasting.base import BaseForecaster, as_forecaster
 from tsseq.hints import rejects_foreign_names
@@ -134,8 +144,8 @@ def tune(
         many as in a block of ``cv``.
     study : optuna.Study, str or path-like, optional
         The file that keeps the trials, made if it is not there: a search that was stopped goes on from it, and ends as
-        one that was not. Or a study of your own, with its storage, sampler and pruner, for which Optuna's promises
-        hold. Default: in memory.
+        one that was not (killed while it writes, it then waits half a minute). One process uses it at a time. Or a
+        study of your own, with its storage, sampler and pruner, for which Optuna's promises hold. Default: in memory.
     seed : int, default 0
         Seed of the draws; the same one gives the same search, as far as fits have seeds of their own. A study of your
         own draws by its own sampler.
@@ -157,6 +167,12 @@ def tune(
     DataError
         The frame does not hold what is needed.
 
+    Notes
+    -----
+    A trial whose fit or forecast fails, by a context that is too long, say, counts as failed, and the search goes on.
+    Series without so many rows at a cutoff as a context needs are left out of its forecasts, so that among young series
+    long contexts are scored on the older ones. Whoever searches again after a look at the rows held back has seen them.
+
     Examples
     --------
     >>> from sklearn.linear_model import Ridge
@@ -172,6 +188,7 @@ def tune(
     optuna = load_optuna()
     check_value("n_trials", n_trials)
     check_value("n_jobs", n_jobs)
+    check_value("seed", seed, allowed=Range(0, 2**63 - 1))
     if levels is not None:
         check_levels(levels)
     searched = Space.of(optuna, as_forecaster(forecaster), space)
@@ -182,15 +199,11 @@ def tune(
     own = isinstance(study, optuna.Study)
     study = study if own else open_study(optuna, study, direction)
     default = begin(study, search, direction, str(searched.distributions))
-    while (n_done := len(finished(study))) < n_trials:
-        n_next = min(joblib.effective_n_jobs(n_jobs), n_trials - n_done)
-        trials = []
-        for number in range(n_done, n_done + n_next):
-            if not own:  # a sampler of its own, so that a search that was stopped draws the same
-                number_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-                study.sampler = optuna.samplers.TPESampler(seed=number_seed)
-            trials.append(study.ask(searched.distributions))
-        run_trials(optuna, study, search, [(trial, searched.values(trial.params)) for trial in trials], n_jobs)
+    with joblib.Parallel(n_jobs=n_jobs) as parallel:
+        while (n_done := len(finished(study))) < n_trials:
+            numbers = range(n_done, min(n_done + joblib.effective_n_jobs(n_jobs), n_trials))
+            trials = [draw_trial(optuna, study, searched, None if own else (seed, number)) for number in numbers]
+            run_trials(optuna, study, search, trials, parallel)
     table = _table(forecaster, study, list(space), default)
     scores = table["score"].to_numpy(dtype=float)
     best = int(np.nanargmin(scores) if direction == "minimize" else np.nanargmax(scores))
