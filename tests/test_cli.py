@@ -256,6 +256,8 @@ def test_tables_are_written_and_recognised_in_every_format(air, call, monkeypatc
     for name in ("air.parquet", "air.feather"):
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO((air / name).read_bytes())))
         same_numbers(table(call("predict", "model.tsseq", "-"))[["passengers"]], want[["passengers"]])
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"")))
+    assert "standard input cannot be read: No columns" in call("predict", "model.tsseq", "-").stderr
     assert "use --sep ';'" in call("predict", "model.tsseq", "semicolons.csv").stderr
     assert call("predict", "model.tsseq", "semicolons.csv", "--sep", ";").stdout.startswith("month;passengers\n")
     assert call("predict", "model.tsseq", "-o", "out.parquet").stdout == ""
@@ -305,6 +307,9 @@ def test_pictures_are_drawn_of_models_forecasts_losses_and_backtests(air, call):
         assert f"Picture: {name}" in done.stderr
         assert (air / name).read_bytes().startswith(starts[name[-3:]])
     assert "<!-- forecast -->" in (air / "forecast.svg").read_text()
+    call("predict", "model.tsseq", "-o", "forecast.parquet")
+    call("plot", "air.csv", "--forecast", "forecast.csv", "--forecast", "forecast.parquet", "-o", "both.svg")
+    assert "<!-- forecast.csv -->" in (air / "both.svg").read_text()
     assert (
         call("plot", "model.tsseq", "-o", "x.docx").stderr == "Error: --output x.docx must end in .png, .svg, .pdf.\n"
     )

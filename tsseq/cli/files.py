@@ -190,7 +190,8 @@ def _table(source: Path, sep: str | None) -> pd.DataFrame:
         # the numbers that were written, to the last bit
         frame = pd.read_csv(content, sep=_separator(source, sep), float_precision="round_trip")
     except (ValueError, ImportError) as error:
-        raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
+        name = "standard input" if source == STREAM else source
+        raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from error
     if frame.shape[1] == 1 and (marks := [mark for mark in ";\t|" if mark in str(frame.columns[0])]):
         raise DataError(f"{source} has the single column {frame.columns[0]!r}; use --sep {marks[0]!r}.")
     return frame

@@ -116,8 +116,9 @@ def plot(  # noqa: PLR0913 (an option each)
     check_picture(output)
     if forecast:
         frame, *tables = (cli.files.read_panel(path, time_column, id_column, sep) for path in (model, *forecast))
-        forecasts = {path.name.partition(".")[0]: table for path, table in zip(forecast, tables)}
-        axes = tsseq.plot_forecast(frame, forecasts, last=last, max_series=max_series)
+        stems = [path.stem for path in forecast]
+        names = stems if len(set(stems)) == len(stems) else map(str, forecast)
+        axes = tsseq.plot_forecast(frame, dict(zip(names, tables)), last=last, max_series=max_series)
     else:
         fitted = tsseq.load(model)
         paths = (source, future)

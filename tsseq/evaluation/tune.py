@@ -195,7 +195,7 @@ def tune(
     seen, until, cutoffs, cv = _hold_back(forecaster, frame, cv, test_size)
     panel = forecaster.to_panel(seen)
     metric, direction = _metric(panel, scoring, levels)
-    search = Search(forecaster, panel, _folds(cv, panel.stamps, forecaster.task.horizon), metric, levels)
+    search = Search(clone(forecaster), panel, _folds(cv, panel.stamps, forecaster.task.horizon), metric, levels)
     own = isinstance(study, optuna.Study)
     study = study if own else open_study(optuna, study, direction)
     default = begin(study, search, direction, str(searched.distributions))
