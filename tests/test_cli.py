@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from tsseq.cli.models import MODELS, forecaster
 
 
 def run(*arguments, cwd: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-W", "error", "-m", "tsseq.cli", *map(str, arguments)]
+    command = [sys.executable, "-W", "error", "-m", "tsseq", *map(str, arguments)]
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
@@ -200,14 +200,157 @@ def test_every_model_that_is_named_can_be_made(name):
 
 
 def test_help_loads_no_torch(tmp_path):
-    code = (
-        "import sys\nfrom tsseq.cli import main\nsys.argv = ['tsseq', '--help']\n"
-        "try:\n    main()\nexcept SystemExit:\n    assert 'torch' not in sys.modules"
-    )
+    code = """
+import os, sys
+from tsseq.cli import main
+
+for sys.argv in (["tsseq", "--help"], ["tsseq", "--version"], ["tsseq"]):
+    if len(sys.argv) == 1:
+        words = {"COMP_WORDS": "tsseq fit --model l", "COMP_CWORD": "3"}
+        os.environ |= words | {"_TSSEQ_COMPLETE": "complete_bash"}
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code
+assert not {"pandas", "torch"} & set(sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("demo", "download", "fit", "predict", "backtest", "info"):
+    for command in ("demo", "download", "fit", "update", "predict", "future", "backtest", "audit", "report", "plot"):
         assert command in done.stdout
+    assert done.stdout.endswith(f"tsseq {tsseq.__version__}\nlstm\nlinear\n")
+
+
+def test_tables_and_forecasts_go_through_pipes(air):
+    load_air().assign(promo=0.0).to_csv(air / "promo.csv")
+    command = f"{sys.executable} -W error -m tsseq"
+    script = f"""
+        set -o pipefail
+        {command} fit - --target passengers --horizon 2 --context-length 12 --model linear --known promo \\
+            --max-epochs 1 -o m.tsseq < promo.csv || exit
+        {command} future m.tsseq <(cat promo.csv) | sed 's/,$/,1/' | {command} predict m.tsseq --future - || exit
+        {command} backtest promo.csv --target passengers --horizon 2 --model ridge -o - --n-cutoffs 9 | true
+        exit ${{PIPESTATUS[1]}}
+    """
+    done = subprocess.run(["bash", "-c", script], cwd=air, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    forecasts = table(done, index_col="month", parse_dates=True)
+    future = pd.DataFrame({"promo": 1.0}, pd.DatetimeIndex(["1961-01", "1961-02"], name="month"))
+    same_numbers(forecasts, tsseq.load(air / "m.tsseq").predict(future=future))
+    messages = done.stderr.splitlines()
+    assert messages[0].startswith("Linear: epoch 1 of 1")
+    assert messages[1:] == ["Model: m.tsseq, fitted until 1960-12-01 00:00:00"]  # and nothing of the broken pipe
+
+
+def test_tables_are_written_and_recognised_in_every_format(air, call, monkeypatch):
+    columns = ["--horizon", 2, "--context-length", 12, "--model", "naive"]
+    assert call("fit", *AIR, *columns).returncode == 0
+    load_air().to_parquet(air / "air.parquet")
+    load_air().reset_index().to_feather(air / "air.feather")
+    load_air().to_csv(air / "air.tsv", sep="\t")
+    load_air().to_csv(air / "air.tsv.gz", sep="\t")
+    load_air().to_csv(air / "semicolons.csv", sep=";")
+    want = table(call("predict", "model.tsseq"))
+    for name in ("air.parquet", "air.feather", "air.tsv", "air.tsv.gz"):
+        same_numbers(table(call("predict", "model.tsseq", name))[["passengers"]], want[["passengers"]])
+    for name in ("air.parquet", "air.feather"):
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO((air / name).read_bytes())))
+        same_numbers(table(call("predict", "model.tsseq", "-"))[["passengers"]], want[["passengers"]])
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"")))
+    assert "standard input cannot be read: No columns" in call("predict", "model.tsseq", "-").stderr
+    assert "use --sep ';'" in call("predict", "model.tsseq", "semicolons.csv").stderr
+    assert call("predict", "model.tsseq", "semicolons.csv", "--sep", ";").stdout.startswith("month;passengers\n")
+    assert call("predict", "model.tsseq", "-o", "out.parquet").stdout == ""
+    assert pd.read_parquet(air / "out.parquet").equals(tsseq.load(air / "model.tsseq").predict())
+    call("predict", "model.tsseq", "-o", "out.tsv.gz")
+    assert list(pd.read_csv(air / "out.tsv.gz", sep="\t")) == ["month", "passengers"]
+
+
+def test_covariates_are_those_of_python(tmp_path, call):
+    days, rng = pd.date_range("2024-01-01", periods=90, name="day"), np.random.default_rng(0)
+    frames = [
+        pd.DataFrame({"shop": name, "day": days, "sales": rng.random(90), "price": rng.random(90), "size": size})
+        for name, size in (("a", 1.0), ("b", 3.0))
+    ]
+    frame = pd.concat(frames).assign(visitors=rng.random(180))
+    frame.to_csv(tmp_path / "shops.csv", index=False)
+    columns = {"past": "visitors", "known": ["price", "calendar"], "static": "size"}
+    options = [text for name, value in columns.items() for item in np.atleast_1d(value) for text in (f"--{name}", item)]
+    options += ["--id-column", "shop", "--time-column", "day", "--target", "sales", "--horizon", 2]
+    done = call("fit", "shops.csv", *options, "--context-length", 8, "--model", "linear", "--max-epochs", 1)
+    assert done.returncode == 0, done.stderr
+    future = call("future", "model.tsseq", "-o", "future.csv") and pd.read_csv(tmp_path / "future.csv")
+    future.assign(price=0.5).to_csv(tmp_path / "future.csv", index=False)
+    forecasts = table(call("predict", "model.tsseq", "--future", "future.csv"))
+    training = tsseq.Training(max_epochs=1, verbose=False)
+    roles = {"target": "sales", "id_column": "shop", "time_column": "day", **columns}
+    model = tsseq.LinearForecaster(2, 8, training=training, **roles).fit(frame)
+    want = model.predict(future=model.make_future_frame().assign(price=0.5))
+    assert forecasts["shop"].tolist() == ["a", "a", "b", "b"]
+    np.testing.assert_allclose(forecasts["sales"], want["sales"], rtol=1e-12)
+
+
+def test_pictures_are_drawn_of_models_forecasts_losses_and_backtests(air, call):
+    fit = ["--horizon", 2, "--context-length", 12, "--model", "linear", "--max-epochs", 2]
+    assert call("fit", *AIR, *fit).returncode == 0
+    call("predict", "model.tsseq", "-o", "forecast.csv")
+    pictures = {
+        "model.png": ("plot", "model.tsseq", "air.csv", "-o"),
+        "forecast.svg": ("plot", "air.csv", "--forecast", "forecast.csv", "-o"),
+        "losses.pdf": ("plot", "model.tsseq", "--losses", "-o"),
+        "skill.png": ("backtest", *AIR, "--horizon", 2, "--model", "ridge", "--n-cutoffs", 9, "--plot"),
+    }
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    for name, arguments in pictures.items():
+        done = call(*arguments, name)
+        assert done.returncode == 0, done.stderr
+        assert f"Picture: {name}" in done.stderr
+        assert (air / name).read_bytes().startswith(starts[name[-3:]])
+    assert "<!-- forecast -->" in (air / "forecast.svg").read_text()
+    call("predict", "model.tsseq", "-o", "forecast.parquet")
+    call("plot", "air.csv", "--forecast", "forecast.csv", "--forecast", "forecast.parquet", "-o", "both.svg")
+    assert "<!-- forecast.csv -->" in (air / "both.svg").read_text()
+    assert (
+        call("plot", "model.tsseq", "-o", "x.docx").stderr == "Error: --output x.docx must end in .png, .svg, .pdf.\n"
+    )
+
+
+def test_an_audit_tells_the_future_in_the_data_by_its_exit_code(air, call):
+    air_model = ("--target", "passengers", "--horizon", 3, "--context-length", 12, "--model", "ridge")
+    honest = call("audit", "air.csv", *air_model, "--log")
+    assert honest.returncode == 0, honest.stderr
+    assert honest.stdout.startswith("ok    future at a cutoff: 0 forecasts changed")
+    frame = load_air()
+    frame.assign(hint=frame["passengers"].diff().shift(-1).fillna(0.0)).to_csv(air / "hint.csv")
+    leaking = call("audit", "hint.csv", *air_model, "--past", "hint", "-o", "audit.csv")
+    assert (leaking.returncode, leaking.stdout) == (3, "")
+    checks = pd.read_csv(air / "audit.csv").set_index("check")["passed"]
+    assert not checks["covariates know the next change"]
+
+
+def test_a_report_has_the_audit_and_the_money(tmp_path, call):
+    stocks = tsseq.load_sample("us_stocks").loc[["AAPL", "XOM"]].groupby("ticker").tail(200).reset_index()
+    stocks.to_parquet(tmp_path / "stocks.parquet")
+    columns = ["--time-column", "date", "--id-column", "ticker", "--calendar", "XNYS", "--log", "--target", "close"]
+    options = ["--horizon", 5, "--context-length", 20, "--model", "ridge", "--n-cutoffs", 12, "--bps", 7]
+    done = call("report", "stocks.parquet", *columns, *options, "-o", "page.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "close of stocks" in page
+    assert "future at a cutoff" in page
+    assert "After costs" in page
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line(tmp_path, call):
+    days, wave = pd.date_range("2024-01-01", periods=90, name="day"), np.sin(np.arange(90.0))
+    short = pd.DataFrame({"id": "short", "day": days[:50], "y": [*wave[:49], np.nan]})
+    pd.concat([pd.DataFrame({"id": "long", "day": days, "y": wave}), short]).to_csv(tmp_path / "two.csv", index=False)
+    columns = ["--target", "y", "--id-column", "id", "--time-column", "day", "--horizon", 2]
+    done = call("backtest", "two.csv", *columns, "--context-length", 8, "--model", "ridge", "--n-cutoffs", 9)
+    assert done.returncode == 0
+    assert done.stderr.startswith("Warning: 1 of 104 training windows lack some target and are left out")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_backtest_of_a_parquet_panel_writes_a_report(tmp_path):

@@ -56,6 +56,7 @@ ALLOWED = {
     | {"forecasting/regressor", "forecasting/named", "classification", "persistence"}
     | {"forecasting"},  # the face: whatever it offers may be in a file
     "cli": None,
+    "__main__": None,
 } | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
 LIBRARIES = {
     "torch": {"networks", "heads", "training", "forecasting/regressor", "classification", "cli"},

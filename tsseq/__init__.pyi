@@ -20,6 +20,7 @@ from .evaluation import WalkForward as WalkForward
 from .evaluation import audit as audit
 from .evaluation import backtest as backtest
 from .evaluation import rolling_forecasts as rolling_forecasts
+from .evaluation import tune as tune
 from .forecasting import ConformalForecaster as ConformalForecaster
 from .forecasting import DLinearForecaster as DLinearForecaster
 from .forecasting import Drift as Drift

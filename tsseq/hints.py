@@ -46,6 +46,8 @@ ALIASES = {
         "lags",
     ),
     "n_cutoffs": ("n_windows", "n_splits", "n_folds", "num_windows"),
+    "space": ("param_grid", "param_distributions", "param_space", "search_space"),
+    "n_trials": ("n_iter", "num_samples", "n_calls"),
     "n_splits": ("n_cutoffs", "n_windows", "n_folds", "num_windows"),
     "stride": ("step_size", "step", "step_length"),
     "max_train_size": ("train_length", "train_size", "window_length"),

@@ -307,5 +307,5 @@ def test_the_command_names_what_is_wrong_in_one_line(tmp_path):
 
 def command(*arguments, cwd) -> subprocess.CompletedProcess:
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
-    call = [sys.executable, "-W", "error", "-m", "tsseq.cli", *arguments]
+    call = [sys.executable, "-W", "error", "-m", "tsseq", *arguments]
     return subprocess.run(call, cwd=cwd, env=environment, capture_output=True, text=True, check=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import tsseq
-from tsseq.data.panel import Frame
 from tsseq.errors import ConfigError
 
 if TYPE_CHECKING:
+    from tsseq.data.panel import Frame
     from tsseq.forecasting import BaseForecaster
 
 _NETWORKS = ("LSTM", "GRU", "RNN", "Peephole-LSTM", "Seq2Seq", "Linear", "DLinear", "Transformer", "PatchTST")

@@ -6,12 +6,14 @@ from tsseq.evaluation.result import BacktestResult
 from tsseq.evaluation.scores import frame_scorer
 from tsseq.evaluation.significance import Comparison, clark_west, diebold_mariano, direction_test
 from tsseq.evaluation.splits import CombinatorialPurged, PurgedKFold, WalkForward
+from tsseq.evaluation.tune import Tuned, tune
 
 __all__ = [
     "BacktestResult",
     "CombinatorialPurged",
     "Comparison",
     "PurgedKFold",
+    "Tuned",
     "WalkForward",
     "audit",
     "backtest",
@@ -20,4 +22,5 @@ __all__ = [
     "direction_test",
     "frame_scorer",
     "rolling_forecasts",
+    "tune",
 ]

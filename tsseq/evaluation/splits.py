@@ -114,7 +114,7 @@ class Splitter(RejectsForeignNames, BaseCrossValidator):
         if isinstance(X, Windows):
             moment, stamps = pd.factorize(X.panel.times, sort=True)
             return LabelSpans(moment[X.origin + 1], moment[X.origin + X.layout.horizon], None), stamps
-        ids, times = _row_keys(X, Schema(id_column=self.id_column, time_column=self.time_column))
+        ids, times = row_keys(X, Schema(id_column=self.id_column, time_column=self.time_column))
         moment, stamps = pd.factorize(times, sort=True)
         series = np.zeros(len(times), dtype=np.int64) if ids is None else pd.factorize(ids)[0]
         return LabelSpans.of_rows(moment, series, self.horizon), stamps
@@ -433,7 +433,7 @@ class CombinatorialPurged(Splitter):
             raise ConfigError(f"n_test_groups={self.n_test_groups} must be below n_groups={self.n_groups}.")
 
 
-def _row_keys(X: Any, schema: Schema) -> tuple[pd.Index | None, pd.Index]:
+def row_keys(X: Any, schema: Schema) -> tuple[pd.Index | None, pd.Index]:
     """Id and time of every row, in the order of the rows; all series of a wide frame share its rows."""
     if not isinstance(X, (pd.Series, pd.DataFrame)):
         return None, pd.RangeIndex(X.shape[0] if hasattr(X, "shape") else len(X))

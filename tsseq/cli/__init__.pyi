@@ -1,0 +1,2 @@
+from . import files as files
+from .commands import main as main
