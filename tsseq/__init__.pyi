@@ -19,6 +19,9 @@ from .evaluation import PurgedKFold as PurgedKFold
 from .evaluation import WalkForward as WalkForward
 from .evaluation import audit as audit
 from .evaluation import backtest as backtest
+from .evaluation import coefficients as coefficients
+from .evaluation import contributions as contributions
+from .evaluation import importance as importance
 from .evaluation import rolling_forecasts as rolling_forecasts
 from .forecasting import ConformalForecaster as ConformalForecaster
 from .forecasting import DLinearForecaster as DLinearForecaster
