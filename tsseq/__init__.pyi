@@ -61,6 +61,7 @@ from .networks import PatchTST as PatchTST
 from .networks import PeepholeLSTM as PeepholeLSTM
 from .networks import Seq2Seq as Seq2Seq
 from .networks import Transformer as Transformer
+from .persistence import compress as compress
 from .persistence import load as load
 from .plotting import plot_forecast as plot_forecast
 from .prices import download_prices as download_prices

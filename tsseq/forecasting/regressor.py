@@ -32,7 +32,7 @@ from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.devices import accelerator_of, predict_rows
 from tsseq.training.gradients import contributions_of_rows
 from tsseq.training.settings import Training
-from tsseq.training.weights import freeze_parts, from_arrays, grown, to_arrays
+from tsseq.training.weights import freeze_parts, from_arrays, grown, packed, to_arrays, unpacked
 from tsseq.typing import Array
 
 PATHS_AT_ONCE = 32
@@ -518,7 +518,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         config = {"parameters": self, "layout": self.layout_, "head": self.head_, "history": list(self.history_)}
         names = [name for name in ("one_output_", "feature_names_in_") if hasattr(self, name)]
-        arrays = {"history": self.history_.to_numpy()} | to_arrays(self.network_, "network/")
+        arrays = {"history": self.history_.to_numpy()}
+        arrays |= packed(to_arrays(self.network_, "network/"), self.network_.storage)
         return State(type(self), config | {name: getattr(self, name) for name in names}, arrays)
 
     @classmethod
@@ -544,9 +545,10 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         state.check_names("parameters", "layout", "head", "history", "one_output_", optional=optional)
         model: Self = state.value("parameters", cls)
         model.layout_, model.head_ = state.value("layout", Layout), state.value("head", Head)
-        weights, _ = state.split("network", "history")
+        weights, storage = unpacked(state.split("network", "history")[0])
         network = LSTM() if model.network is None else model.network
         model.network_ = from_arrays(network, model.layout_, model.head_, weights)
+        model.network_.storage = storage
         model.accelerator_ = state.config.get("accelerator") or accelerator_of(model.training)
         model.n_features_in_, model.one_output_ = model.layout_.width, state.value("one_output_", bool)
         if "feature_names_in_" in state.config:
