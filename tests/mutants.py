@@ -92,6 +92,8 @@ def passes(folder: Path, tests: list[str], seconds: int) -> bool:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return False
+    if done.returncode > 1:  # nothing was tested: the mutant cannot be imported, or nothing can
+        subprocess.run([sys.executable, "-c", "import pytest, tsseq"], cwd=ROOT, check=True)
     return done.returncode == 0
 
 

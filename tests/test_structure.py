@@ -63,6 +63,7 @@ LIBRARIES = {
     "pytorch_lightning": {"training"},
     "pandas": {
         "typing",
+        "persistence",
         "metrics",
         "data",
         "forecasting/regressor",

@@ -19,6 +19,9 @@ from .evaluation import PurgedKFold as PurgedKFold
 from .evaluation import WalkForward as WalkForward
 from .evaluation import audit as audit
 from .evaluation import backtest as backtest
+from .evaluation import coefficients as coefficients
+from .evaluation import contributions as contributions
+from .evaluation import importance as importance
 from .evaluation import rolling_forecasts as rolling_forecasts
 from .evaluation import tune as tune
 from .forecasting import ConformalForecaster as ConformalForecaster
@@ -59,6 +62,7 @@ from .networks import PatchTST as PatchTST
 from .networks import PeepholeLSTM as PeepholeLSTM
 from .networks import Seq2Seq as Seq2Seq
 from .networks import Transformer as Transformer
+from .persistence import compress as compress
 from .persistence import load as load
 from .plotting import plot_forecast as plot_forecast
 from .prices import download_prices as download_prices

@@ -119,6 +119,9 @@ METHODS = {
         "backtest",
         "evaluate",
     ),
+    "tsseq.importance(model, frame)": ("feature_importances_", "get_feature_importances", "permutation_importance"),
+    "tsseq.contributions(model)": ("explain", "interpret_output", "shap_values", "integrated_gradients"),
+    "tsseq.coefficients(model)": ("coef_", "get_coefficients"),
     "tsseq.rolling_forecasts(model, frame)": ("residuals", "predict_insample", "fittedvalues", "insample"),
 }
 UNAVAILABLE = {
@@ -138,6 +141,8 @@ NAMES = {
     "Point": ("MAE", "MSE", "HuberLoss"),
     "Training": ("Trainer",),
     "load_sample": ("load_dataset", "load_data"),
+    "importance": ("permutation_importance", "feature_importances"),
+    "contributions": ("IntegratedGradients", "shap_values", "attributions"),
 }
 SECTIONS = ("Parameters", "Attributes", "Raises", "Notes", "Examples")
 

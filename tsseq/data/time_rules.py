@@ -340,6 +340,8 @@ def _exchange(code: str, first_year: int, last_year: int) -> Any:
     """An exchange over whole years; the range is asked for, since the library's default one moves with today's date."""
     import exchange_calendars
 
+    if not 1 <= first_year <= last_year <= 9999:
+        raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
     start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
     try:
         return exchange_calendars.get_calendar(code, start=start, end=end)

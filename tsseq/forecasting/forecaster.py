@@ -436,8 +436,38 @@ class Forecaster(FrameOptions, BaseForecaster):
         return plot_history(self.history_)
 
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
-        panel, layout = self._history(frame), self.layout_
         self._check_levels(levels)
+        panel, windows = self._windows_at(frame, cutoffs)
+        values = forecast_rows(self.regressor_, windows, levels)
+        origins = windows.origin[: len(windows) // windows.n_channels]
+        return Forecasts(panel, origins, values, tuple(() if levels is None else levels))
+
+    def windows_at(self, frame: Frame | Panel, cutoffs: Any) -> Windows:
+        """The rows that `predict_at` forecasts from: a lazy X for ``regressor_.predict``, whose forecasts are scaled.
+
+        Parameters
+        ----------
+        frame : Series, DataFrame or Panel
+            History and what came after it, as in `predict_at`.
+        cutoffs : timestamp or sequence of timestamps
+            The origins, as in `predict_at`.
+
+        Returns
+        -------
+        Windows
+            Those at all origins for the first target, then for the second; without what is dated after the last cutoff,
+            but for known covariates.
+
+        Raises
+        ------
+        DataError
+            No series has a whole context at some cutoff, or known covariates are missing after one.
+        """
+        return self._windows_at(frame, cutoffs)[1]
+
+    def _windows_at(self, frame: Frame | Panel, cutoffs: Any) -> tuple[Panel, Windows]:
+        """The history with a horizon more, and the windows at cutoffs, which see nothing beyond the last one."""
+        panel, layout = self._history(frame), self.layout_
         cutoffs = stamps_like(panel.times, cutoffs)
         rows = panel.rows_at(cutoffs, layout.context_length)
         without_context = cutoffs.difference(panel.times.take(rows))
@@ -449,9 +479,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         check_known(panel, panel.steps_after(origins, layout.horizon).ravel(), "predict_at")
         unknown = slice(0, len(panel.schema.target + panel.schema.past))
         blanked = panel.with_values(np.asarray(panel.times > cutoffs.max()), unknown, np.nan)
-        windows = Windows.of(blanked, layout, self.scaling_, origins)
-        values = forecast_rows(self.regressor_, windows, levels)
-        return Forecasts(panel, origins, values, tuple(() if levels is None else levels))
+        return panel, Windows.of(blanked, layout, self.scaling_, origins)
 
     def score(self, frame: Frame | Panel, y: None = None) -> float:
         """Skill against repeating the last value: ``1 - MAE / MAE_naive`` over all windows of ``frame``.

@@ -30,8 +30,9 @@ from tsseq.networks.batch import Batch
 from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.devices import accelerator_of, predict_rows
+from tsseq.training.gradients import contributions_of_rows
 from tsseq.training.settings import Training
-from tsseq.training.weights import freeze_parts, from_arrays, grown, to_arrays
+from tsseq.training.weights import freeze_parts, from_arrays, grown, packed, to_arrays, unpacked
 from tsseq.typing import Array
 
 PATHS_AT_ONCE = 32
@@ -421,12 +422,43 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         return self._run(X, lambda batch, rows: self.network_.attention(batch))
 
+    def contributions(self, X: Any) -> Array:
+        """What every column of a row adds to its point forecasts: integrated gradients, as in `tsseq.contributions`.
+
+        Parameters
+        ----------
+        X : Windows or array of shape (n, n_features)
+            Rows as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, horizon * n_targets, n_features + 2)
+            Scaled as X is; then what the vector of the series adds, and the forecast of a row of zeros. They sum to the
+            forecast, of categories to the probability of the most probable one.
+
+        Raises
+        ------
+        ConfigError
+            The network feeds categories back into itself.
+
+        Warns
+        -----
+        UserWarning
+            They do not sum to the forecast within 0.001.
+        """
+        return contributions_of_rows(self.network_, self._as_windows(X), self.accelerator_)
+
     def _run(self, X: Any, function: Callable[..., Tensor], axis: int = 0) -> Array:
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
+        windows = self._as_windows(X)
+        return predict_rows(self.network_, windows, self.accelerator_, function, axis)
+
+    def _as_windows(self, X: Any) -> Windows:
+        """Rows to predict from, of a plain array too."""
         check_is_fitted(self, "network_")
-        if not isinstance(X, Windows):
-            X = Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
-        return predict_rows(self.network_, X, self.accelerator_, function, axis)
+        if isinstance(X, Windows):
+            return X
+        return Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
 
     def _rows_of(self, X: Array, y: Array) -> Windows:
         """The rows of a plain array as the trivial windows of a layout."""
@@ -486,7 +518,8 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         config = {"parameters": self, "layout": self.layout_, "head": self.head_, "history": list(self.history_)}
         names = [name for name in ("one_output_", "feature_names_in_") if hasattr(self, name)]
-        arrays = {"history": self.history_.to_numpy()} | to_arrays(self.network_, "network/")
+        arrays = {"history": self.history_.to_numpy()}
+        arrays |= packed(to_arrays(self.network_, "network/"), self.network_.storage)
         return State(type(self), config | {name: getattr(self, name) for name in names}, arrays)
 
     @classmethod
@@ -512,9 +545,10 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         state.check_names("parameters", "layout", "head", "history", "one_output_", optional=optional)
         model: Self = state.value("parameters", cls)
         model.layout_, model.head_ = state.value("layout", Layout), state.value("head", Head)
-        weights, _ = state.split("network", "history")
+        weights, storage = unpacked(state.split("network", "history")[0])
         network = LSTM() if model.network is None else model.network
         model.network_ = from_arrays(network, model.layout_, model.head_, weights)
+        model.network_.storage = storage
         model.accelerator_ = state.config.get("accelerator") or accelerator_of(model.training)
         model.n_features_in_, model.one_output_ = model.layout_.width, state.value("one_output_", bool)
         if "feature_names_in_" in state.config:

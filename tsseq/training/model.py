@@ -27,8 +27,11 @@ class Model(nn.Module):
     Categories become learnt vectors before the core sees them. Rows before the first one at which anything is observed
     are not there for it: a context filled up in front with missing values gives what the shorter context gives.
     Beside a line, the core forecasts what the line does not. Above 0, ``n_series`` series have a learnt vector each.
-    ``widths`` are those of the tables of an `Embedding` that has grown since it was made.
+    ``widths`` are those of the tables of an `Embedding` that has grown since it was made. ``storage`` says how a model
+    file keeps the weights, as `tsseq.training.weights.packed` has it.
     """
+
+    storage: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from threading import get_ident
 from typing import Any
 
@@ -24,6 +24,8 @@ from tsseq.training.lightning_env import no_warnings
 from tsseq.training.line import Line
 from tsseq.training.model import Model
 
+STORAGE = {"int8": "scale", "sparse": "mask"}  # what tells how an array is stored
+PARTS = "mask", "shape", "scale"
 RANDOM = {
     "uniform_",
     "normal_",
@@ -91,6 +93,120 @@ def to_arrays(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
             problem = f"the network has {name} in {tensor.dtype}"
             raise ConfigError(f"{problem}, which has no place in a model file.") from error
     return arrays
+
+
+def packed(arrays: Mapping[str, NDArray[Any]], storage: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Arrays of a compressed model in less room; `unpacked` makes the same bits of them.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        What `to_arrays` gave.
+    storage : collection of str
+        "int8" keeps tables of numbers as whole numbers from -127 to 127 and ``<name>/scale``, one scale for each output
+        channel. "sparse" keeps what is not zero, and ``<name>/mask``, a bit for each number, with ``<name>/shape``.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By name; vectors and single numbers as they are.
+
+    Examples
+    --------
+    >>> table = rounded({"core.map": np.array([[0.5, -1.0, 0.0], [3.0, 0.0, 0.0]], dtype=np.float32)})
+    >>> small = packed(table, ["int8"])
+    >>> small["core.map"].tolist(), np.array_equal(unpacked(small)[0]["core.map"], table["core.map"])
+    ([[63, -127, 0], [127, 0, 0]], True)
+    """
+    content: dict[str, NDArray[Any]] = {}
+    for name, array in arrays.items():
+        values = array
+        if storage and array.dtype == np.float32 and array.ndim > 1:
+            if "int8" in storage:
+                content[f"{name}/scale"] = _scale(name, array)
+                values = np.rint(array / content[f"{name}/scale"]).astype(np.int8)
+            if "sparse" in storage:
+                content[f"{name}/mask"], content[f"{name}/shape"] = np.packbits(array != 0), np.array(array.shape)
+                values = values[array != 0]
+        content[name] = values
+    return content
+
+
+def unpacked(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """The inverse of `packed`, and how the arrays were stored.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        As they were read from a file: nothing in them is trusted.
+
+    Returns
+    -------
+    content : dict of str to ndarray
+        What `packed` was given.
+    storage : tuple of str
+        In use: "int8", "sparse".
+
+    Raises
+    ------
+    ValueError
+        If parts do not fit together.
+    """
+    content = {name: array for name, array in arrays.items() if name.rpartition("/")[2] not in PARTS}
+    extra = {name: array for name, array in arrays.items() if name not in content}
+    storage = tuple(kind for kind, part in STORAGE.items() if any(name.endswith(f"/{part}") for name in extra))
+    for name, array in content.items():
+        mask, shape, scale = (extra.pop(f"{name}/{part}", None) for part in PARTS)
+        if (mask is None) != (shape is None):
+            raise ValueError(f"the weights {name} have a mask or a shape, and both were needed")
+        if mask is not None and shape is not None:
+            n = int(np.prod([int(size) for size in shape]))
+            bits = np.unpackbits(np.asarray(mask, dtype=np.uint8)).astype(np.bool_)
+            if not 0 <= len(bits) - n < 8 or bits[n:].any() or array.shape != (bits.sum(),):
+                raise ValueError(f"the weights {name} do not fit their mask")
+            array = _spread(array, bits[:n]).reshape(shape)
+        if scale is not None:
+            fits = scale.ndim == array.ndim and all(n in (1, m) for n, m in zip(scale.shape, array.shape))
+            if array.dtype != np.int8 or scale.dtype != np.float32 or not fits:
+                raise ValueError(f"the weights {name} do not fit their scale")
+            array = array.astype(np.float32) * scale
+        content[name] = array
+    if extra:
+        raise ValueError(f"the weights have {sorted(extra)[0]}, which belongs to nothing")
+    return content, storage
+
+
+def rounded(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Arrays in the numbers that "int8" can keep: 255 for each output channel.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        What `to_arrays` gave.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Of the same shapes.
+    """
+    return unpacked(packed(arrays, ["int8"]))[0]
+
+
+def _scale(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """What a step between whole numbers is worth, by output channel.
+
+    It has so few digits that 127 steps are exact: what is unpacked has the same scale again.
+    """
+    axes = (-2,) if name.endswith("line.weight") else tuple(range(1, array.ndim))  # maps have their outputs last
+    step = (np.abs(array).max(axis=axes, keepdims=True, initial=0.0) / np.float32(127)).astype(np.float32)
+    short = ((step.view(np.uint32) + 0xFF) & ~np.uint32(0xFF)).view(np.float32)
+    return np.where(short > 0, short, np.float32(1.0))
+
+
+def _spread(values: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    array = np.zeros(len(mask), dtype=values.dtype)
+    array[mask] = values
+    return array
 
 
 def check_weights(network: Network, layout: Layout, head: Head) -> None:
