@@ -99,6 +99,9 @@ ALLOWED: Mapping[str, Allowed] = {
     "compile": FLAG,
     "resume": FLAG,
     "keep_memory": FLAG,
+    # sequences of symbols
+    "symbols": FLAG,
+    "min_count": COUNT,
     # backtests, splits, samples
     "n_cutoffs": COUNT,
     "n_calibration": COUNT,

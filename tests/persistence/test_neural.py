@@ -26,6 +26,8 @@ SPEED = np.tile([0.3, 0.9], 15)
 SEQUENCES = np.sin(SPEED[:, None] * np.arange(12.0) + RNG.normal(size=(30, 1)))
 LISTS = [np.column_stack([row[: 6 + k % 7], -row[: 6 + k % 7]]) for k, row in enumerate(SEQUENCES)]
 STATES = GRU(4, segment_length=None)
+TEXTS = ["ab" * (1 + k % 4) + "abc"[k % 3] for k in range(30)]
+CODES = [[ord(letter) for letter in text] for text in TEXTS]
 FRAME = pd.DataFrame(ROWS, columns=list("abcdefgh"))
 CASES = {
     "regressor": (NeuralRegressor(GRU(4), training=QUICK), ROWS, TARGETS),
@@ -37,6 +39,11 @@ CASES = {
     "classifier, objects": (NeuralClassifier(STATES, QUICK), SEQUENCES, np.where(SPEED > 0.5, "a", "b").astype(object)),
     "classifier, lists": (NeuralClassifier(STATES, QUICK), LISTS, SPEED > 0.5),
     "classifier, frame": (NeuralClassifier(STATES, QUICK), FRAME, TARGETS[:, 0] > 0),
+    "classifier, texts": (NeuralClassifier(STATES, QUICK), TEXTS, SPEED > 0.5),
+    "classifier, rare words": (NeuralClassifier(STATES, QUICK, min_count=20), [list(x) for x in TEXTS], SPEED > 0.5),
+    "classifier, codes": (NeuralClassifier(STATES, QUICK, symbols=True), CODES, SPEED > 0.5),
+    "classifier, labels": (NeuralClassifier(STATES, QUICK), SEQUENCES, (TARGETS[:30] > 0) * 1),
+    "labeller, texts": (NeuralLabeller(STATES, QUICK), TEXTS, TEXTS),
     "labeller": (NeuralLabeller(training=QUICK), SEQUENCES, SEQUENCES > 0),
     "labeller, lists": (NeuralLabeller(STATES, QUICK), LISTS, [np.where(x[:, 0] > 0, "up", "down") for x in LISTS]),
 }
@@ -96,7 +103,7 @@ def test_all_that_was_learnt_comes_back(elsewhere, case):
     assert vars(loaded).keys() == vars(model).keys()
     assert (loaded.layout_, repr(loaded.head_)) == (model.layout_, repr(model.head_))
     assert_frame_equal(loaded.history_, model.history_, check_exact=True)
-    for name in ("classes_", "feature_names_in_", "n_features_in_"):
+    for name in ("classes_", "vocabulary_", "feature_names_in_", "n_features_in_"):
         assert_equal(getattr(loaded, name, None), getattr(model, name, None))
     if hasattr(model, "scale_"):
         assert loaded.scale_.length == model.scale_.length
@@ -220,6 +227,11 @@ def test_arrays_of_other_shapes_and_dtypes_are_refused(elsewhere, tmp_path, case
         ("classifier", {"classes": ["slow", "fast"]}, "classes"),
         ("classifier", {"classes": ["fast", ["slow"]]}, "classes|inhomogeneous|sequence"),
         ("classifier", {"classes": [1, 2]}, "classes"),
+        ("classifier, texts", {"vocabulary": ["b", "a", "c"]}, "not a list of sorted symbols"),
+        ("classifier, texts", {"vocabulary": ["a", "b", 3]}, "not a list of sorted symbols"),
+        ("classifier, texts", {"vocabulary": []}, "not a list of sorted symbols"),
+        ("classifier, texts", {"vocabulary": ["a"]}, "does not fit a vocabulary of 1 symbols"),
+        ("classifier, codes", {"vocabulary": None}, "vocabulary, a list, was needed"),
         ("labeller", {"history": "loss"}, "history, a list, was needed"),
     ],
 )

@@ -6,6 +6,7 @@ A network that has states offers ``build_encoder(layout) -> Encoder`` beside `Ne
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any, Protocol, TypeGuard
 
 import torch
@@ -62,11 +63,11 @@ class _Readout(Network):
 
 
 class MeanReadout(_Readout):
-    """One output (B, 1, 1, n_params) per row, a linear map of the mean of the states over time."""
+    """Outputs (B, horizon, 1, n_params) for every row, a linear map of the mean of the states over time."""
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
-        return _MeanReadoutNet(self.network.build_encoder(layout), n_params)
+        return _MeanReadoutNet(self.network.build_encoder(layout), (layout.horizon, 1, n_params))
 
 
 class StepReadout(_Readout):
@@ -113,17 +114,16 @@ class _BesideNet(nn.Module):
 
 
 class _MeanReadoutNet(nn.Module):
-    def __init__(self, encoder: Encoder, n_params: int) -> None:
+    def __init__(self, encoder: Encoder, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.encoder, self.unit, self.reads_ragged = encoder, encoder.length, encoder.reads_ragged
-        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, n_params))
+        self.encoder, self.unit, self.reads_ragged, self.shape = encoder, encoder.length, encoder.reads_ragged, shape
+        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, prod(shape)))
 
     def forward(self, batch: Batch) -> Tensor:
         states = self.encoder(batch)  # (B, n, size)
         whole = batch.n_missing is None
         mean = states.mean(1) if whole else states.sum(1) / n_segments(batch, self.unit)[:, None]
-        params: Tensor = self.read(mean)
-        return params[:, None, None]  # (B, 1, 1, n_params)
+        return torch.unflatten(self.read(mean), 1, self.shape)  # (B, H, 1, n_params)
 
 
 class _StepReadoutNet(nn.Module):
