@@ -102,6 +102,7 @@ ALLOWED: Mapping[str, Allowed] = {
     # sequences of symbols
     "symbols": FLAG,
     "min_count": COUNT,
+    "beam_width": Range(1, 1000),
     # backtests, splits, samples
     "n_cutoffs": COUNT,
     "n_calibration": COUNT,

@@ -1,4 +1,4 @@
-"""Model files of NeuralRegressor, NeuralClassifier and NeuralLabeller, and of networks and heads of one's own."""
+"""Model files of NeuralRegressor, classifiers, labellers and transducers, and of networks and heads of one's own."""
 
 import os
 import subprocess
@@ -14,10 +14,10 @@ from pandas.testing import assert_frame_equal
 from sklearn.exceptions import NotFittedError
 
 import tsseq
-from tsseq import Forecaster, NeuralClassifier, NeuralLabeller, NeuralRegressor, Quantiles
+from tsseq import Forecaster, NeuralClassifier, NeuralLabeller, NeuralRegressor, NeuralTransducer, Quantiles
 from tsseq.errors import ConfigError, ModelFileError
 from tsseq.heads import Head
-from tsseq.networks import GRU, Linear
+from tsseq.networks import GRU, Linear, Seq2Seq, Transformer
 from tsseq.persistence.container import dump_json, parse_json, read, write
 
 RNG = np.random.default_rng(3)
@@ -44,6 +44,10 @@ CASES = {
     "classifier, codes": (NeuralClassifier(STATES, QUICK, symbols=True), CODES, SPEED > 0.5),
     "classifier, labels": (NeuralClassifier(STATES, QUICK), SEQUENCES, (TARGETS[:30] > 0) * 1),
     "labeller, texts": (NeuralLabeller(STATES, QUICK), TEXTS, TEXTS),
+    "transducer": (NeuralTransducer(Seq2Seq(hidden_size=4), QUICK), TEXTS, [x[::-1] + "c" for x in TEXTS]),
+    "transducer, words": (NeuralTransducer(Transformer(8, 2), QUICK, min_count=20), TEXTS, [list(x) for x in TEXTS]),
+    "transducer, frames": (NeuralTransducer(Seq2Seq(hidden_size=4), QUICK), LISTS, CODES),
+    "transducer, ctc": (NeuralTransducer(STATES, QUICK, loss="ctc"), LISTS, [x[:3] for x in TEXTS]),
     "labeller": (NeuralLabeller(training=QUICK), SEQUENCES, SEQUENCES > 0),
     "labeller, lists": (NeuralLabeller(STATES, QUICK), LISTS, [np.where(x[:, 0] > 0, "up", "down") for x in LISTS]),
 }
@@ -232,6 +236,9 @@ def test_arrays_of_other_shapes_and_dtypes_are_refused(elsewhere, tmp_path, case
         ("classifier, texts", {"vocabulary": []}, "not a list of sorted symbols"),
         ("classifier, texts", {"vocabulary": ["a"]}, "does not fit a vocabulary of 1 symbols"),
         ("classifier, codes", {"vocabulary": None}, "vocabulary, a list, was needed"),
+        ("transducer", {"writes_text": 1}, "writes_text, a bool, was needed"),
+        ("transducer", {"classes": ["a", "b"]}, "does not fit 2 symbols and the end"),
+        ("transducer", {"vocabulary": ["a"]}, "does not fit a vocabulary of 1 symbols"),
         ("labeller", {"history": "loss"}, "history, a list, was needed"),
     ],
 )

@@ -101,15 +101,14 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         codes = self.scale_.table(encode_symbols(sequences, self.vocabulary_, n_codes))
         sizes: dict[str, Any] = {"n_past": 1, "missing": bool(np.isnan(codes).any()), "categories": (n_codes,)}
         layout = Layout(self.scale_.length, horizon or self.scale_.length, **sizes)
-        return _without_past(codes), layout
+        return without_past(codes, layout.context_length), layout
 
     def _read_rows(self, sequences: list[Any], length: int) -> Array:
         """Rows of sequences, as in `fit` but over ``length`` steps."""
-        scale = self.scale_._replace(length=length)
-        if self.vocabulary_ is None:
-            return scale.table(sequences)
-        codes = encode_symbols(sequences, self.vocabulary_, self.layout_.categories[0])
-        return _without_past(scale.table(codes))
+        if self.vocabulary_ is not None:
+            sequences = encode_symbols(sequences, self.vocabulary_, self.layout_.categories[0])
+        rows = self.scale_._replace(length=length).table(sequences)
+        return without_past(rows, length) if self.layout_.n_past else rows
 
     def _read_sequences(self, X: Any) -> list[Any]:
         """Sequences to predict: symbols or arrays (time, channels)."""
@@ -238,11 +237,20 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         ValueError
             If parts are missing, or do not fit together.
         """
-        optional = "vocabulary", "classes", "objects", "n_features_in_", "feature_names_in_", "accelerator"
+        optional = (
+            "writes_text",
+            "vocabulary",
+            "classes",
+            "objects",
+            "n_features_in_",
+            "feature_names_in_",
+            "accelerator",
+        )
         state.check_names("parameters", "layout", "history", optional=optional)
         model, layout = state.value("parameters", cls), state.value("layout", Layout)
         weights, scale, classes, start, _ = state.split("network", "scale", "classes", "start", "history")
-        check_arrays(scale, {"mean": (layout.n_targets,), "deviation": (layout.n_targets,)})
+        n_channels = layout.n_past or layout.n_targets
+        check_arrays(scale, {"mean": (n_channels,), "deviation": (n_channels,)})
         model.scale_ = Scale(layout.context_length, scale["mean"], scale["deviation"])
         if "classes" in state.config:
             dtype = object if state.value("objects", bool) else np.str_
@@ -264,9 +272,9 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         return cast(Self, model)
 
 
-def _without_past(rows: Array) -> Array:
-    """Rows of covariates (n, width) beside a target that has no past."""
-    return np.hstack([np.full_like(rows, np.nan), rows])
+def without_past(rows: Array, length: int) -> Array:
+    """Rows of covariates (n, width) over ``length`` steps, beside a target that has no past."""
+    return np.hstack([np.full((len(rows), length), np.nan), rows])
 
 
 def _read_vocabulary(state: State, layout: Layout) -> NDArray[Any] | None:

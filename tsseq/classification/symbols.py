@@ -39,10 +39,15 @@ def holds_symbols(X: Any, integers: bool) -> bool:
     """
     if integers:
         return True
-    members = X.to_numpy() if isinstance(X, (pd.DataFrame, pd.Series)) else X
+    members = members_of(X)
     if not isinstance(members, (list, tuple, np.ndarray)) or _is_numeric(members):
         return False
     return any(isinstance(member, str) or _holds_text(member) for member in members)
+
+
+def members_of(X: Any) -> Any:
+    """The sequences in X, which in a frame are its rows."""
+    return X.to_numpy() if isinstance(X, (pd.DataFrame, pd.Series)) else X
 
 
 def _is_numeric(array: Any) -> bool:
@@ -82,8 +87,7 @@ def read_symbols(X: Any, name: str = "X", least: int = 1) -> list[Symbols]:
     >>> read_symbols(["ab", ["up", None]])
     [['a', 'b'], ['up', None]]
     """
-    members = X.to_numpy() if isinstance(X, (pd.DataFrame, pd.Series)) else X
-    sequences = [_read_sequence(member, name, i) for i, member in enumerate(members)]
+    sequences = [_read_sequence(member, name, i) for i, member in enumerate(members_of(X))]
     if not sequences:
         raise DataError(f"{name} has no sequences; at least one was needed.")
     for i, sequence in enumerate(sequences):
