@@ -1,6 +1,7 @@
 """NeuralTransducer writes sequences of another length and alphabet: with attention, without, and by CTC."""
 
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -232,3 +233,66 @@ def test_a_beam_is_a_whole_number_and_not_for_ctc(fitted, aligned):
         fitted.predict(LATER, beam_width=0)
     with pytest.raises(ConfigError, match="CTC takes the best symbols, 1"):
         aligned.predict(frames(LATER), beam_width=2)
+
+
+def strings(n, shortest, longest, seed):
+    random = np.random.default_rng(seed)
+    return ["".join(random.choice(list("abcdefghij"), random.integers(shortest, longest + 1))) for _ in range(n)]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("turn", [lambda row: row[::-1], lambda row: row], ids=["reversed", "copied"])
+def test_strings_of_5_to_20_letters_are_reversed_and_copied(turn, record_property):
+    training = Training(max_epochs=10, learning_rate=6e-3, verbose=False)
+    rows = strings(6000, 5, 20, seed=0)
+    score = {}
+    for attention in ("general", None):
+        network = Seq2Seq(hidden_size=64, bidirectional=True, dropout=0.1, attention=attention)
+        model = NeuralTransducer(network, training).fit(rows, [turn(row) for row in rows])
+        for longest in (20, 30):
+            later = strings(1000, 5 if longest == 20 else 21, longest, seed=longest)
+            score[attention, longest] = model.score(later, [turn(row) for row in later])
+            record_property(f"exact, attention={attention}, up to {longest}", score[attention, longest])
+    assert score["general", 20] >= 0.99
+    assert score[None, 20] < score["general", 20] - 0.3
+    assert score["general", 30] < 0.5  # lengths that training has not seen
+
+
+@pytest.mark.proof
+def test_number_words_are_translated(record_property):
+    num2words = pytest.importorskip("num2words").num2words
+    numbers = np.random.default_rng(0).choice(1_000_000, 5000, replace=False).tolist()
+    X, y = ([re.findall(r"\w+|[^\w\s]", num2words(n, lang=language)) for n in numbers] for language in ("en", "fr"))
+    network = Seq2Seq(hidden_size=64, bidirectional=True, dropout=0.1)
+    training = Training(max_epochs=10, learning_rate=6e-3, verbose=False)
+    model = NeuralTransducer(network, training).fit(X[:4000], y[:4000])
+    greedy, beam = (
+        np.mean([a == b for a, b in zip(model.predict(X[4000:], beam_width=width), y[4000:])]) for width in (1, 4)
+    )
+    record_property("exact, greedy and beam", (greedy, beam))
+    assert greedy >= 0.97
+    assert beam >= greedy - 0.002
+
+
+@pytest.mark.proof
+def test_strings_that_training_has_not_heard_are_heard_by_ctc(record_property):
+    random = np.random.default_rng(0)
+    voices = random.normal(size=(10, 12))
+    words = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+
+    def spoken(digits):
+        parts = [voices[[digit] * random.integers(3, 8)] for digit in digits]
+        silence = [np.zeros((random.integers(0, 4), 12)) for _ in digits]
+        frames = np.concatenate([frame for pair in zip(silence, parts) for frame in pair])
+        return frames + random.normal(size=frames.shape)
+
+    digits = [tuple(random.integers(0, 10, random.integers(3, 8))) for _ in range(2000)]
+    X, y = [spoken(row) for row in digits], [words[list(row)].tolist() for row in digits]
+    new = [i for i in range(1600, 2000) if digits[i] not in set(digits[:1600])]
+    network = GRU(64, bidirectional=True, segment_length=None)
+    training = Training(max_epochs=10, learning_rate=5e-3, verbose=False)
+    model = NeuralTransducer(network, training, loss="ctc").fit(X[:1600], y[:1600])
+    errors = edit_distance([y[i] for i in new], model.predict([X[i] for i in new]))
+    record_property("word error rate", errors)
+    assert len(new) > 300
+    assert errors <= 0.1
