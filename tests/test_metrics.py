@@ -1,5 +1,7 @@
 """Forecast errors against numbers worked out by hand."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,10 +10,13 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, r2_score, root_mean_squared_error
 
+from tsseq.errors import ConfigError, DataError
 from tsseq.metrics import (
+    bleu,
     coverage,
     crps,
     directional_accuracy,
+    edit_distance,
     mae,
     mase,
     naive_scale,
@@ -23,6 +28,7 @@ from tsseq.metrics import (
     skill,
     smape,
     theil_u2,
+    token_accuracy,
     winkler,
 )
 
@@ -269,3 +275,51 @@ def test_signs_that_never_change_show_nothing():
 def test_directions_by_luck_are_rejected_as_often_as_they_should():
     draws = np.random.default_rng(0).normal(size=(500, 2, 100))
     assert 0.03 <= np.mean([pesaran_timmermann(*pair).p_value < 0.05 for pair in draws]) <= 0.08
+
+
+def test_edits_and_right_symbols_of_known_pairs():
+    assert edit_distance(["kitten"], ["sitting"], normalized=False) == 3
+    assert edit_distance(["flaw", "", "ab"], ["lawn", "x", ""], normalized=False) == (2 + 1 + 2) / 3
+    assert edit_distance([["two", "one"], ["one"]], [["two"], ["one", "one"]]) == 2 / 3
+    assert token_accuracy([["two", "one"], ["one"]], [["two"], ["one", "one"]]) == 2 / 4
+    assert token_accuracy(["abc"], ["bc"]) == 0
+    assert np.isnan(edit_distance([""], ["a"]))
+    assert np.isnan(token_accuracy([""], [""]))
+
+
+@given(*[st.lists(st.text("ab", max_size=6), min_size=3, max_size=3)] * 3)
+def test_the_edit_distance_is_a_distance(first, second, third):
+    def distance(a, b):
+        return edit_distance(a, b, normalized=False)
+
+    assert distance(first, first) == 0
+    assert distance(first, second) == distance(second, first)
+    assert distance(first, third) <= distance(first, second) + distance(second, third) + 1e-12
+    gap = np.mean([abs(len(a) - len(b)) for a, b in zip(first, second)])
+    assert (
+        gap - 1e-12 <= distance(first, second) <= np.mean([max(map(len, pair)) for pair in zip(first, second)]) + 1e-12
+    )
+
+
+@pytest.mark.parametrize("metric", [edit_distance, token_accuracy, bleu])
+def test_as_many_sequences_are_compared(metric):
+    with pytest.raises(DataError, match="2 true sequences and 1 predicted ones"):
+        metric(["a", "b"], ["a"])
+
+
+def test_bleu_is_that_of_sacrebleu():
+    sacrebleu = pytest.importorskip("sacrebleu")
+    actual, predicted = (
+        ["the cat sat on the mat", "a dog barked at it"],
+        ["the cat sat on a mat", "the dog barked at it"],
+    )
+    want = sacrebleu.corpus_bleu(predicted, [actual]).score
+    assert bleu(actual, predicted) == want
+    assert bleu([text.split() for text in actual], [text.split() for text in predicted]) == pytest.approx(want)
+    assert bleu(actual, actual) == pytest.approx(100)
+
+
+def test_bleu_without_sacrebleu_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(ConfigError, match=r"pip install 'tsseq\[text\]'"):
+        bleu(["a"], ["a"])

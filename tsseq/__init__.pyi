@@ -3,6 +3,7 @@
 from . import metrics as metrics
 from .classification import NeuralClassifier as NeuralClassifier
 from .classification import NeuralLabeller as NeuralLabeller
+from .classification import NeuralTransducer as NeuralTransducer
 from .data import Layout as Layout
 from .data import load_sample as load_sample
 from .data import make_series as make_series

@@ -99,6 +99,10 @@ ALLOWED: Mapping[str, Allowed] = {
     "compile": FLAG,
     "resume": FLAG,
     "keep_memory": FLAG,
+    # sequences of symbols
+    "symbols": FLAG,
+    "min_count": COUNT,
+    "beam_width": Range(1, 1000),
     # backtests, splits, samples
     "n_cutoffs": COUNT,
     "n_calibration": COUNT,

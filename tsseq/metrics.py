@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from math import erfc, sqrt
 from typing import Any, NamedTuple
 
@@ -720,6 +721,126 @@ def pesaran_timmermann(actual: ArrayLike, forecast: ArrayLike, last: ArrayLike =
     variance = (chance * (1 - chance) - marginal - 4 * py * pf * (1 - py) * (1 - pf) / n) / n
     statistic = (hits - chance) / sqrt(variance) if variance > 0 else 0.0
     return SignTest(statistic, erfc(statistic / sqrt(2)) / 2)
+
+
+def token_accuracy(actual: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]]) -> float:
+    """Share of the places of sequences at which the right symbol stands.
+
+    Parameters
+    ----------
+    actual : sequence of sequences
+        True sequences: texts, or lists of symbols.
+    predicted : sequence of sequences
+        As many predicted ones. Symbols that are missing at the end, or too many, are errors.
+
+    Returns
+    -------
+    float
+        0..1: right symbols over the lengths of the longer ones of every pair; NaN if all sequences are empty.
+
+    Raises
+    ------
+    DataError
+        There are not as many predicted sequences as true ones.
+
+    Examples
+    --------
+    >>> token_accuracy(["abc", "de"], ["abd", "d"])
+    0.6
+    """
+    _check_as_many(actual, predicted)
+    right = sum(a == b for pair in zip(actual, predicted) for a, b in zip(*pair))
+    places = sum(max(len(a), len(b)) for a, b in zip(actual, predicted))
+    return right / places if places else float("nan")
+
+
+def edit_distance(
+    actual: Sequence[Sequence[Any]], predicted: Sequence[Sequence[Any]], *, normalized: bool = True
+) -> float:
+    """Insertions, deletions and substitutions that turn predicted sequences into the true ones (Levenshtein 1966).
+
+    Parameters
+    ----------
+    actual : sequence of sequences
+        True sequences: texts, or lists of symbols.
+    predicted : sequence of sequences
+        As many predicted ones.
+    normalized : bool, default True
+        Whether edits are counted per true symbol: the word error rate of lists of words, the character error rate of
+        texts. Otherwise they are counted per sequence.
+
+    Returns
+    -------
+    float
+        0 or more; per symbol it may exceed 1. NaN if there is nothing to divide by.
+
+    Raises
+    ------
+    DataError
+        There are not as many predicted sequences as true ones.
+
+    Examples
+    --------
+    >>> edit_distance(["kitten"], ["sitting"]), edit_distance(["kitten"], ["sitting"], normalized=False)
+    (0.5, 3.0)
+    """
+    _check_as_many(actual, predicted)
+    edits = sum(map(_edits, actual, predicted))
+    size = sum(map(len, actual)) if normalized else len(actual)
+    return edits / size if size else float("nan")
+
+
+def _edits(actual: Sequence[Any], predicted: Sequence[Any]) -> int:
+    """Fewest edits from one sequence to the other, row by row of the table of their beginnings."""
+    row = list(range(len(actual) + 1))
+    for i, symbol in enumerate(predicted, 1):
+        above, row = row, [i]
+        for j, true in enumerate(actual, 1):
+            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (symbol != true)))
+    return row[-1]
+
+
+def bleu(actual: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:
+    """BLEU of a corpus (Papineni et al. 2002), as sacrebleu computes it.
+
+    Parameters
+    ----------
+    actual : sequence of str, or sequence of sequences of str
+        True sentences, which sacrebleu cuts into words; or lists of words, which stay as they are.
+    predicted : sequence of str, or sequence of sequences of str
+        As many predicted ones.
+
+    Returns
+    -------
+    float
+        0..100.
+
+    Raises
+    ------
+    ConfigError
+        The library sacrebleu is not installed.
+    DataError
+        There are not as many predicted sequences as true ones.
+
+    Examples
+    --------
+    >>> bleu(["the cat sat on the mat"], ["the cat sat on the mat"])  # doctest: +SKIP
+    100.0
+    """
+    _check_as_many(actual, predicted)
+    try:
+        sacrebleu = import_module("sacrebleu")
+    except ModuleNotFoundError as error:
+        raise ConfigError("bleu needs the library sacrebleu: pip install 'tsseq[text]'.") from error
+    whole = all(isinstance(text, str) for text in [*actual, *predicted])
+    references, texts = ([text if isinstance(text, str) else " ".join(text) for text in x] for x in (actual, predicted))
+    score = sacrebleu.corpus_bleu(texts, [references], tokenize="13a" if whole else "none", force=True)
+    return float(score.score)
+
+
+def _check_as_many(actual: Sequence[Any], predicted: Sequence[Any]) -> None:
+    if len(actual) != len(predicted):
+        raise DataError(f"there are {len(actual)} true sequences and {len(predicted)} predicted ones; pass as many.")
 
 
 def _pair(actual: ArrayLike, forecast: ArrayLike, name: Hashable = "forecast") -> dict[Hashable, ArrayLike]:

@@ -46,7 +46,10 @@ def test_check_estimator_passes_but_for_the_order_of_batches(network):
         results = check_estimator(model, on_skip=None, on_fail=None, expected_failed_checks=SHUFFLED)
     assert [result for result in results if result["status"] == "failed"] == []
     assert {result["check_name"] for result in results if result["status"] == "xfail"} <= SHUFFLED.keys()
-    assert [result["check_name"] for result in results if result["status"] == "skipped"] == ["check_array_api_input"]
+    assert {result["check_name"] for result in results if result["status"] == "skipped"} == {
+        "check_array_api_input",
+        "check_classifiers_multilabel_output_format_decision_function",  # there are probabilities
+    }
     assert sum(result["status"] == "passed" for result in results) >= 50
     assert not model.__sklearn_tags__().classifier_tags.poor_score
 
@@ -219,7 +222,8 @@ def test_columns_of_a_table_are_those_of_fit():
         ([np.ones(3), np.ones((3, 2))], [0, 1], "sequence 1 has 2 channels, the first one 1"),
         ([np.ones(3), np.ones(0)], [0, 1], r"sequence 1 of X has shape \(0,\)"),
         ([np.ones(3), np.array([1.0, np.inf])], [0, 1], "sequence 1 of X holds infinity"),
-        ([np.ones(3), np.array(["a", "b"])], [0, 1], "sequence 1 of X is not an array"),
+        ([np.ones(3), np.array([1, object()])], [0, 1], "sequence 1 of X is not an array"),
+        ([np.ones(3), np.array(["a", "b"])], [0, 1], "X holds text and numbers"),
         ([np.ones(3), np.ones(2)], [0, 1, 1], "inconsistent numbers of samples"),
         ([np.ones(3), np.ones(2)], [0.5, 0.1], "Unknown label type"),
     ],

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from tsseq import (
     Training,
     make_series,
 )
-from tsseq.heads import Categorical
+from tsseq.heads import CTC, Categorical
 from tsseq.metrics import smape
 
 PARAMS = {n: torch.randn(4, 3, 2, n, generator=torch.Generator().manual_seed(n)) for n in (1, 2, 3, 4, 5)}
@@ -143,6 +144,7 @@ def test_series_count_alike_where_the_loss_says_so(name, weighs):
             DataError,
             "head=Categorical(n_classes=3) needs targets of at most 2",
         ),
+        (CTC(3), ("last", False, 0.0, 3.0), ConfigError, "head=CTC needs scaling='none', not 'last'"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -171,3 +173,22 @@ def test_draws_of_categories_come_as_often_as_they_are_probable():
     assert shares(top_k=2) == pytest.approx([0.625, 0.0, 0.375], abs=2e-3)
     assert shares(top_k=1, temperature=9.0) == [1.0, 0.0, 0.0]
     assert shares(top_k=5) == shares()
+
+
+def test_the_ctc_loss_is_that_of_all_paths():
+    params = torch.randn(1, 4, 1, 3, generator=torch.Generator().manual_seed(0))
+    chances = params[0, :, 0].softmax(1)
+    total = 0.0
+    for path in product(range(3), repeat=4):
+        joined = [code for code, before in zip(path, (0, *path)) if code != before and code > 0]
+        total += float(torch.stack([chances[k, code] for k, code in enumerate(path)]).prod()) * (joined == [2, 1])
+    target = torch.tensor([2.0, 1.0, 0.0, 0.0]).reshape(1, 4, 1)
+    losses = CTC(2).loss(params, target, torch.zeros(1, 1), torch.ones(1, 1))
+    assert losses.shape == (1, 4, 1)
+    np.testing.assert_allclose(losses.numpy(), -np.log(total) / 2, rtol=1e-5)
+
+
+def test_the_ctc_loss_of_no_symbols_is_that_of_blanks():
+    params = torch.randn(2, 5, 1, 3, generator=torch.Generator().manual_seed(0))
+    losses = CTC(2).loss(params, torch.zeros(2, 5, 1), torch.zeros(2, 1), torch.ones(2, 1))
+    torch.testing.assert_close(losses[:, 0, 0], -params[:, :, 0].log_softmax(2)[..., 0].sum(1))

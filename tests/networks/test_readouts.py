@@ -7,8 +7,9 @@ import torch
 
 from tsseq import Normal, networks
 from tsseq.data.layout import Layout
+from tsseq.heads import CTC
 from tsseq.networks.batch import unflatten
-from tsseq.networks.readouts import Beside, MeanReadout, StepReadout, has_states
+from tsseq.networks.readouts import AlignedReadout, Beside, MeanReadout, StepReadout, has_states
 from tsseq.training.model import Model
 
 ABLE = [getattr(networks, name) for name in networks.__all__ if has_states(getattr(networks, name))]
@@ -112,3 +113,17 @@ def test_scores_beside_a_network_are_added_to_what_it_says(network):
     bare[:, -3:] = 0.0
     found, without = (module(batch_of(part, layout)).sum(2)[:, 0] for part in (rows, bare))
     torch.testing.assert_close(found - without, rows[:, -3:])
+
+
+@pytest.mark.parametrize("kind", ABLE)
+@pytest.mark.parametrize("length", [None, 5])
+def test_steps_before_a_context_begins_are_blank_for_sure(kind, length):
+    layout = Layout(12, 12, missing=True)
+    model = Model(AlignedReadout(kind(hidden_size=8, segment_length=length)), layout, CTC(2)).eval()
+    rows = torch.randn(12, 12)
+    for row in range(12):
+        rows[row, :row] = torch.nan
+    chances = model(batch_of(rows, layout)).softmax(3)[:, :, 0]  # (12, 12, 3)
+    for row in range(12):
+        torch.testing.assert_close(chances[row, :row, 0], torch.ones(row))
+        assert (chances[row, row:, 0] < 0.999).all()

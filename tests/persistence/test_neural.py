@@ -1,4 +1,4 @@
-"""Model files of NeuralRegressor, NeuralClassifier and NeuralLabeller, and of networks and heads of one's own."""
+"""Model files of NeuralRegressor, classifiers, labellers and transducers, and of networks and heads of one's own."""
 
 import os
 import subprocess
@@ -14,10 +14,10 @@ from pandas.testing import assert_frame_equal
 from sklearn.exceptions import NotFittedError
 
 import tsseq
-from tsseq import Forecaster, NeuralClassifier, NeuralLabeller, NeuralRegressor, Quantiles
+from tsseq import Forecaster, NeuralClassifier, NeuralLabeller, NeuralRegressor, NeuralTransducer, Quantiles
 from tsseq.errors import ConfigError, ModelFileError
 from tsseq.heads import Head
-from tsseq.networks import GRU, Linear
+from tsseq.networks import GRU, Linear, Seq2Seq, Transformer
 from tsseq.persistence.container import dump_json, parse_json, read, write
 
 RNG = np.random.default_rng(3)
@@ -26,6 +26,8 @@ SPEED = np.tile([0.3, 0.9], 15)
 SEQUENCES = np.sin(SPEED[:, None] * np.arange(12.0) + RNG.normal(size=(30, 1)))
 LISTS = [np.column_stack([row[: 6 + k % 7], -row[: 6 + k % 7]]) for k, row in enumerate(SEQUENCES)]
 STATES = GRU(4, segment_length=None)
+TEXTS = ["ab" * (1 + k % 4) + "abc"[k % 3] for k in range(30)]
+CODES = [[ord(letter) for letter in text] for text in TEXTS]
 FRAME = pd.DataFrame(ROWS, columns=list("abcdefgh"))
 CASES = {
     "regressor": (NeuralRegressor(GRU(4), training=QUICK), ROWS, TARGETS),
@@ -37,6 +39,15 @@ CASES = {
     "classifier, objects": (NeuralClassifier(STATES, QUICK), SEQUENCES, np.where(SPEED > 0.5, "a", "b").astype(object)),
     "classifier, lists": (NeuralClassifier(STATES, QUICK), LISTS, SPEED > 0.5),
     "classifier, frame": (NeuralClassifier(STATES, QUICK), FRAME, TARGETS[:, 0] > 0),
+    "classifier, texts": (NeuralClassifier(STATES, QUICK), TEXTS, SPEED > 0.5),
+    "classifier, rare words": (NeuralClassifier(STATES, QUICK, min_count=20), [list(x) for x in TEXTS], SPEED > 0.5),
+    "classifier, codes": (NeuralClassifier(STATES, QUICK, symbols=True), CODES, SPEED > 0.5),
+    "classifier, labels": (NeuralClassifier(STATES, QUICK), SEQUENCES, (TARGETS[:30] > 0) * 1),
+    "labeller, texts": (NeuralLabeller(STATES, QUICK), TEXTS, TEXTS),
+    "transducer": (NeuralTransducer(Seq2Seq(hidden_size=4), QUICK), TEXTS, [x[::-1] + "c" for x in TEXTS]),
+    "transducer, words": (NeuralTransducer(Transformer(8, 2), QUICK, min_count=20), TEXTS, [list(x) for x in TEXTS]),
+    "transducer, frames": (NeuralTransducer(Seq2Seq(hidden_size=4), QUICK), LISTS, CODES),
+    "transducer, ctc": (NeuralTransducer(STATES, QUICK, loss="ctc"), LISTS, [x[:3] for x in TEXTS]),
     "labeller": (NeuralLabeller(training=QUICK), SEQUENCES, SEQUENCES > 0),
     "labeller, lists": (NeuralLabeller(STATES, QUICK), LISTS, [np.where(x[:, 0] > 0, "up", "down") for x in LISTS]),
 }
@@ -96,7 +107,7 @@ def test_all_that_was_learnt_comes_back(elsewhere, case):
     assert vars(loaded).keys() == vars(model).keys()
     assert (loaded.layout_, repr(loaded.head_)) == (model.layout_, repr(model.head_))
     assert_frame_equal(loaded.history_, model.history_, check_exact=True)
-    for name in ("classes_", "feature_names_in_", "n_features_in_"):
+    for name in ("classes_", "vocabulary_", "feature_names_in_", "n_features_in_"):
         assert_equal(getattr(loaded, name, None), getattr(model, name, None))
     if hasattr(model, "scale_"):
         assert loaded.scale_.length == model.scale_.length
@@ -220,6 +231,14 @@ def test_arrays_of_other_shapes_and_dtypes_are_refused(elsewhere, tmp_path, case
         ("classifier", {"classes": ["slow", "fast"]}, "classes"),
         ("classifier", {"classes": ["fast", ["slow"]]}, "classes|inhomogeneous|sequence"),
         ("classifier", {"classes": [1, 2]}, "classes"),
+        ("classifier, texts", {"vocabulary": ["b", "a", "c"]}, "not a list of sorted symbols"),
+        ("classifier, texts", {"vocabulary": ["a", "b", 3]}, "not a list of sorted symbols"),
+        ("classifier, texts", {"vocabulary": []}, "not a list of sorted symbols"),
+        ("classifier, texts", {"vocabulary": ["a"]}, "does not fit a vocabulary of 1 symbols"),
+        ("classifier, codes", {"vocabulary": None}, "vocabulary, a list, was needed"),
+        ("transducer", {"writes_text": 1}, "writes_text, a bool, was needed"),
+        ("transducer", {"classes": ["a", "b"]}, "does not fit 2 symbols and the end"),
+        ("transducer", {"vocabulary": ["a"]}, "does not fit a vocabulary of 1 symbols"),
         ("labeller", {"history": "loss"}, "history, a list, was needed"),
     ],
 )

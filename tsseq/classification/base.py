@@ -14,13 +14,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from tsseq.arguments import check_kinds
-from tsseq.classification.sequences import Scale
+from tsseq.arguments import check_kinds, check_values
+from tsseq.classification.sequences import Scale, as_sequences, is_table
 from tsseq.classification.start import Start
+from tsseq.classification.symbols import as_vocabulary, encode_symbols, learn_vocabulary, read_symbols
 from tsseq.data.layout import Layout
 from tsseq.data.windows import Windows
 from tsseq.errors import DataError
-from tsseq.heads import Categorical
+from tsseq.heads import Categorical, Head
 from tsseq.hints import RejectsForeignNames
 from tsseq.networks import Network
 from tsseq.networks.batch import Batch
@@ -45,11 +46,18 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
     class_weight : dict or "balanced", optional
         What an error counts by the true class, times ``sample_weight``: numbers by class, 1 where none is given.
         "balanced" makes all classes count alike in sum, however rare they are. Default: all errors count alike.
+    symbols : bool, default False
+        Whether whole numbers are symbols, such as the numbers of words, and not quantities. Text always is symbols.
+    min_count : int, default 1
+        How often a symbol occurs in `fit` at least to have a learnt vector of its own; rarer ones share one, which
+        unknown symbols have in `predict`. With 1, an unknown symbol adds nothing.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The sorted classes.
+    vocabulary_ : ndarray of shape (n_symbols,) or None
+        The sorted symbols that have vectors of their own; None if sequences hold quantities.
     network_ : torch.nn.Module
         The trained network.
     history_ : DataFrame
@@ -59,6 +67,7 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
     """
 
     start_: Start | None = None
+    vocabulary_: NDArray[Any] | None = None
 
     def __init__(
         self,
@@ -66,31 +75,68 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         training: Training | None = None,
         *,
         class_weight: Mapping[Any, float] | str | None = None,
+        symbols: bool = False,
+        min_count: int = 1,
     ) -> None:
         self.network = network
         self.training = training
         self.class_weight = class_weight
+        self.symbols = symbols
+        self.min_count = min_count
+
+    def _learn_sequences(
+        self, sequences: list[Any], are_symbols: bool, horizon: int | None = None, weights: Array | None = None
+    ) -> tuple[Array, Layout]:
+        """Learn the units or the vocabulary of training sequences -> their rows, and the layout of these.
+
+        ``horizon`` is how many outputs there are for each; by default as many as steps.
+        """
+        self.start_ = None
+        if not are_symbols:
+            self.vocabulary_, self.scale_ = None, Scale.of(sequences, weights)
+            rows = self.scale_.table(sequences)
+            return rows, self.scale_.layout(horizon or self.scale_.length, missing=bool(np.isnan(rows).any()))
+        self.vocabulary_, n_codes = learn_vocabulary(sequences, self.min_count)
+        self.scale_ = Scale(max(map(len, sequences)), np.zeros(1), np.ones(1))
+        codes = self.scale_.table(encode_symbols(sequences, self.vocabulary_, n_codes))
+        sizes: dict[str, Any] = {"n_past": 1, "missing": bool(np.isnan(codes).any()), "categories": (n_codes,)}
+        layout = Layout(self.scale_.length, horizon or self.scale_.length, **sizes)
+        return without_past(codes, layout.context_length), layout
+
+    def _read_rows(self, sequences: list[Any], length: int) -> Array:
+        """Rows of sequences, as in `fit` but over ``length`` steps."""
+        if self.vocabulary_ is not None:
+            sequences = encode_symbols(sequences, self.vocabulary_, self.layout_.categories[0])
+        rows = self.scale_._replace(length=length).table(sequences)
+        return without_past(rows, length) if self.layout_.n_past else rows
+
+    def _read_sequences(self, X: Any) -> list[Any]:
+        """Sequences to predict: symbols or arrays (time, channels)."""
+        if self.vocabulary_ is not None:
+            return read_symbols(X)
+        return as_sequences(np.asarray(X) if is_table(X) else X)
 
     def _fit_rows(
         self,
         network: Network,
+        head: Head,
         rows: Array,
         codes: Array,
         layout: Layout,
         weights: Array | None,
         groups: NDArray[Any] | None = None,
     ) -> Index:
-        """Fit to ``codes`` (n, horizon), the numbers of the classes, NaN where none is known -> the rows held out.
+        """Fit to ``codes`` (n, horizon), what the head makes of classes, NaN where none is known -> the rows held out.
 
         Errors count ``weights`` (n, horizon); if these are None, all count alike.
         """
         from tsseq.training.fitting import fit_network
 
-        if len(self.classes_) < 2:
+        if isinstance(head, Categorical) and head.n_classes < 2:
             raise DataError(f"y has one class, {self.classes_.tolist()[0]!r}; at least two classes are needed.")
         training = self._training()
         training.check_for_rows()
-        self.layout_, self.head_, self.accelerator_ = layout, Categorical(len(self.classes_)), accelerator_of(training)
+        self.layout_, self.head_, self.accelerator_ = layout, head, accelerator_of(training)
         order = _stratified_order(codes[:, 0], training.seed) if groups is None else _by_group(groups, training.seed)
         y = np.repeat(codes[order], layout.n_targets, axis=1)  # (n, horizon * channels)
         windows = Windows.of_rows(rows[order], y, layout, None if weights is None else weights[order])
@@ -103,18 +149,24 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
 
     def _training(self) -> Training:
         check_kinds(self, training=Training, network=Network)
+        check_values(self)
         return (Training() if self.training is None else self.training).filled(self._defaults())
 
     def _defaults(self) -> dict[str, Any]:
         """What is None in `Training`."""
         return DEFAULTS
 
+    def _head(self, layout: Layout) -> Head:
+        """What the last layer means."""
+        return Categorical(len(self.classes_))
+
     def _predict_rows(self, rows: Array, length: int) -> Array:
         """Probabilities (n, horizon, n_classes) of rows of ``length`` steps, in blocks of one size."""
         windows = Windows.of_rows(rows, None, replace(self.layout_, context_length=length))
 
         def probabilities(batch: Batch, numbers: Tensor) -> Tensor:
-            return self.head_.probabilities(self.network_(batch).cpu().double())
+            params = self.network_(batch).cpu().double()
+            return self.head_.probabilities(params) if isinstance(self.head_, Categorical) else self.head_.mean(params)
 
         predicted = predict_rows(self.network_, windows, self.accelerator_, probabilities)
         if not np.isfinite(predicted).all():
@@ -157,6 +209,8 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
         config = {"parameters": self, "layout": self.layout_, "history": list(self.history_)}
         config |= {name: getattr(self, name) for name in names}
+        if self.vocabulary_ is not None:
+            config["vocabulary"] = self.vocabulary_.tolist()
         arrays = {"scale/mean": self.scale_.mean, "scale/deviation": self.scale_.deviation}
         if self.classes_.dtype.kind in "OU":
             config |= {"classes": self.classes_.tolist(), "objects": self.classes_.dtype.kind == "O"}
@@ -186,11 +240,20 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         ValueError
             If parts are missing, or do not fit together.
         """
-        optional = "classes", "objects", "n_features_in_", "feature_names_in_", "accelerator"
+        optional = (
+            "writes_text",
+            "vocabulary",
+            "classes",
+            "objects",
+            "n_features_in_",
+            "feature_names_in_",
+            "accelerator",
+        )
         state.check_names("parameters", "layout", "history", optional=optional)
         model, layout = state.value("parameters", cls), state.value("layout", Layout)
         weights, scale, classes, start, _ = state.split("network", "scale", "classes", "start", "history")
-        check_arrays(scale, {"mean": (layout.n_targets,), "deviation": (layout.n_targets,)})
+        n_channels = layout.n_past or layout.n_targets
+        check_arrays(scale, {"mean": (n_channels,), "deviation": (n_channels,)})
         model.scale_ = Scale(layout.context_length, scale["mean"], scale["deviation"])
         if "classes" in state.config:
             dtype = object if state.value("objects", bool) else np.str_
@@ -199,9 +262,9 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         if items != np.unique(classes["values"]).tolist() or items != state.config.get("classes", items):
             raise ValueError(f"{items} are not sorted classes")
         model.layout_, model.classes_ = layout, classes["values"]
-        model.head_ = Categorical(len(model.classes_))
-        if start or layout.n_static:
-            model.start_ = Start.from_arrays(start, layout.n_targets, layout.n_static)
+        model.vocabulary_, model.head_ = _read_vocabulary(state, layout), model._head(layout)
+        starts = start or layout.n_static
+        model.start_ = Start.from_arrays(start, layout.n_targets, layout.n_static) if starts else None
         model.network_ = from_arrays(model._network(layout), layout, model.head_, weights)
         model.accelerator_ = state.config.get("accelerator") or accelerator_of(model.training)
         model.history_ = state.frame("history").rename_axis("epoch")
@@ -212,6 +275,23 @@ class BaseSequenceClassifier(RejectsForeignNames, BaseEstimator):
         if "feature_names_in_" in state.config:
             model.feature_names_in_ = np.array(state.value("feature_names_in_", list), dtype=object)
         return cast(Self, model)
+
+
+def without_past(rows: Array, length: int) -> Array:
+    """Rows of covariates (n, width) over ``length`` steps, beside a target that has no past."""
+    return np.hstack([np.full((len(rows), length), np.nan), rows])
+
+
+def _read_vocabulary(state: State, layout: Layout) -> NDArray[Any] | None:
+    """The vocabulary of a model file, which need not make sense."""
+    if "vocabulary" not in state.config:
+        return None
+    symbols = state.value("vocabulary", list)
+    if {type(symbol) for symbol in symbols} not in ({str}, {int}) or symbols != sorted(set(symbols)):
+        raise ValueError("the vocabulary is not a list of sorted symbols")
+    if layout.categories not in ((len(symbols),), (len(symbols) + 1,)):
+        raise ValueError(f"{layout} does not fit a vocabulary of {len(symbols)} symbols")
+    return as_vocabulary(symbols)
 
 
 def _by_group(groups: NDArray[Any], seed: int | None) -> Index:

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from tsseq import networks
 from tsseq.classification.base import BaseSequenceClassifier
 from tsseq.classification.class_weights import step_weights
-from tsseq.classification.sequences import Scale, as_sequences, is_table
+from tsseq.classification.sequences import as_sequences, is_table
+from tsseq.classification.symbols import holds_symbols, read_symbols
 from tsseq.data.layout import Layout
 from tsseq.errors import ConfigError, DataError
 from tsseq.hints import documented
@@ -28,6 +29,10 @@ class NeuralLabeller(BaseSequenceClassifier):
     Sequences come as an array (n, time) of one channel, as an array (n, time, channels), or as a list of arrays
     (time,) or (time, channels) of unequal length. NaN is a missing value. Every channel is standardised by its mean
     and deviation over all training sequences. Sequences to label may be longer than those of `fit`.
+
+    Sequences of symbols come as texts, whose letters are the symbols, as lists of texts, such as the words of each
+    sentence, or with ``symbols=True`` as lists of whole numbers. None is a missing symbol. Every symbol is a learnt
+    vector.
 
     Parameters
     ----------
@@ -53,7 +58,7 @@ class NeuralLabeller(BaseSequenceClassifier):
 
         Parameters
         ----------
-        X : array of shape (n, time) or (n, time, channels), or list of arrays
+        X : array of shape (n, time) or (n, time, channels), or list of arrays, texts or lists of symbols
             Sequences; the arrays of a list are (time,) or (time, channels), of unequal length. NaN is missing.
         y : array of shape (n, time) or list of arrays of shape (time,)
             The label of every step: numbers, booleans or strings. None or NaN is a step whose label is not known; it
@@ -69,15 +74,15 @@ class NeuralLabeller(BaseSequenceClassifier):
         ConfigError
             The network has no states to read.
         DataError
-            X does not hold sequences of numbers, or the labels do not fit them or are of a single class.
+            X does not hold sequences of numbers or of symbols, or the labels do not fit them or are of a single class.
         """
-        sequences, labels = _read_sequences(X), _read_labels(X, y)
-        self.scale_ = Scale.of(sequences)
-        self.classes_, codes = _encode_labels(labels, self.scale_.length)
-        rows = self.scale_.table(sequences)
-        layout = self.scale_.layout(self.scale_.length, missing=bool(np.isnan(rows).any()))
+        are_symbols = holds_symbols(X, self.symbols)
+        sequences: list[Any] = read_symbols(X) if are_symbols else as_sequences(np.asarray(X) if is_table(X) else X)
+        labels = _read_labels(sequences, y)
+        rows, layout = self._learn_sequences(sequences, are_symbols)
+        self.classes_, codes = _encode_labels(labels, layout.horizon)
         weights = step_weights(self.class_weight, self.classes_, codes, None)
-        self._fit_rows(self._network(layout), rows, codes, layout, weights)
+        self._fit_rows(self._network(layout), self._head(layout), rows, codes, layout, weights)
         return self
 
     def predict_proba(self, X: Any) -> Any:
@@ -85,8 +90,8 @@ class NeuralLabeller(BaseSequenceClassifier):
 
         Parameters
         ----------
-        X : array of shape (n, time) or (n, time, channels), or list of arrays
-            Sequences, with the channels of those in `fit`.
+        X : array of shape (n, time) or (n, time, channels), or list of arrays, texts or lists of symbols
+            Sequences, with the channels of those in `fit`, or of symbols as in `fit`.
 
         Returns
         -------
@@ -96,27 +101,27 @@ class NeuralLabeller(BaseSequenceClassifier):
         Raises
         ------
         DataError
-            X does not hold sequences of numbers, or has other channels than in `fit`.
+            X does not hold sequences of numbers or of symbols, or has other channels than in `fit`.
         """
         check_is_fitted(self, "network_")
-        sequences = _read_sequences(X)
+        sequences = self._read_sequences(X)
         # A longer sequence is a row of its own length, so that it changes nothing for the others.
         lengths = np.array([max(len(sequence), self.scale_.length) for sequence in sequences])
         probabilities: list[Array] = [np.empty(0)] * len(sequences)
         for length in np.unique(lengths):
             positions = np.flatnonzero(lengths == length)
-            rows = self.scale_._replace(length=length).table([sequences[i] for i in positions])
+            rows = self._read_rows([sequences[i] for i in positions], int(length))
             for i, steps in zip(positions, self._predict_rows(rows, int(length))):
                 probabilities[i] = steps[-len(sequences[i]) :]
-        return np.stack(probabilities) if _is_array(X) else probabilities
+        return np.stack(probabilities) if self._is_array(X) else probabilities
 
     def predict(self, X: Any) -> Any:
         """The most probable label of every step.
 
         Parameters
         ----------
-        X : array of shape (n, time) or (n, time, channels), or list of arrays
-            Sequences, with the channels of those in `fit`.
+        X : array of shape (n, time) or (n, time, channels), or list of arrays, texts or lists of symbols
+            Sequences, with the channels of those in `fit`, or of symbols as in `fit`.
 
         Returns
         -------
@@ -124,15 +129,15 @@ class NeuralLabeller(BaseSequenceClassifier):
             Labels; a list if X is one.
         """
         labels = [self.classes_[steps.argmax(1)] for steps in self.predict_proba(X)]
-        return np.stack(labels) if _is_array(X) else labels
+        return np.stack(labels) if self._is_array(X) else labels
 
     def score(self, X: Any, y: Any) -> float:
         """Share of the steps with a known label that are labelled right.
 
         Parameters
         ----------
-        X : array of shape (n, time) or (n, time, channels), or list of arrays
-            Sequences, with the channels of those in `fit`.
+        X : array of shape (n, time) or (n, time, channels), or list of arrays, texts or lists of symbols
+            Sequences, with the channels of those in `fit`, or of symbols as in `fit`.
         y : array of shape (n, time) or list of arrays of shape (time,)
             The true label of every step; None or NaN where it is not known.
 
@@ -147,9 +152,13 @@ class NeuralLabeller(BaseSequenceClassifier):
             The labels do not fit the sequences.
         """
         predicted = np.concatenate(list(self.predict(X)))
-        actual = np.concatenate(_read_labels(X, y))
+        actual = np.concatenate(_read_labels(self._read_sequences(X), y))
         known = ~pd.isna(actual)
         return float((predicted[known] == actual[known]).mean())
+
+    def _is_array(self, X: Any) -> bool:
+        axes = getattr(X, "ndim", 0)
+        return axes >= 2 if self.vocabulary_ is not None else is_table(X) or axes == 3
 
     def _network(self, layout: Layout) -> Network:
         network = GRU(64, bidirectional=True, segment_length=None) if self.network is None else self.network
@@ -159,20 +168,12 @@ class NeuralLabeller(BaseSequenceClassifier):
         raise ConfigError(f"{type(network).__name__} has no state at every step; {', '.join(names)} have.")
 
 
-def _is_array(X: Any) -> bool:
-    return is_table(X) or getattr(X, "ndim", 0) == 3
-
-
-def _read_sequences(X: Any) -> list[Array]:
-    return as_sequences(np.asarray(X) if is_table(X) else X)
-
-
-def _read_labels(X: Any, y: Any) -> list[NDArray[Any]]:
+def _read_labels(sequences: list[Any], y: Any) -> list[NDArray[Any]]:
     """Labels of every sequence as arrays of objects, as many as it has steps."""
     y = np.asarray(y) if isinstance(y, pd.DataFrame) else y
-    check_consistent_length(X, y)
-    labels = [np.asarray(sequence, dtype=object) for sequence in y]
-    for i, (sequence, names) in enumerate(zip(_read_sequences(X), labels)):
+    check_consistent_length(sequences, y)
+    labels = [np.array(list(names) if isinstance(names, str) else names, dtype=object) for names in y]
+    for i, (sequence, names) in enumerate(zip(sequences, labels)):
         if names.shape != (len(sequence),):
             raise DataError(f"sequence {i} has {len(sequence)} steps, but its labels have shape {names.shape}.")
     return labels

@@ -176,6 +176,37 @@ def positions(n: int, size: int) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :size]
 
 
+def before_context(n: int, counts: Tensor) -> Tensor:
+    """Which of ``n`` segments lie before a context begins that has ``counts`` (B,) of them, (B, n)."""
+    return torch.arange(n, device=counts.device) < (n - counts)[:, None]
+
+
+def context_places(places: Tensor, n: int, counts: Tensor | None, last: int | None) -> Tensor:
+    """Positions of the segments of a context, counted from its beginning, or up to a fixed end.
+
+    Parameters
+    ----------
+    places : Tensor
+        (m, size) positions.
+    n : int
+        Segments, those before the contexts begin included.
+    counts : Tensor or None
+        (B,) segments of each context; None if all have n.
+    last : int or None
+        Where contexts end; None if they all begin at 0.
+
+    Returns
+    -------
+    Tensor
+        (n, size) or (B, n, size).
+    """
+    if last is not None:
+        return places[last - n : last]
+    if counts is None:
+        return places[:n]
+    return places[(torch.arange(n, device=counts.device) - (n - counts)[:, None]).clamp(min=0)]
+
+
 def attention_options(hidden_size: int, n_heads: int, feedforward_size: int, dropout: float) -> dict[str, Any]:
     """Arguments of torch's Transformer layers.
 

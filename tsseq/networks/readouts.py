@@ -6,6 +6,7 @@ A network that has states offers ``build_encoder(layout) -> Encoder`` beside `Ne
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any, Protocol, TypeGuard
 
 import torch
@@ -14,8 +15,11 @@ from torch.nn.functional import pad
 
 from tsseq.data.layout import Layout
 from tsseq.networks.base import Network
-from tsseq.networks.batch import Batch
+from tsseq.networks.batch import Batch, n_leading_missing
+from tsseq.networks.decoding import StepDecoder
 from tsseq.networks.layers import n_segments
+
+SURE = -1e4  # a logit beside which another is certain
 
 
 class Encoder(nn.Module):
@@ -54,19 +58,28 @@ def has_states(network: Any) -> TypeGuard[HasStates]:
     return hasattr(network, "build_encoder")
 
 
+class Transduces(Protocol):
+    """A network that can write symbol by symbol."""
+
+    learning_rate: Any
+
+    def build_transducer(self, layout: Layout, n_params: int) -> StepDecoder:
+        """Make a new module for rows of ``layout``."""
+
+
 class _Readout(Network):
-    def __init__(self, network: HasStates) -> None:
+    def __init__(self, network: Any) -> None:
         self.network = network
         self.learning_rate = network.learning_rate  # type: ignore[misc]
         self.line = self.series_embedding = False  # states are read, not rows
 
 
 class MeanReadout(_Readout):
-    """One output (B, 1, 1, n_params) per row, a linear map of the mean of the states over time."""
+    """Outputs (B, horizon, 1, n_params) for every row, a linear map of the mean of the states over time."""
 
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
-        return _MeanReadoutNet(self.network.build_encoder(layout), n_params)
+        return _MeanReadoutNet(self.network.build_encoder(layout), (layout.horizon, 1, n_params))
 
 
 class StepReadout(_Readout):
@@ -78,6 +91,23 @@ class StepReadout(_Readout):
     def build(self, layout: Layout, n_params: int) -> nn.Module:
         """Make a new module."""
         return _StepReadoutNet(self.network.build_encoder(layout), layout, n_params)
+
+
+class AlignedReadout(_Readout):
+    """`StepReadout` for the head `CTC`: steps before the context begins are blank for sure."""
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        """Make a new module."""
+        return _AlignedReadoutNet(_StepReadoutNet(self.network.build_encoder(layout), layout, n_params))
+
+
+class Transduction(_Readout):
+    """Symbols (B, horizon, 1, n_params) one after another, as a network of `Transduces` writes them."""
+
+    def build(self, layout: Layout, n_params: int) -> nn.Module:
+        """Make a new module."""
+        module: nn.Module = self.network.build_transducer(layout, n_params)
+        return module
 
 
 class Beside(Network):
@@ -113,17 +143,16 @@ class _BesideNet(nn.Module):
 
 
 class _MeanReadoutNet(nn.Module):
-    def __init__(self, encoder: Encoder, n_params: int) -> None:
+    def __init__(self, encoder: Encoder, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.encoder, self.unit, self.reads_ragged = encoder, encoder.length, encoder.reads_ragged
-        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, n_params))
+        self.encoder, self.unit, self.reads_ragged, self.shape = encoder, encoder.length, encoder.reads_ragged, shape
+        self.read = nn.Sequential(nn.Dropout(encoder.dropout), nn.Linear(encoder.size, prod(shape)))
 
     def forward(self, batch: Batch) -> Tensor:
         states = self.encoder(batch)  # (B, n, size)
         whole = batch.n_missing is None
         mean = states.mean(1) if whole else states.sum(1) / n_segments(batch, self.unit)[:, None]
-        params: Tensor = self.read(mean)
-        return params[:, None, None]  # (B, 1, 1, n_params)
+        return torch.unflatten(self.read(mean), 1, self.shape)  # (B, H, 1, n_params)
 
 
 class _StepReadoutNet(nn.Module):
@@ -139,3 +168,20 @@ class _StepReadoutNet(nn.Module):
         params = params.flatten(1, 2)[:, -batch.values.target.shape[1] :]  # (B, L, 1, n_params)
         # A context may come without its empty front, whose outputs nothing reads.
         return pad(params, (0, 0, 0, 0, max(self.horizon - params.shape[1], 0), 0))
+
+
+class _AlignedReadoutNet(nn.Module):
+    def __init__(self, steps: _StepReadoutNet) -> None:
+        super().__init__()
+        self.steps, self.unit, self.reads_ragged = steps, steps.unit, steps.reads_ragged
+
+    def forward(self, batch: Batch) -> Tensor:
+        params = self.steps(batch)  # (B, T, 1, n_params)
+        steps, lacking = (
+            torch.arange(params.shape[1], device=params.device),
+            params.shape[1] - batch.values.past.shape[1],
+        )
+        absent = steps < (lacking + n_leading_missing(batch))[:, None]  # (B, T)
+        blank = params.new_full(params.shape[3:], SURE)
+        blank[0] = 0.0
+        return torch.where(absent[:, :, None, None], blank, params)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from tsseq.hints import documented
 from tsseq.networks import recurrent_cells as cells
 from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
+from tsseq.networks.decoding import map_state
 from tsseq.networks.layers import future_known, history, n_history, n_segments, run_ragged, segments
 from tsseq.networks.readouts import Encoder
 
@@ -225,11 +225,6 @@ class _RecurrentNet(nn.Module):
         outputs, _ = self.decoder(steps.flatten(0, 1)[:, None], state)  # (B * m, 1, hidden)
         params: Tensor = self.read(outputs.unflatten(0, steps.shape[:2]).squeeze(2))  # (B, m, segment * C * n_params)
         return torch.unflatten(params, 2, self.shape).flatten(1, 2)[:, : self.layout.horizon]  # (B, H, C, n_params)
-
-
-def map_state(state: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Apply a function to a state, or to both tensors of an LSTM's."""
-    return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
 
 
 def merge_directions(state: Any, merge: nn.Module) -> Any:

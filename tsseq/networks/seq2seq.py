@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,21 @@ from torch import Tensor, nn
 from tsseq.arguments import check_values
 from tsseq.data.layout import Layout
 from tsseq.hints import documented
-from tsseq.networks.base import Autoregressive, Network, StartOptions
+from tsseq.networks.base import Network, StartOptions
 from tsseq.networks.batch import Batch
-from tsseq.networks.layers import expand_attention, future_known, history, n_history, positions, segments
-from tsseq.networks.recurrent import map_state, merge_directions
+from tsseq.networks.decoding import Memory, StepDecoder
+from tsseq.networks.layers import (
+    before_context,
+    context_places,
+    future_known,
+    history,
+    n_history,
+    n_segments,
+    positions,
+    run_ragged,
+    segments,
+)
+from tsseq.networks.recurrent import merge_directions
 
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -87,9 +97,27 @@ class Seq2Seq(Seq2SeqOptions, Network):
         check_values(self)
         return _Seq2SeqNet(self, layout, n_params)
 
+    def build_transducer(self, layout: Layout, n_params: int) -> StepDecoder:
+        """Make a module that writes symbol by symbol, for `NeuralTransducer`; in training it reads the true ones.
+
+        Parameters
+        ----------
+        layout : Layout
+            Sizes of the rows, as in `build`.
+        n_params : int
+            Symbols to choose from.
+
+        Returns
+        -------
+        StepDecoder
+            Segments of one step in the horizon; in the context they are as long as ``segment_length`` says.
+        """
+        check_values(self)
+        return _Seq2SeqNet(self, layout, n_params, transduces=True)
+
 
 class _Attention(nn.Module):
-    """Weights (B, m, n) of keys (B, n, hidden) for queries (B, m, hidden)."""
+    """Weights (B, m, n) of keys (B, n, hidden) for queries (B, m, hidden); 0 for those that are ``absent`` (B, n)."""
 
     def __init__(self, kind: str, size: int) -> None:
         super().__init__()
@@ -97,27 +125,32 @@ class _Attention(nn.Module):
         self.query = nn.Linear(size, size) if kind == "additive" else nn.Identity()
         self.score = nn.Linear(size, 1, bias=False) if kind == "additive" else None
 
-    def forward(self, query: Tensor, memory: Tensor) -> Tensor:
+    def forward(self, query: Tensor, memory: Tensor, absent: Tensor | None = None) -> Tensor:
         query, keys = self.query(query), self.key(memory)
         if self.score is None:
-            return torch.softmax(query @ keys.mT, dim=2)
-        hidden = (query[:, :, None] + keys[:, None]).tanh()  # (B, m, n, hidden)
-        return torch.softmax(self.score(hidden).squeeze(3), dim=2)
+            scores = query @ keys.mT  # (B, m, n)
+        else:
+            scores = self.score((query[:, :, None] + keys[:, None]).tanh()).squeeze(3)  # of (B, m, n, hidden)
+        if absent is not None:
+            scores = scores.masked_fill(absent[:, None], -torch.inf)
+        return torch.softmax(scores, dim=2)
 
 
-class _Seq2SeqNet(Autoregressive):
+class _Seq2SeqNet(StepDecoder):
     places: Tensor
     forced: Tensor
+    reads_ragged = True
 
-    def __init__(self, spec: Seq2Seq, layout: Layout, n_params: int) -> None:
+    def __init__(self, spec: Seq2Seq, layout: Layout, n_params: int, transduces: bool = False) -> None:
         super().__init__()
-        self.layout, self.decay = layout, spec.teacher_forcing
+        self.layout, self.decay, self.transduces = layout, 1.0 if transduces else spec.teacher_forcing, transduces
         size, length = spec.hidden_size, min(spec.segment_length or 1, layout.context_length)
-        self.length, self.horizon_segment, self.unit = length, min(length, layout.horizon), length
+        self.length, self.unit = length, length
+        self.horizon_segment = 1 if transduces else min(length, layout.horizon)
         self.shape = (self.horizon_segment, layout.n_targets, n_params)
         self.n_context, self.n_horizon = -(-layout.context_length // length), -(-layout.horizon // self.horizon_segment)
         self.register_buffer("places", positions(self.n_context + self.n_horizon, size), persistent=False)
-        self.register_buffer("forced", torch.tensor(1.0 if spec.teacher_forcing else 0.0), persistent=False)
+        self.register_buffer("forced", torch.tensor(1.0 if self.decay else 0.0), persistent=False)
         options: dict[str, Any] = {"num_layers": spec.n_layers, "batch_first": True}
         options["dropout"] = spec.dropout if spec.n_layers > 1 else 0.0
         self.embed = nn.Linear(length * n_history(layout), size)
@@ -132,50 +165,51 @@ class _Seq2SeqNet(Autoregressive):
         n_outputs = self.horizon_segment * layout.n_targets * n_params
         self.read = nn.Sequential(nn.Dropout(spec.dropout), nn.Linear(size, n_outputs))
 
-    def forward(self, batch: Batch, draw: Callable[[Tensor, int], Tensor] | None = None, copies: int = 1) -> Tensor:
-        memory, state = self._encode(batch)
-        tokens = self._tokens(batch)  # (B, m, hidden)
-        before = self._last_segment(batch)  # (B, 1, segment * C)
-        if self.training and batch.future is not None and self._draw_forcing():
-            truth = segments(batch.future, self.horizon_segment, front=False)  # (B, m, segment * C)
-            before = torch.cat([before, truth[:, :-1]], dim=1)
-            params = self.read(self._decode(before, tokens, memory, state)[0])  # (B, m, segment * C * n_params)
-            return torch.unflatten(params, 2, self.shape).flatten(1, 2)[:, : self.layout.horizon]
-        state = map_state(state, lambda tensor: tensor.repeat_interleave(copies, dim=1).contiguous())
-        before, tokens = (tensor.repeat_interleave(copies, dim=0) for tensor in (before, tokens))
-        blocks = []
-        for segment in range(self.n_horizon):
-            output, state = self._decode(before, tokens[:, segment : segment + 1], memory, state)
-            blocks.append(torch.unflatten(self.read(output), 2, self.shape).squeeze(1))  # (B, segment, C, n_params)
-            first = segment * self.horizon_segment
-            params = blocks[-1][:, : self.layout.horizon - first]
-            values = params[..., 0] if draw is None else draw(params, first)
-            before = segments(values.to(output.dtype), self.horizon_segment, front=False)  # (B, 1, segment * C)
-        return torch.cat(blocks, dim=1)[:, : self.layout.horizon]  # (B, H, C, n_params)
-
-    def attention(self, batch: Batch, draw: Callable[[Tensor, int], Tensor] | None = None) -> Tensor:
-        """(B, H, L) attention to the context, while the values that ``draw`` gives are read next."""
-        assert self.attend is not None
-        memory, state = self._encode(batch)
-        params = self(batch, draw)  # (B, H, C, n_params)
-        values = params[..., 0] if draw is None else draw(params, 0)  # (B, H, C)
-        forecasts = segments(values, self.horizon_segment, front=False)[:, :-1]
-        inputs = self.before(torch.cat([self._last_segment(batch), forecasts], dim=1)) + self._tokens(batch)
-        weights = self.attend(self.decoder(inputs, state)[0], memory)  # (B, m, n)
-        return expand_attention(weights, batch, self.length, self.horizon_segment, self.layout.horizon)
-
-    def _encode(self, batch: Batch) -> tuple[Tensor, Any]:
-        """States of all segments of the context (B, n, hidden), and the last one, to start the decoder."""
+    def encode(self, batch: Batch) -> tuple[Memory, Any]:
+        """States of all segments of the context, and the last one, to start the decoder."""
         inputs = self.embed(segments(history(batch, self.layout), self.length, front=True))  # (B, n, hidden)
-        inputs = inputs + self.places[self.n_context - inputs.shape[1] : self.n_context] + self._static(batch)
-        memory, state = self.encoder(inputs)
-        if self.merge is None:
-            return memory, state
-        return self.merge(memory), merge_directions(state, self.merge)
+        counts = None if batch.n_missing is None else n_segments(batch, self.length)  # (B,)
+        places = context_places(self.places, inputs.shape[1], counts, None if self.transduces else self.n_context)
+        inputs = inputs + places + self._static(batch)
+        states, state = self.encoder(inputs) if counts is None else run_ragged(self.encoder, inputs, counts)
+        if self.merge is not None:
+            states, state = self.merge(states), merge_directions(state, self.merge)
+        absent = None if counts is None else before_context(inputs.shape[1], counts)
+        return Memory(states, absent, self._tokens(batch)), state
+
+    def decode(self, before: Tensor, memory: Memory, state: Any, first: int) -> tuple[Tensor, Any]:
+        """Parameters of some segments, and the state after them, as `StepDecoder` has it."""
+        outputs, state = self.decoder(self._inputs(before, memory, first), state)  # (B * copies, m, hidden)
+        if self.attend is not None and self.join is not None:
+            query = outputs.reshape(len(memory.states), -1, outputs.shape[2])  # (B, copies * m, hidden)
+            context = (self.attend(query, memory.states, memory.absent) @ memory.states).reshape(outputs.shape)
+            outputs = self.join(torch.cat([context, outputs], dim=2)).tanh()
+        return torch.unflatten(self.read(outputs), 2, self.shape).flatten(1, 2), state
+
+    def weights(self, before: Tensor, memory: Memory, state: Any) -> Tensor:
+        """(B, m, n) attention to the segments of the context."""
+        assert self.attend is not None
+        weights: Tensor = self.attend(
+            self.decoder(self._inputs(before, memory, 0), state)[0], memory.states, memory.absent
+        )
+        return weights
+
+    def forces(self) -> bool:
+        """Draw whether this batch is teacher-forced, and lower the share of the next one."""
+        forces = bool(torch.rand(()) < self.forced)
+        self.forced *= self.decay
+        return forces
+
+    def _inputs(self, before: Tensor, memory: Memory, first: int) -> Tensor:
+        """(B', m, hidden) what the decoder reads from segment ``first`` on."""
+        tokens = memory.tokens[:, first : first + before.shape[1]]
+        inputs: Tensor = self.before(before) + tokens.repeat_interleave(len(before) // len(tokens), dim=0)
+        return inputs
 
     def _tokens(self, batch: Batch) -> Tensor:
         """(B, m, hidden) what the decoder knows of every segment beforehand: position, covariates, static."""
-        tokens = self.places[self.n_context :] + self._static(batch)  # (B, m, hidden)
+        places = self.places[: self.n_horizon] if self.transduces else self.places[self.n_context :]
+        tokens = places + self._static(batch)  # (B, m, hidden)
         if self.known is not None:
             tokens = tokens + self.known(segments(future_known(batch, self.layout), self.horizon_segment, front=False))
         return tokens.expand(len(batch.loc), -1, -1)
@@ -183,22 +217,3 @@ class _Seq2SeqNet(Autoregressive):
     def _static(self, batch: Batch) -> Tensor:
         size = self.places.shape[1]
         return batch.loc.new_zeros(1, 1, size) if self.static is None else self.static(batch.values.static)[:, None]
-
-    def _last_segment(self, batch: Batch) -> Tensor:
-        """(B, 1, segment * C) the last targets of the context, as many as a segment of the horizon has."""
-        return segments(batch.values.target[:, -self.horizon_segment :], self.horizon_segment, front=True)
-
-    def _decode(self, before: Tensor, tokens: Tensor, memory: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Run the decoder over segments (B * copies, m, ...); ``memory`` is (B, n, hidden)."""
-        outputs, state = self.decoder(self.before(before) + tokens, state)  # (B * copies, m, hidden)
-        if self.attend is None or self.join is None:
-            return outputs, state
-        query = outputs.reshape(len(memory), -1, outputs.shape[2])  # (B, copies * m, hidden)
-        context = (self.attend(query, memory) @ memory).reshape(outputs.shape)
-        return self.join(torch.cat([context, outputs], dim=2)).tanh(), state
-
-    def _draw_forcing(self) -> bool:
-        """Draw whether this batch is teacher-forced, and lower the share of the next one."""
-        forces = bool(torch.rand(()) < self.forced)
-        self.forced *= self.decay
-        return forces

@@ -34,7 +34,7 @@ KINDS: Kinds = {kind.__name__: kind for kind in RECORDS} | {
 }
 
 
-NEURAL = ("NeuralRegressor", "NeuralClassifier", "NeuralLabeller")
+NEURAL = ("NeuralRegressor", "NeuralClassifier", "NeuralLabeller", "NeuralTransducer")
 
 
 def load(
@@ -63,7 +63,7 @@ def load(
 
     Returns
     -------
-    BaseForecaster, NeuralRegressor, NeuralClassifier or NeuralLabeller
+    BaseForecaster, NeuralRegressor, NeuralClassifier, NeuralLabeller or NeuralTransducer
         The fitted model.
 
     Raises

@@ -15,6 +15,7 @@ from tsseq.data.layout import Layout
 from tsseq.heads import Categorical, Head
 from tsseq.networks.base import Autoregressive, Network
 from tsseq.networks.batch import Batch, drop_leading, n_leading_missing
+from tsseq.networks.decoding import StepDecoder, beam_search
 from tsseq.networks.embedding import Embedding
 from tsseq.training.line import Line
 
@@ -129,6 +130,12 @@ class Model(nn.Module):
             return torch.unflatten(params, 0, (-1, copies))  # (B, n, H, C, n_params)
 
         return self._by_length(batch, params_of, by_row, *self._lines(batch)).transpose(0, 1)
+
+    def search(self, batch: Batch, width: int) -> Tensor:
+        """(B, H) the most probable classes in a row that a beam search of some width finds, and the end after them."""
+        assert isinstance(self.core, StepDecoder)
+        vectors = self.embed.vectors if self.embed is not None else lambda values: values
+        return self._by_length(batch, partial(beam_search, self.core, vectors, width))
 
     def _lines(self, batch: Batch) -> tuple[Tensor, ...]:
         """The line's forecast (B, H, C); nothing without a line."""
