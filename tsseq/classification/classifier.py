@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from tsseq.classification.base import DEFAULTS, BaseSequenceClassifier
 from tsseq.classification.class_weights import step_weights
 from tsseq.classification.convolutions import VIEWS
-from tsseq.classification.sequences import Scale, as_sequences, is_table
+from tsseq.classification.sequences import Scale, as_sequences, check_axes, is_table
 from tsseq.classification.start import fit_start, log_losses
 from tsseq.data.layout import Layout
 from tsseq.data.windows import row_weights
@@ -128,13 +128,14 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         Raises
         ------
         DataError
-            X does not hold sequences of numbers, or y has a single class.
+            X does not hold sequences of numbers, its axes are in another order, or y has a single class.
         """
         if is_table(X):
             X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         else:
             check_consistent_length(X, y)
         sequences = as_sequences(X)
+        check_axes(sequences)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)

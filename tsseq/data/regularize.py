@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tsseq.data.frames import FrameLayout, ParsedFrame, holds_one_field, parse_frame, row_order
-from tsseq.data.panel import Frame
+from tsseq.data.frames import FrameLayout, ParsedFrame, as_pandas, holds_one_field, parse_frame, row_order
+from tsseq.data.panel import Frame, PandasFrame
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Rows, TimeRule
 from tsseq.data.timestamps import Calendar, calendar_of, rule_for, step_rule, usual_step
@@ -24,7 +24,7 @@ def regularize(
     fill: Literal["ffill"] | None = None,
     id_column: Hashable | None = None,
     time_column: Hashable | None = None,
-) -> Frame:
+) -> PandasFrame:
     """Put a frame on its calendar: every missing timestamp between first and last becomes a row.
 
     Parameters
@@ -76,6 +76,7 @@ def regularize(
     """
     if fill not in (None, "ffill"):
         raise ConfigError(f"fill={fill!r} is neither None nor 'ffill': values are only filled from the past.")
+    frame = as_pandas(frame)
     if isinstance(frame, pd.Series):
         return regularize(frame.to_frame("y"), calendar, fill=fill)["y"].rename(frame.name)
     if not isinstance(frame, pd.DataFrame):

@@ -166,7 +166,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         ----------
         frame : Series, DataFrame or Panel
             A Series, a DataFrame with one series, a panel with a MultiIndex (id, time), a long frame with id and time
-            columns, what yfinance returns, or one column of closes per ticker.
+            columns, what yfinance returns, or one column of closes per ticker. Frames of polars, Arrow or DuckDB, or of
+            any library with the Arrow interface, are read as long frames, and answered with frames of pandas.
         y : None
             Only for pipelines; the target is a column of ``frame``.
 

@@ -35,6 +35,7 @@ from tsseq.training.weights import freeze_parts, from_arrays, grown, to_arrays
 from tsseq.typing import Array
 
 PATHS_AT_ONCE = 32
+NUMBERS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}  # what rows of plain arrays hold
 UPDATE_RATE = 0.3  # of the learning rate, where a network goes on from what it has learnt
 
 
@@ -145,7 +146,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : Windows or array of shape (n, n_features)
-            Rows.
+            Rows; NaN is a missing value.
         y : Targets or array of shape (n,) or (n, n_outputs)
             The windows' ``targets()``, in any order, or numbers in the order (horizon, target), scaled as X is.
         sample_weight : array of shape (n,), optional
@@ -175,7 +176,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             windows = X.with_targets(y)
         else:
             training.check_for_rows()
-            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **NUMBERS)
             windows = self._rows_of(X, y)
         windows = windows.weighted(sample_weight).counting()
         self.one_output_ = y.ndim == 1
@@ -260,7 +261,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         if isinstance(X, Windows):
             windows = X.with_targets(y)
         else:
-            X, y = validate_data(self, X, y, reset=False, multi_output=True, y_numeric=True, dtype=np.float64)
+            X, y = validate_data(self, X, y, reset=False, multi_output=True, y_numeric=True, **NUMBERS)
             windows = self._rows_of(X, y)
         layout = replace(self.layout_, categories=windows.layout.categories)
         if replace(windows.layout, missing=layout.missing) != layout:
@@ -425,13 +426,14 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
         check_is_fitted(self, "network_")
         if not isinstance(X, Windows):
-            X = Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
+            X = Windows.of_rows(validate_data(self, X, reset=False, **NUMBERS), None, self.layout_)
         return predict_rows(self.network_, X, self.accelerator_, function, axis)
 
     def _rows_of(self, X: Array, y: Array) -> Windows:
         """The rows of a plain array as the trivial windows of a layout."""
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         layout = Layout(X.shape[1], n_outputs) if self.layout is None else self.layout
+        layout = replace(layout, missing=layout.missing or bool(np.isnan(X).any()))
         if (X.shape[1], n_outputs) != (layout.width, layout.n_outputs):
             wanted = f"{layout.width} columns of X and {layout.n_outputs} of y"
             raise ConfigError(f"{layout} needs {wanted}; there are {X.shape[1]} and {n_outputs}.")
@@ -448,7 +450,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output, tags.input_tags.allow_nan = True, True
         return tags
 
     def save(self, path: str | PathLike[str]) -> None:
