@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tsseq.arguments import check_kinds
 from tsseq.data.layout import Layout
+from tsseq.data.scaling import Scaling
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
 from tsseq.heads import Categorical, Head, Point
@@ -31,6 +32,7 @@ from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.devices import accelerator_of, predict_rows
 from tsseq.training.settings import Training
+from tsseq.training.tensors import TensorModule
 from tsseq.training.weights import freeze_parts, from_arrays, grown, to_arrays
 from tsseq.typing import Array
 
@@ -421,6 +423,30 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             The weights of a step sum to 1.
         """
         return self._run(X, lambda batch, rows: self.network_.attention(batch))
+
+    def to_module(self, levels: Sequence[float] = (), scaling: Scaling | None = None) -> TensorModule:
+        """The fitted network as a torch module of plain tensors, for captum, shap or ONNX.
+
+        Parameters
+        ----------
+        levels : sequence of float, default ()
+            Quantile levels in 0..1 that it forecasts; default: point forecasts.
+        scaling : Scaling, optional
+            What a forecaster has learnt for scaling; default: none, as for rows of a plain array.
+
+        Returns
+        -------
+        TensorModule
+            Tensors (B, L, C) in, (B, H, C) out, with levels (B, H, C, Q); a copy, on the CPU.
+
+        Raises
+        ------
+        ConfigError
+            The target holds categories, or such quantiles cannot be computed.
+        """
+        check_is_fitted(self, "network_")
+        constants = scaling is not None and not self.row_needs.constant_contexts
+        return TensorModule(self.network_, scaling, levels, constants)
 
     def _run(self, X: Any, function: Callable[..., Tensor], axis: int = 0) -> Array:
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
