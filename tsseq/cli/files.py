@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import typer
 
+from tsseq.data.samples import EXACT
 from tsseq.errors import DataError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _table(source: Path) -> pd.DataFrame:
     try:
         if source.suffix == ".parquet":
             return pd.read_parquet(source)
-        return pd.read_csv(source, float_precision="round_trip")  # the numbers that were written, to the last bit
+        return pd.read_csv(source, **EXACT)  # the numbers that were written, to the last bit
     except (ValueError, ImportError) as error:
         raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
 

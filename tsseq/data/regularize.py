@@ -12,7 +12,7 @@ from tsseq.data.frames import FrameLayout, ParsedFrame, as_pandas, holds_one_fie
 from tsseq.data.panel import Frame, PandasFrame
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Rows, TimeRule
-from tsseq.data.timestamps import Calendar, calendar_of, rule_for, step_rule, usual_step
+from tsseq.data.timestamps import Calendar, calendar_of, inferred_freq, rule_for, step_rule, usual_step
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
 
@@ -108,7 +108,7 @@ def _parsed(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
 
 def _rule(calendar: Calendar, times: pd.Index) -> TimeRule:
     """The rule of one series; that of its most frequent step if no calendar and no frequency is known."""
-    if calendar is None and isinstance(times, pd.DatetimeIndex) and len(times) > 2 and pd.infer_freq(times) is None:
+    if calendar is None and isinstance(times, pd.DatetimeIndex) and len(times) > 2 and inferred_freq(times) is None:
         return step_rule(usual_step(times.tz_localize(None)), times)
     rule = rule_for(calendar, times, times)
     if isinstance(rule, Rows):
