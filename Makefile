@@ -1,4 +1,4 @@
-# make demo | check | quick | test | lint | type | cover | proof | matrix | notebooks | docs | docs-serve | bench | guard | api | slow | clean
+# make demo | check | quick | test | lint | type | cover | proof | matrix | clients | notebooks | docs | docs-serve | bench | guard | api | slow | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ READY := $(VENV)/ready-$(shell cat constraints.txt pyproject.toml | cksum | cut 
 RUN := env -u PYTHONPATH OMP_NUM_THREADS=1 PYTHONHASHSEED=0
 PYTEST := $(RUN) $(BIN)/python -m pytest -q
 
-.PHONY: demo check quick test lint type cover proof matrix notebooks docs docs-serve bench guard api slow clean
+.PHONY: demo check quick test lint type cover proof matrix clients notebooks docs docs-serve bench guard api slow clean
 
 $(READY):
 	@echo "Making $(VENV) and installing the tested versions (constraints.txt); this takes some minutes once."
@@ -25,13 +25,13 @@ check: lint type docs test
 
 # At least three quarters of the tests in a minute or so, while you work.
 quick: $(READY)
-	@$(PYTEST) -n auto --maxprocesses 2 -m "not slow and not proof"
+	@$(PYTEST) -n auto --maxprocesses 2 -m "not slow and not proof and not clients"
 
 test: $(READY)
-	@$(PYTEST) -n auto -m "not proof" --durations=10
+	@$(PYTEST) -n auto -m "not proof and not clients" --durations=10
 
 cover: $(READY)
-	@$(PYTEST) -n auto -m "not proof" --cov --cov-report=term:skip-covered --cov-fail-under=95
+	@$(PYTEST) -n auto -m "not proof and not clients" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -46,6 +46,15 @@ proof: $(READY)
 
 matrix:
 	@$(PYTHON) tests/matrix.py lowest && $(PYTHON) tests/matrix.py newest
+
+# What needs other libraries: sktime, statsforecast, skforecast, onnxruntime, captum, ... in an environment of their own.
+clients:
+	@$(PYTHON) -m venv --clear .venv-clients
+	@grep -v '^pandas==' constraints.txt > .venv-clients/constraints.txt
+	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint .venv-clients/constraints.txt --editable '.[clients]'
+	@$(RUN) .venv-clients/bin/python -m pytest -q -m clients tests/adapters tests/training/test_tensors.py --durations=5
 
 # Write the outputs of the notebooks anew; they are committed.
 notebooks: $(READY)
@@ -75,4 +84,4 @@ slow: $(READY)
 	@$(PYTEST) -n auto --list-slow 0.25
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-newest
+	rm -rf $(VENV) .venv-lowest .venv-newest .venv-clients

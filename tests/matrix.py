@@ -32,7 +32,7 @@ def main(versions: str) -> int:
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, *(pin for pin in pins if pin.startswith("torch=="))], check=True)
     subprocess.run([*install, *pins, "--editable", f"{ROOT}[dev]"], check=True)
-    quick = ["-q", "-n", "auto", "--maxprocesses", "2", "-m", "not slow and not proof"]
+    quick = ["-q", "-n", "auto", "--maxprocesses", "2", "-m", "not slow and not proof and not clients"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
     return subprocess.run([python, "-m", "pytest", *quick], cwd=ROOT, env=environment, check=False).returncode
 

@@ -55,6 +55,7 @@ ALLOWED = {
     | FRAMES
     | {"forecasting/regressor", "forecasting/named", "classification", "persistence"}
     | {"forecasting"},  # the face: whatever it offers may be in a file
+    "adapters": FRAMES | {"adapters"},
     "cli": None,
     "__main__": None,
 } | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
@@ -63,7 +64,6 @@ LIBRARIES = {
     "pytorch_lightning": {"training"},
     "pandas": {
         "typing",
-        "persistence",
         "metrics",
         "data",
         "forecasting/regressor",
@@ -73,8 +73,8 @@ LIBRARIES = {
         "trading",
         "reporting",
         "prices",
-        "persistence/codec",
-        "persistence/state",
+        "persistence",
+        "adapters",
         "plotting",
         "cli",
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -229,11 +229,11 @@ def check_levels(levels: Sequence[float]) -> None:
         ...
     tsseq.errors.ConfigError: levels=[0.1, 1.0] must lie between 0 and 1: a sequence of numbers from 1e-06 to 0.999999.
     """
-    if not np.iterable(levels) or isinstance(levels, str) or not all(level in LEVEL for level in levels):
+    if not isinstance(levels, Iterable) or isinstance(levels, str) or not all(level in LEVEL for level in levels):
         if isinstance(levels, Real):
             raise ConfigError(f"levels={levels!r} must be a list, such as levels=[{levels!r}].")
         advice = f"a sequence of numbers from {LEVEL.low:g} to {LEVEL.high:g}"
-        if np.iterable(levels) and all(level in PERCENT for level in levels):
+        if isinstance(levels, Iterable) and all(level in PERCENT for level in levels):
             advice = f"for percentages write levels={[float(level) / 100 for level in levels]}"
         raise ConfigError(f"levels={reprlib.repr(levels)} must lie between 0 and 1: {advice}.")
 

@@ -289,3 +289,12 @@ def test_the_network_counts_where_it_helps_and_not_where_it_does_not():
     noise = np.random.default_rng(0).normal(size=(100, 8))
     assert NeuralClassifier(Linear(), training, n_convolutions=1000).fit(noise, np.arange(100) % 2).share_ == 0
     assert NeuralClassifier(SMALL, QUICK, n_convolutions=0).fit(X, Y).share_ == 1
+
+
+def test_axes_in_the_order_of_sktime_are_recognised():
+    rng = np.random.default_rng(0)
+    model, y = NeuralClassifier(training=Training(max_epochs=1, verbose=False)), np.arange(20) % 2
+    with pytest.raises(DataError, match=r"1 step of 24 channels.*X.transpose\(0, 2, 1\)"):
+        model.fit(rng.normal(size=(20, 1, 24)), y)
+    with pytest.warns(UserWarning, match="2 steps of 24 channels"):
+        model.fit(rng.normal(size=(20, 2, 24)), y)

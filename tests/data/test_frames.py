@@ -2,10 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import Ridge
 
-from tsseq import DataError, Forecaster
+from tsseq import DataError, Forecaster, backtest, regularize, simulate
 from tsseq.data.panel import Panel
 from tsseq.data.time_rules import sessions
 
@@ -90,3 +91,94 @@ def test_closes_of_two_exchanges_keep_each_to_its_own_days():
     model = Forecaster(Ridge(), 2, 10, target="close", calendar={"A": "XNYS", "B": "XTKS"})
     want = model.fit(fields).predict()["close"]
     pd.testing.assert_frame_equal(model.fit(closes).predict(), want, check_exact=True)
+
+
+SALES = pd.DataFrame(
+    {
+        "unique_id": np.repeat(["a", "b"], 40),
+        "ds": np.tile(DAYS.to_numpy(), 2),
+        "y": np.random.default_rng(5).normal(size=80).cumsum() + 50,
+        "weather": np.tile(["rain", "sun", "sun", "rain", "rain"], 16),
+    }
+)
+
+
+class Foreign:
+    """A frame of another library: all that is known of it is the Arrow interface."""
+
+    def __init__(self, frame):
+        self.table = pa.Table.from_pandas(frame, preserve_index=False)
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def arrow_categories(frame):
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    weather = table["weather"].dictionary_encode()
+    return table.set_column(table.schema.get_field_index("weather"), "weather", weather).to_pandas(
+        types_mapper=pd.ArrowDtype
+    )
+
+
+KINDS = {
+    "Arrow interface": Foreign,
+    "pyarrow.Table": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "Arrow dates": lambda frame: pa.table(Foreign(frame.assign(ds=frame["ds"].dt.date))),
+    "dtypes of Arrow": lambda frame: pa.table(Foreign(frame)).to_pandas(types_mapper=pd.ArrowDtype),
+    "categories of Arrow": arrow_categories,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_frames_of_other_libraries_forecast_as_those_of_pandas_do(kind):
+    model = Forecaster(Ridge(), 3, 10, target="y", known="weather").fit(SALES)
+    future = model.make_future_frame().assign(weather="sun")
+    expected = model.predict(future=future)
+    arrow = Forecaster(Ridge(), 3, 10, target="y", known="weather").fit(kind(SALES))
+    forecast = arrow.predict(future=kind(future))
+    assert list(forecast.dtypes.map(type)) == list(expected.dtypes.map(type))
+    pd.testing.assert_frame_equal(forecast, expected, check_dtype=False)
+    assert arrow.score(kind(SALES)) == model.score(SALES)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_text_and_dates_of_arrow_may_be_a_target_and_an_index(kind):
+    frame = pd.DataFrame(pa.table(Foreign(SALES)).to_pandas())
+    model = Forecaster(Ridge(), 2, 10, target="y", past="weather")
+    expected = model.fit(frame).predict().set_index(["unique_id", "ds"])
+    foreign = kind(SALES)
+    if isinstance(foreign, pd.DataFrame):
+        rows = foreign.set_index(["ds", "unique_id"])
+        answer = model.fit(rows).predict()
+        assert answer.index.names == ["ds", "unique_id"]
+        np.testing.assert_array_equal(answer["y"], expected["y"])
+        single = foreign[foreign["unique_id"] == "a"].set_index("ds")[["y"]]
+        alone = Forecaster(Ridge(), 2, 10).fit(single).predict()
+        assert isinstance(alone.index, pd.DatetimeIndex)
+        assert alone.index[0] == DAYS[-1] + pd.offsets.BDay()
+
+
+def test_backtests_prices_and_regularize_read_arrow():
+    table = KINDS["pyarrow.Table"](SALES)
+    model = Forecaster(Ridge(), 2, 10, target="y")
+    assert backtest(model, table, n_cutoffs=3).scores.equals(backtest(model, SALES, n_cutoffs=3).scores)
+    prepared = backtest(model, table, n_cutoffs=3, prepare=lambda frame: frame.assign(x=1.0))
+    assert prepared.scores.equals(backtest(model, SALES, n_cutoffs=3).scores)
+    assert len(regularize(table.slice(0, 40), "B")) == 40
+    weights = pd.DataFrame(0.5, DAYS[5:8], ["A", "B"])
+    equity = simulate(weights, long()).equity
+    assert simulate(weights, KINDS["pyarrow.Table"](long())).equity.to_list() == equity.to_list()
+    closes = wide()["Close"].convert_dtypes(dtype_backend="pyarrow")
+    closes.index = closes.index.astype("timestamp[us][pyarrow]")
+    assert simulate(weights.set_axis(closes.index[5:8]), closes).equity.equals(
+        simulate(weights, wide()["Close"]).equity
+    )
+
+
+def test_what_holds_no_frame_yet_says_what_to_do():
+    lazy = type("LazyFrame", (), {"collect": None, "__module__": "polars.lazyframe.frame"})()
+    with pytest.raises(DataError, match=r"not LazyFrame of polars; call .collect\(\) first"):
+        Forecaster(Ridge(), 2, 10).fit(lazy)
+    with pytest.raises(DataError, match=r"not a column \(pyarrow.*in a column beside it"):
+        Forecaster(Ridge(), 2, 10).fit(pa.chunked_array([[1.0, 2.0]]))

@@ -46,6 +46,24 @@ def test_targets_in_units_of_the_data_may_be_large():
     assert NeuralRegressor(Linear(), training=training).fit(X, 100 * Y).score(X, 100 * Y) > 0.99
 
 
+def test_missing_values_in_a_table_are_masked_and_its_memory_may_lie_in_any_way():
+    rows = np.hstack([X, np.random.default_rng(1).normal(size=(200, 1))])
+    rows[::3, 6] = np.nan
+    model = NeuralRegressor(Linear(), training=Training(max_epochs=30, verbose=False)).fit(rows, Y)
+    assert model.layout_.missing
+    assert model.score(rows, Y) > 0.9
+    frozen = rows.copy()
+    frozen.setflags(write=False)
+    views = {"reversed": rows[::-1].copy()[::-1], "frozen": frozen, "columns": rows[:, ::-1].copy()[:, ::-1]}
+    for name, view in views.items():
+        np.testing.assert_array_equal(model.predict(view), model.predict(rows), err_msg=name)
+    whole = NeuralRegressor(Linear(), training=QUICK).fit(rows[1::3], Y[1::3])
+    assert not whole.layout_.missing
+    assert np.isfinite(whole.predict(rows)).all()
+    with pytest.raises(ValueError, match="infinity"):
+        model.predict(np.where(np.isnan(rows), np.inf, rows))
+
+
 def test_what_is_not_fitted_says_so():
     for ask in (
         lambda model: model.sample(X, np.full((1, 1, 1), 0.5)),

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from tsseq.classification.base import DEFAULTS, BaseSequenceClassifier
 from tsseq.classification.class_weights import step_weights
 from tsseq.classification.convolutions import VIEWS
-from tsseq.classification.sequences import as_sequences, is_table
+from tsseq.classification.sequences import as_sequences, check_axes, is_table
 from tsseq.classification.start import fit_start, log_losses
 from tsseq.classification.symbols import holds_symbols, read_symbols
 from tsseq.data.layout import Layout
@@ -153,7 +153,7 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         Raises
         ------
         DataError
-            X does not hold sequences of numbers or of symbols, or y has a single class.
+            X does not hold sequences of numbers or of symbols, its axes are in another order, or y has a single class.
         """
         are_symbols = holds_symbols(X, self.symbols)
         if not are_symbols and is_table(X):
@@ -162,6 +162,8 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         else:
             check_consistent_length(X, y)
         sequences: list[Any] = read_symbols(X) if are_symbols else as_sequences(X)
+        if not are_symbols:
+            check_axes(sequences)
         codes = self._learn_classes(y)
         places = None if groups is None else column_or_1d(groups)
         check_consistent_length(sequences, places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
@@ -10,6 +11,8 @@ import numpy as np
 from tsseq.data.layout import Layout
 from tsseq.errors import DataError
 from tsseq.typing import Array
+
+MOST_CHANNELS = 8  # for every step; data sets that have more are rare
 
 
 def is_table(X: Any) -> bool:
@@ -66,6 +69,40 @@ def as_sequences(X: Any) -> list[Array]:
         if sequence.shape[1] != sequences[0].shape[1]:
             raise DataError(f"sequence {i} has {sequence.shape[1]} channels, the first one {sequences[0].shape[1]}.")
     return sequences
+
+
+def check_axes(sequences: Sequence[Array]) -> None:
+    """Refuse, or doubt, sequences with their axes as sktime and aeon have them: (channels, time).
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray of shape (time, channels)
+        What `as_sequences` returned.
+
+    Raises
+    ------
+    DataError
+        All have one step of several channels.
+
+    Warns
+    -----
+    UserWarning
+        They have far more channels than steps.
+
+    Examples
+    --------
+    >>> check_axes([np.zeros((1, 24))])
+    Traceback (most recent call last):
+        ...
+    tsseq.errors.DataError: X is read as 1 step of 24 channels. The axes are (sequence, time, channel); if X has ...
+    """
+    steps, channels = max(map(len, sequences)), sequences[0].shape[1]
+    what = f"X is read as {steps} step{'s' if steps > 1 else ''} of {channels} channels"
+    advice = "if X has them as sktime and aeon do, (sequence, channel, time), pass X.transpose(0, 2, 1)"
+    if steps == 1 < channels:
+        raise DataError(f"{what}. The axes are (sequence, time, channel); {advice}.")
+    if channels > MOST_CHANNELS * steps:
+        warnings.warn(f"{what}. The axes are (sequence, time, channel); {advice}.", stacklevel=3)
 
 
 def _as_sequence(member: Any, i: int) -> Array:

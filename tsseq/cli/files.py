@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import typer
 
+from tsseq.data.samples import EXACT
 from tsseq.errors import DataError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _table(source: Path, sep: str | None) -> pd.DataFrame:
         if reader is not None:
             return reader(content)
         # the numbers that were written, to the last bit
-        frame = pd.read_csv(content, sep=_separator(source, sep), float_precision="round_trip")
+        frame = pd.read_csv(content, sep=_separator(source, sep), **EXACT)
     except (ValueError, ImportError) as error:
         name = "standard input" if source == STREAM else source
         raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from error

@@ -121,9 +121,9 @@ def _turns(stamps: pd.DatetimeIndex, step: pd.Timedelta) -> dict[str, pd.Index]:
     if step < DAY:
         turns["hour"] = (stamps.hour + stamps.minute / 60 + stamps.second / 3600) / 24
     if step < 7 * DAY:
-        turns["weekday"] = stamps.dayofweek / 7
+        turns["weekday"] = stamps.day_of_week / 7
     if step < 28 * DAY:
-        turns["year"] = (stamps.dayofyear - 1) / (365 + stamps.is_leap_year)
+        turns["year"] = (stamps.day_of_year - 1) / (365 + stamps.is_leap_year)
     elif step < 365 * DAY:
         turns["month"] = (stamps.month - 1) / 12
     return turns

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from tsseq.data.frames import ParsedFrame
+from tsseq.data.frames import ParsedFrame, without_arrow
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Array, Index
@@ -91,7 +91,7 @@ def covariate(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> 
 
     ``categorical`` says which of the two; None leaves it to the column.
     """
-    column = parsed.columns[name]
+    column = without_arrow(parsed.columns[name])
     categories = None if categorical is False else categories_of(column, bool(categorical))
     if categories is None:
         return numbers(parsed, name, " If it holds categories, use .astype('category')."), None
@@ -101,7 +101,7 @@ def covariate(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> 
 
 def target(parsed: ParsedFrame, name: Hashable, categorical: bool | None) -> tuple[Array, Classes | None]:
     """The numbers (T,) of a column and None; or codes, NaN where missing, and the classes that they stand for."""
-    column = parsed.columns[name]
+    column = without_arrow(parsed.columns[name])
     classes = None if categorical is False else Classes.of(column, bool(categorical))
     if classes is None:
         return numbers(parsed, name, " If it holds categories, use .astype('category')."), None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
@@ -17,6 +18,20 @@ from tsseq.typing import Index, Mask
 Kind = Literal["single", "panel", "long", "wide", "closes"]
 MOST_CELLS = 4
 TICKER_NAMES = ("ticker", "tickers", "symbol", "symbols")
+
+
+@runtime_checkable
+class ArrowFrame(Protocol):
+    """A frame of polars, Arrow, DuckDB or any other library that hands out its columns by the Arrow interface.
+
+    Examples
+    --------
+    >>> isinstance(pa.table({"sales": [3]}), ArrowFrame)
+    True
+    """
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The columns, as a capsule of Arrow."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +104,64 @@ class ParsedFrame:
         return f"{self.times[row]}" if self.ids is None else f"{self.ids[row]!r} {self.times[row]}"
 
 
-def parse_frame(frame: pd.Series | pd.DataFrame, schema: Schema, layout: FrameLayout | None = None) -> ParsedFrame:
+def as_pandas(frame: Any) -> pd.DataFrame | Any:
+    """A frame of polars, Arrow or any other library with the Arrow interface as one of pandas, dates as timestamps.
+
+    Parameters
+    ----------
+    frame : object
+        A frame with ``__arrow_c_stream__``; frames of pandas and all that is not a frame pass as they are.
+
+    Returns
+    -------
+    object
+        A DataFrame of pandas, with the index that it had if it was one before, or what was passed.
+
+    Raises
+    ------
+    DataError
+        It is a column rather than a frame.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> as_pandas(pa.table({"day": [datetime.date(2024, 1, 1)], "sales": [3]})).dtypes.astype(str).tolist()
+    ['datetime64[ms]', 'int64']
+    """
+    if isinstance(frame, (pd.Series, pd.DataFrame)):
+        return frame.set_axis(_pandas_index(frame.index)) if _by_arrow(frame.index) else frame
+    if not isinstance(frame, ArrowFrame):
+        return frame
+    try:
+        return pa.table(frame).to_pandas(date_as_object=False)
+    except (pa.ArrowInvalid, TypeError, ValueError) as error:
+        what = f"a frame was needed, not a column ({type(frame).__module__}.{type(frame).__name__})"
+        raise DataError(f"{what}; its timestamps belong in a column beside it. Arrow says: {error}") from error
+
+
+def _by_arrow(values: pd.Index | pd.Series[Any]) -> bool:
+    """Whether Arrow holds values that are not numbers, by a dtype of its own."""
+    return isinstance(values.dtype, pd.ArrowDtype) and values.dtype.kind in "MUO"
+
+
+def without_arrow(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Dates, text and categories by the dtypes that pandas itself has for them."""
+    return pa.array(column).to_pandas(date_as_object=False) if _by_arrow(column) else column
+
+
+def _pandas_index(index: pd.Index) -> pd.Index:
+    return pd.Index(without_arrow(pd.Series(index)), name=index.name) if _by_arrow(index) else index
+
+
+def parse_frame(
+    frame: pd.Series | pd.DataFrame | ArrowFrame, schema: Schema, layout: FrameLayout | None = None
+) -> ParsedFrame:
     """Recognise the shape of a frame and separate ids, times and columns; nothing is sorted or checked yet.
 
     Parameters
     ----------
-    frame : Series or DataFrame
-        One of the shapes of `FrameLayout`.
+    frame : Series, DataFrame or frame with the Arrow interface
+        One of the shapes of `FrameLayout`; frames of other libraries are long.
     schema : Schema
         Roles of the columns, of which some may be unresolved.
     layout : FrameLayout, optional
@@ -111,6 +177,7 @@ def parse_frame(frame: pd.Series | pd.DataFrame, schema: Schema, layout: FrameLa
     DataError
         It is not a frame, is empty, or has repeated columns.
     """
+    frame = as_pandas(frame)
     is_series = isinstance(frame, pd.Series)
     if isinstance(frame, pd.Series):
         name = frame.name[0] if isinstance(frame.name, tuple) else frame.name
@@ -137,6 +204,9 @@ def _way_in(content: Any) -> str:
     """What to do with what is not a frame."""
     if isinstance(content, (int, np.integer)):
         return f" ({content!r}); rows to forecast are steps={content!r}"
+    way = next((way for way in ("collect", "compute", "to_pandas", "to_dataframe") if hasattr(content, way)), None)
+    if way is not None:
+        return f" of {type(content).__module__.partition('.')[0]}; call .{way}() first"
     if isinstance(content, (np.ndarray, list, tuple)):
         return "; one series is pandas.Series(values, index=dates), rows of numbers are for NeuralRegressor"
     return ""
@@ -180,8 +250,9 @@ def key_columns(frame: pd.DataFrame) -> tuple[Hashable | None, Hashable | None]:
 def _from_panel(frame: pd.DataFrame, is_series: bool) -> ParsedFrame:
     if frame.index.nlevels != 2:
         raise DataError(f"a MultiIndex of two levels (id, time) was needed; this one has {frame.index.nlevels}.")
-    id_level = 1 if _is_time(frame.index.levels[0]) and not _is_time(frame.index.levels[1]) else 0
-    ids, times = frame.index.get_level_values(id_level), frame.index.get_level_values(1 - id_level)
+    levels = [_pandas_index(frame.index.get_level_values(k)) for k in (0, 1)]
+    id_level = 1 if _is_time(levels[0]) and not _is_time(levels[1]) else 0
+    ids, times = levels[id_level], levels[1 - id_level]
     layout = FrameLayout("panel", (ids.name, times.name), id_level, is_series=is_series)
     return ParsedFrame(layout, ids, times, frame.reset_index(drop=True))
 
@@ -194,13 +265,13 @@ def _from_long(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
     missing = [repr(name) for name in (id_column, time_column) if name is not None and name not in frame.columns]
     if missing:
         raise DataError(f"column {', '.join(missing)} is not in the frame; it has {list(frame.columns)}.")
-    times = pd.Index(frame[time_column])
+    times = _pandas_index(pd.Index(frame[time_column]))
     if times.dtype == object or pd.api.types.is_string_dtype(times.dtype):
         try:
             times = pd.DatetimeIndex(pd.to_datetime(times), name=time_column)
         except (ValueError, TypeError) as error:
             raise DataError(f"the time column {time_column!r} is not a date: {error}") from error
-    ids = None if id_column is None else pd.Index(frame[id_column], dtype=frame[id_column].dtype)
+    ids = None if id_column is None else _pandas_index(pd.Index(frame[id_column], dtype=frame[id_column].dtype))
     keys = [name for name in (id_column, time_column) if name is not None]
     columns = frame.drop(columns=keys).reset_index(drop=True)
     return ParsedFrame(FrameLayout("long", (id_column, time_column)), ids, times, columns)

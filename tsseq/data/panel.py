@@ -26,7 +26,16 @@ from tsseq.data.columns import (
     recoded,
     with_id,
 )
-from tsseq.data.frames import FrameLayout, build_frame, key_columns, named_fields, parse_frame, row_order
+from tsseq.data.frames import (
+    ArrowFrame,
+    FrameLayout,
+    as_pandas,
+    build_frame,
+    key_columns,
+    named_fields,
+    parse_frame,
+    row_order,
+)
 from tsseq.data.schema import Schema, listed
 from tsseq.data.time_rules import AsRecorded, Rows, TimeRule
 from tsseq.data.timestamps import Calendar, check_alike, check_regular, rules_for
@@ -35,7 +44,8 @@ from tsseq.persistence.codec import time_dtype, times_from
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index, Mask
 
-Frame: TypeAlias = pd.Series | pd.DataFrame
+PandasFrame: TypeAlias = pd.Series | pd.DataFrame
+Frame: TypeAlias = PandasFrame | ArrowFrame
 
 
 @dataclass(frozen=True)
@@ -176,6 +186,7 @@ class Panel:
         DataError
             There is no such field, or the frame cannot be ordered.
         """
+        frame = as_pandas(frame)
         if isinstance(frame, pd.Series):
             frame = frame.to_frame(field if frame.name is None else frame.name)
             names = {field.lower(): frame.columns[0]}

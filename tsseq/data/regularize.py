@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tsseq.data.frames import FrameLayout, ParsedFrame, holds_one_field, parse_frame, row_order
-from tsseq.data.panel import Frame
+from tsseq.data.frames import FrameLayout, ParsedFrame, as_pandas, holds_one_field, parse_frame, row_order
+from tsseq.data.panel import Frame, PandasFrame
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Rows, TimeRule
-from tsseq.data.timestamps import Calendar, calendar_of, rule_for, step_rule, usual_step
+from tsseq.data.timestamps import Calendar, calendar_of, inferred_freq, rule_for, step_rule, usual_step
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
 
@@ -24,7 +24,7 @@ def regularize(
     fill: Literal["ffill"] | None = None,
     id_column: Hashable | None = None,
     time_column: Hashable | None = None,
-) -> Frame:
+) -> PandasFrame:
     """Put a frame on its calendar: every missing timestamp between first and last becomes a row.
 
     Parameters
@@ -76,6 +76,7 @@ def regularize(
     """
     if fill not in (None, "ffill"):
         raise ConfigError(f"fill={fill!r} is neither None nor 'ffill': values are only filled from the past.")
+    frame = as_pandas(frame)
     if isinstance(frame, pd.Series):
         return regularize(frame.to_frame("y"), calendar, fill=fill)["y"].rename(frame.name)
     if not isinstance(frame, pd.DataFrame):
@@ -107,7 +108,7 @@ def _parsed(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
 
 def _rule(calendar: Calendar, times: pd.Index) -> TimeRule:
     """The rule of one series; that of its most frequent step if no calendar and no frequency is known."""
-    if calendar is None and isinstance(times, pd.DatetimeIndex) and len(times) > 2 and pd.infer_freq(times) is None:
+    if calendar is None and isinstance(times, pd.DatetimeIndex) and len(times) > 2 and inferred_freq(times) is None:
         return step_rule(usual_step(times.tz_localize(None)), times)
     rule = rule_for(calendar, times, times)
     if isinstance(rule, Rows):

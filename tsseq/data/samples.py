@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ import pandas as pd
 from tsseq.errors import ConfigError
 from tsseq.typing import Array
 
+OLD_PANDAS = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+EXACT: dict[str, Any] = {"float_precision": "round_trip"} if OLD_PANDAS else {}  # later ones read no other way
 _FREQ = {"sp500": None, "us_stocks": None, "aapl_raw": None, "airline": "MS", "co2": "W-SAT"}
 
 
@@ -62,7 +65,7 @@ def load_sample(name: str) -> pd.DataFrame:
     package = Path(__file__).resolve().parents[1]  # holds the datasets once installed from a wheel
     folder = package if (package / "datasets").is_dir() else package.parent
     path = folder / "datasets" / f"{name}.csv.gz"
-    frame = pd.read_csv(path, index_col=0, parse_dates=[0], float_precision="round_trip").astype("float64")
+    frame = pd.read_csv(path, index_col=0, parse_dates=[0], **EXACT).astype("float64")
     if name == "us_stocks":
         return pd.DataFrame({"close": frame.rename_axis(columns="ticker").T.stack()})
     return frame.asfreq(freq) if (freq := _FREQ[name]) else frame

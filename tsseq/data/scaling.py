@@ -311,14 +311,15 @@ def change_over_horizon(targets: Array, indptr: Index, horizon: int) -> Array:
         bounds = indptr[series.start : series.stop + 1] - rows.start
         for column, size in enumerate(unit):
             values = targets[rows, column] / size
-            for step in _steps(horizon):
+            for step in measured_steps(horizon):
                 total, number = _sums((values[step:] - values[:-step]) ** 2, bounds[:-1], bounds[1:] - step)
                 squares[series, column] += total
                 counts[series, column] += number
     return np.asarray(np.sqrt(squares / np.maximum(counts, 1)) * unit)
 
 
-def _steps(horizon: int) -> Index:
+def measured_steps(horizon: int) -> Index:
+    """Steps over which changes are measured, at most `STEPS_MEASURED`, spread evenly over the horizon."""
     return np.unique(np.linspace(1, horizon, min(horizon, STEPS_MEASURED)).astype(int))
 
 
@@ -382,7 +383,7 @@ def window_change(context: Array, horizon: int) -> Array:
     """(n, L) -> (n,) the same measure within each context, for series that training has not seen."""
     reach = min(horizon, context.shape[1] - 1)
     squares, counts = np.zeros((2, len(context)))
-    for step in _steps(reach):
+    for step in measured_steps(reach):
         change = context[:, step:] - context[:, :-step]
         squares += np.nansum(change**2, axis=1)
         counts += np.isfinite(change).sum(axis=1)

@@ -358,10 +358,10 @@ def _exchange(code: str, first_year: int, last_year: int) -> Any:
 
 def _working(exchange: Any, days: pd.DatetimeIndex) -> Mask:
     """(n,) whether an exchange was expected to be open, holidays apart; its week may have changed over the years."""
-    working = (np.array(list(exchange.weekmask)) == "1")[days.dayofweek]
+    working = (np.array(list(exchange.weekmask)) == "1")[days.day_of_week]
     for start, end, mask in getattr(exchange, "special_weekmasks", ()):
         within = (days >= (start or days[0])) & (days <= (end or days[-1]))
-        working = np.where(within, (np.array(list(mask)) == "1")[days.dayofweek], working)
+        working = np.where(within, (np.array(list(mask)) == "1")[days.day_of_week], working)
     if exchange.name in UNFORESEEN:
         unforeseen = pd.DatetimeIndex([day.replace(tzinfo=None) for day in exchange.adhoc_holidays])
         working &= ~np.asarray(days.isin(unforeseen))

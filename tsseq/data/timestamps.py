@@ -78,7 +78,7 @@ def rule_for(calendar: Calendar, times: pd.Index, longest: pd.Index) -> TimeRule
         if calendar is not None:
             raise ConfigError(f"calendar={calendar!r} goes with dates; the index holds {times.dtype}.")
         return Steps(times.freq if isinstance(times, pd.PeriodIndex) else _median_step(longest.to_numpy()))
-    if calendar is None or isinstance(calendar, pd.DateOffset):
+    if calendar is None or isinstance(calendar, pd.offsets.BaseOffset):
         return as_rule(_inferred(longest) if calendar is None else calendar, times)
     if not isinstance(calendar, str):
         raise ConfigError(f"calendar={calendar!r} is neither a pandas offset nor an exchange code such as 'XNYS'.")
@@ -105,7 +105,7 @@ def _onward(times: pd.Index, longest: pd.Index) -> TimeRule:
 
 
 def _on_weekdays(stamps: pd.DatetimeIndex) -> bool:
-    return bool((stamps.dayofweek < 5).all())
+    return bool((stamps.day_of_week < 5).all())
 
 
 def _check_no_dates(times: pd.Index) -> None:
@@ -186,13 +186,20 @@ def _median_step(stamps: Index) -> int:
     return int(steps[(len(steps) - 1) // 2]) if len(steps) else 1
 
 
+def inferred_freq(stamps: pd.DatetimeIndex) -> Any:
+    """The alias or the offset that all stamps follow; None if there is none. pandas 3.1 warns that it will change."""
+    with _locks[0], warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pd.infer_freq(stamps)
+
+
 def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
     """The offset that the stamps follow, or an error that says what is missing."""
     if stamps.freq is not None:
         return stamps.freq
     if len(stamps) < 3:
         raise DataError(f"no step can be learnt from {len(stamps)} timestamps; pass calendar='D' or the like.")
-    alias = pd.infer_freq(stamps)
+    alias = inferred_freq(stamps)
     if alias is not None:
         return pd.tseries.frequencies.to_offset(alias)
     step = usual_step(stamps)

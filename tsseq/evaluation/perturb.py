@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tsseq.data.frames import build_frame, parse_frame
-from tsseq.data.panel import Frame
+from tsseq.data.panel import PandasFrame
 from tsseq.data.schema import Schema
 from tsseq.typing import Array, Index
 
@@ -20,7 +20,7 @@ PRICES = ("open", "high", "low", "close", "adj close", "adj_close", "vwap")
 KINDS = ("missing", "huge", "noise")
 
 
-def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str) -> Frame:
+def poisoned(frame: PandasFrame, schema: Schema, horizon: int, cutoff: Any, kind: str) -> PandasFrame:
     """Replace the rows after a cutoff.
 
     Parameters
@@ -65,7 +65,7 @@ def poisoned(frame: Frame, schema: Schema, horizon: int, cutoff: Any, kind: str)
     return _edited(frame, schema, choose)
 
 
-def cut(frame: Frame, schema: Schema, horizon: int, cutoff: Any) -> Frame:
+def cut(frame: PandasFrame, schema: Schema, horizon: int, cutoff: Any) -> PandasFrame:
     """Leave out what was not known at a cutoff.
 
     Parameters
@@ -120,7 +120,7 @@ def cut(frame: Frame, schema: Schema, horizon: int, cutoff: Any) -> Frame:
     return copy
 
 
-def carried(frame: Frame, schema: Schema, cutoff: Any) -> Frame:
+def carried(frame: PandasFrame, schema: Schema, cutoff: Any) -> PandasFrame:
     """Repeat the last values at a cutoff that lies in a gap of a series, which was halted and goes on later.
 
     Whoever fills gaps (`tsseq.regularize`) has rows there that no frame has which is cut at it, since it ends before.
@@ -165,7 +165,7 @@ def carried(frame: Frame, schema: Schema, cutoff: Any) -> Frame:
     return copy.iloc[:, 0].rename(frame.name) if isinstance(frame, pd.Series) else copy
 
 
-def halved(frame: Frame, schema: Schema, until: Any) -> Frame:
+def halved(frame: PandasFrame, schema: Schema, until: Any) -> PandasFrame:
     """Halve the prices up to a date, as after a later 2:1 split: targets, and open, high, low, ...
 
     Parameters
@@ -197,7 +197,7 @@ def halved(frame: Frame, schema: Schema, until: Any) -> Frame:
     return _edited(frame, schema, choose)
 
 
-def shuffled(frame: Frame, schema: Schema, seed: int) -> Frame:
+def shuffled(frame: PandasFrame, schema: Schema, seed: int) -> PandasFrame:
     """Put the changes of the targets in random order, without drift, so that nothing can be forecast.
 
     Parameters
@@ -234,7 +234,7 @@ def shuffled(frame: Frame, schema: Schema, seed: int) -> Frame:
     return _edited(frame, schema, lambda name: change if name in schema.target else None)
 
 
-def _edited(frame: Frame, schema: Schema, choose: Callable[[Hashable], Change | None]) -> Frame:
+def _edited(frame: PandasFrame, schema: Schema, choose: Callable[[Hashable], Change | None]) -> PandasFrame:
     """Apply to every series of a column the change that ``choose`` has for the name of the column."""
     parsed = parse_frame(frame, schema)
     stamps = pd.factorize(parsed.times, sort=True)[0]

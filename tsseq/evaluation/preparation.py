@@ -10,8 +10,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from tsseq.data.frames import key_columns
-from tsseq.data.panel import Frame, Panel
+from tsseq.data.frames import as_pandas, key_columns
+from tsseq.data.panel import Frame, PandasFrame, Panel
 from tsseq.data.schema import CALENDAR, Schema
 from tsseq.errors import DataError
 from tsseq.evaluation.perturb import carried, cut, poisoned
@@ -46,7 +46,7 @@ class Preparation:
     ([2.0, 4.0, nan], [2.0, nan])
     """
 
-    raw: Frame
+    raw: PandasFrame
     prepare: Prepare
     schema: Schema
     horizon: int
@@ -70,6 +70,7 @@ class Preparation:
             With the id and time columns of the raw frame: those of the models, or else its only column of text and its
             only one of dates.
         """
+        raw = as_pandas(raw)
         schema, columns = models[0].task.schema, raw.columns if isinstance(raw, pd.DataFrame) else pd.Index([])
         names = dict.fromkeys(name for model in models for name in model.task.schema.known)
         known = tuple(name for name in names if name != CALENDAR or name in columns)
@@ -149,7 +150,7 @@ class Preparation:
         raw = carried(self.raw, self.schema, cutoff)
         return self if raw is self.raw else replace(self, raw=raw)
 
-    def made_of(self, raw: Frame, how: str) -> Frame:
+    def made_of(self, raw: PandasFrame, how: str) -> Frame:
         """The frame that is made of another raw frame.
 
         Parameters

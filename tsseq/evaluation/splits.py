@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
 from tsseq.arguments import Range, check_value
-from tsseq.data.frames import check_stamps, holds_one_field, parse_frame
+from tsseq.data.frames import as_pandas, check_stamps, holds_one_field, parse_frame
 from tsseq.data.schema import Schema
 from tsseq.data.timestamps import Refit, fit_numbers
 from tsseq.data.windows import Windows
@@ -87,6 +87,7 @@ class Splitter(RejectsForeignNames, BaseCrossValidator):
             There are too few timestamps, or a block has nothing to train on.
         """
         self._check()
+        X = as_pandas(X)
         spans, stamps = self._spans(X)
         for_forecaster = y is None and isinstance(X, (pd.Series, pd.DataFrame))  # other estimators learn from a y
         for k, (train, blocks) in enumerate(self._folds(spans, stamps)):

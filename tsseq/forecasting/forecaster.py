@@ -34,6 +34,8 @@ from tsseq.persistence.state import State, check_arrays
 from tsseq.plotting import plot_attention, plot_history
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from matplotlib.axes import Axes
 
 
@@ -166,7 +168,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         ----------
         frame : Series, DataFrame or Panel
             A Series, a DataFrame with one series, a panel with a MultiIndex (id, time), a long frame with id and time
-            columns, what yfinance returns, or one column of closes per ticker.
+            columns, what yfinance returns, or one column of closes per ticker. Frames of polars, Arrow or DuckDB, or of
+            any library with the Arrow interface, are read as long frames, and answered with frames of pandas.
         y : None
             Only for pipelines; the target is a column of ``frame``.
 
@@ -434,6 +437,54 @@ class Forecaster(FrameOptions, BaseForecaster):
         if not hasattr(self.regressor_, "history_"):
             raise ConfigError(f"{type(self.regressor_).__name__} records no losses; neural forecasters do.")
         return plot_history(self.history_)
+
+    @available_if(_has("to_module"))
+    def to_module(self, levels: Sequence[float] = ()) -> Any:
+        """The fitted network, with its scaling inside, as a torch module of plain tensors; only there for networks.
+
+        For captum, shap and all else that works on torch modules: ``module(target)`` forecasts from values (B, L, C) as
+        they stand in a frame; `TensorModule.forward` says how covariates go in.
+
+        Parameters
+        ----------
+        levels : sequence of float, default ()
+            Quantile levels in 0..1 that it forecasts; default: point forecasts.
+
+        Returns
+        -------
+        TensorModule
+            Forecasts (B, H, C), with levels (B, H, C, Q), in the data's units; a copy, on the CPU.
+
+        Raises
+        ------
+        ConfigError
+            The target holds categories, or such quantiles cannot be computed.
+        """
+        check_is_fitted(self, "regressor_")
+        self._check_levels(levels or None)
+        return self.regressor_.to_module(levels, self.scaling_)
+
+    @available_if(_has("to_module"))
+    def to_onnx(self, path: str | PathLike[str], levels: Sequence[float] = ()) -> None:
+        """Write the fitted network, with its scaling inside, to a file for onnxruntime; only there for networks.
+
+        Needs ``pip install 'tsseq[onnx]'``. The inputs are those of `to_module`, by name and in float64 (``series`` in
+        int64, where there are several); the output is ``forecast``. Batches may have any size. Contexts must be whole:
+        NaN is a missing value, but none may begin with rows that are missing altogether.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        levels : sequence of float, default ()
+            Quantile levels in 0..1 that it forecasts; default: point forecasts.
+
+        Raises
+        ------
+        ConfigError
+            The packages are not installed, or the network or the head has a step without a form in ONNX.
+        """
+        self.to_module(levels).to_onnx(path)
 
     def forecast_at(self, frame: Frame | Panel, cutoffs: Any, levels: Levels = None) -> Forecasts:
         self._check_levels(levels)

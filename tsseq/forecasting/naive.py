@@ -21,8 +21,8 @@ from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index
 
 
-class _Naive(RegressorMixin, BaseEstimator):
-    """Reads the context of each row; a subclass says what follows it."""
+class ContextRegressor(RegressorMixin, BaseEstimator):
+    """Reads the context of each row; abstract. A subclass says what follows it."""
 
     row_needs = RowNeeds(reads_windows=True)
     pretrained_until = None  # on nothing: a rule
@@ -86,14 +86,17 @@ class _Naive(RegressorMixin, BaseEstimator):
             In the units of ``X``.
         """
         check_is_fitted(self)
+        layout, context = self.layout_, self._contexts(X)
+        forecast = self._continue(context, np.arange(1, layout.horizon + 1))  # (n * n_targets, H)
+        steps = forecast.reshape(-1, layout.n_targets, layout.horizon).swapaxes(1, 2)
+        return steps.reshape(len(steps), -1) if layout.n_outputs > 1 else steps.reshape(-1)
+
+    def _contexts(self, X: Any) -> Array:
+        """(n * n_targets, L) the past of every target."""
         if not isinstance(X, Windows):
             X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        layout = self.layout_
-        rows = np.asarray(X)[:, : layout.n_targets * layout.context_length]
-        context = rows.reshape(-1, layout.context_length)  # (n * n_targets, L)
-        forecast = self._continue(context, np.arange(1, layout.horizon + 1))  # (n * n_targets, H)
-        steps = forecast.reshape(len(rows), layout.n_targets, layout.horizon).swapaxes(1, 2)
-        return steps.reshape(len(rows), -1) if layout.n_outputs > 1 else steps.reshape(-1)
+        rows = np.asarray(X)[:, : self.layout_.n_targets * self.layout_.context_length]
+        return rows.reshape(-1, self.layout_.context_length)
 
     def _check(self) -> None:
         """Refuse parameters that do not go with the layout."""
@@ -147,7 +150,7 @@ class _Naive(RegressorMixin, BaseEstimator):
         return model
 
 
-class LastValue(_Naive):
+class LastValue(ContextRegressor):
     """Repeat the last observed value: the random walk, and the naive forecast that scores are measured against.
 
     It also repeats categories.
@@ -165,7 +168,7 @@ class LastValue(_Naive):
         return np.repeat(_last_observed(context)[0][:, None], len(steps), axis=1)
 
 
-class SeasonalNaive(_Naive):
+class SeasonalNaive(ContextRegressor):
     """Repeat the last season, of numbers or of categories.
 
     Parameters
@@ -201,7 +204,7 @@ class SeasonalNaive(_Naive):
         return last[:, (steps - 1) % season]
 
 
-class Drift(_Naive):
+class Drift(ContextRegressor):
     """Go on by the average change over the context: the line through its first and last value.
 
     Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2.
@@ -221,7 +224,7 @@ class Drift(_Naive):
         return np.asarray(last[:, None] + slope[:, None] * (since[:, None] + steps))
 
 
-class Mean(_Naive):
+class Mean(ContextRegressor):
     """The mean of the context.
 
     Examples

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tsseq.arguments import check_kinds
 from tsseq.data.layout import Layout
+from tsseq.data.scaling import Scaling
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError
 from tsseq.heads import Categorical, Head, Point
@@ -32,10 +33,12 @@ from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.devices import accelerator_of, predict_rows
 from tsseq.training.gradients import contributions_of_rows
 from tsseq.training.settings import Training
+from tsseq.training.tensors import TensorModule
 from tsseq.training.weights import freeze_parts, from_arrays, grown, packed, to_arrays, unpacked
 from tsseq.typing import Array
 
 PATHS_AT_ONCE = 32
+NUMBERS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}  # what rows of plain arrays hold
 UPDATE_RATE = 0.3  # of the learning rate, where a network goes on from what it has learnt
 
 
@@ -146,7 +149,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : Windows or array of shape (n, n_features)
-            Rows.
+            Rows; NaN is a missing value.
         y : Targets or array of shape (n,) or (n, n_outputs)
             The windows' ``targets()``, in any order, or numbers in the order (horizon, target), scaled as X is.
         sample_weight : array of shape (n,), optional
@@ -176,7 +179,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
             windows = X.with_targets(y)
         else:
             training.check_for_rows()
-            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **NUMBERS)
             windows = self._rows_of(X, y)
         windows = windows.weighted(sample_weight).counting()
         self.one_output_ = y.ndim == 1
@@ -261,7 +264,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         if isinstance(X, Windows):
             windows = X.with_targets(y)
         else:
-            X, y = validate_data(self, X, y, reset=False, multi_output=True, y_numeric=True, dtype=np.float64)
+            X, y = validate_data(self, X, y, reset=False, multi_output=True, y_numeric=True, **NUMBERS)
             windows = self._rows_of(X, y)
         layout = replace(self.layout_, categories=windows.layout.categories)
         if replace(windows.layout, missing=layout.missing) != layout:
@@ -448,6 +451,30 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         """
         return contributions_of_rows(self.network_, self._as_windows(X), self.accelerator_)
 
+    def to_module(self, levels: Sequence[float] = (), scaling: Scaling | None = None) -> TensorModule:
+        """The fitted network as a torch module of plain tensors, for captum, shap or ONNX.
+
+        Parameters
+        ----------
+        levels : sequence of float, default ()
+            Quantile levels in 0..1 that it forecasts; default: point forecasts.
+        scaling : Scaling, optional
+            What a forecaster has learnt for scaling; default: none, as for rows of a plain array.
+
+        Returns
+        -------
+        TensorModule
+            Tensors (B, L, C) in, (B, H, C) out, with levels (B, H, C, Q); a copy, on the CPU.
+
+        Raises
+        ------
+        ConfigError
+            The target holds categories, or such quantiles cannot be computed.
+        """
+        check_is_fitted(self, "network_")
+        constants = scaling is not None and not self.row_needs.constant_contexts
+        return TensorModule(self.network_, scaling, levels, constants)
+
     def _run(self, X: Any, function: Callable[..., Tensor], axis: int = 0) -> Array:
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
         windows = self._as_windows(X)
@@ -458,12 +485,13 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         check_is_fitted(self, "network_")
         if isinstance(X, Windows):
             return X
-        return Windows.of_rows(validate_data(self, X, reset=False, dtype=np.float64), None, self.layout_)
+        return Windows.of_rows(validate_data(self, X, reset=False, **NUMBERS), None, self.layout_)
 
     def _rows_of(self, X: Array, y: Array) -> Windows:
         """The rows of a plain array as the trivial windows of a layout."""
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         layout = Layout(X.shape[1], n_outputs) if self.layout is None else self.layout
+        layout = replace(layout, missing=layout.missing or bool(np.isnan(X).any()))
         if (X.shape[1], n_outputs) != (layout.width, layout.n_outputs):
             wanted = f"{layout.width} columns of X and {layout.n_outputs} of y"
             raise ConfigError(f"{layout} needs {wanted}; there are {X.shape[1]} and {n_outputs}.")
@@ -480,7 +508,7 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output, tags.input_tags.allow_nan = True, True
         return tags
 
     def save(self, path: str | PathLike[str]) -> None:

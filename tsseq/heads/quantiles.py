@@ -77,7 +77,9 @@ class Quantiles(Head):
         if len(trained) == 1:
             return values[..., 0].expand_as(level)
         values = values.expand(*level.shape, len(trained))  # (..., B, H, C, Q)
-        above = torch.searchsorted(trained, level.contiguous()).clamp(1, len(trained) - 1)  # (..., B, H, C)
+        above = torch.ones_like(level, dtype=torch.int64)  # (..., B, H, C)
+        for inner in trained[1:-1]:
+            above = above + (level > inner)
         share = (level - trained[above - 1]) / (trained[above] - trained[above - 1])
         low, high = (values.gather(-1, index[..., None])[..., 0] for index in (above - 1, above))
         return torch.lerp(low, high, share)

@@ -58,7 +58,7 @@ def encode(value: Any, kinds: Kinds, where: str = "the model") -> Any:
     >>> encode({"target": ("a", "b")}, {})
     {'dict': [['target', {'tuple': ['a', 'b']}]]}
     """
-    if isinstance(value, (date, np.datetime64, pd.Timedelta, pd.Period, pd.DateOffset)):
+    if isinstance(value, (date, np.datetime64, pd.Timedelta, pd.Period, pd.offsets.BaseOffset)):
         return _encode_time(value, where)
     if isinstance(value, np.generic):
         value = value.item()
@@ -267,7 +267,7 @@ def _encode_time(value: Any, where: str) -> dict[str, Any]:
         return {"nanoseconds": int(value // pd.Timedelta(1, unit="ns")), "unit": value.unit}
     if isinstance(value, pd.Period):
         return {"period": str(value), "freq": value.freqstr}
-    if isinstance(value, pd.DateOffset):
+    if isinstance(value, pd.offsets.BaseOffset):
         return {"offset": _alias(value, where)}
     return {"timestamp": pd.Timestamp(value).isoformat()}
 
@@ -350,7 +350,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, origin) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
     if origin is not None and issubclass(origin, Sequence):
         return isinstance(value, origin) and not isinstance(value, str) and all(_fits(item, inner[0]) for item in value)
-    return not isinstance(origin or hint, type) or isinstance(value, origin or hint)
+    kind = pd.offsets.BaseOffset if hint is pd.DateOffset else origin or hint
+    return not isinstance(kind, type) or isinstance(value, kind)
 
 
 def _alias(offset: pd.DateOffset, where: str) -> str:

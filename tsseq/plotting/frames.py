@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
-from tsseq.data.frames import ParsedFrame, key_columns, parse_frame, row_order
+from tsseq.data.frames import ParsedFrame, as_pandas, key_columns, parse_frame, row_order
 from tsseq.data.schema import Schema
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
@@ -47,6 +47,7 @@ class SeriesTables(NamedTuple):
 
 def read_series(frame: Drawable, schema: Schema, role: str) -> SeriesTables:
     """Find the series of a frame of any shape that a forecaster takes."""
+    frame = as_pandas(frame)
     if not isinstance(frame, (pd.Series, pd.DataFrame)):
         raise DataError(f"the {role} must be a pandas Series or DataFrame, not {type(frame).__name__}.")
     if isinstance(frame, pd.DataFrame) and schema.time_column is None:

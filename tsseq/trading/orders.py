@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tsseq.data.panel import Frame
+from tsseq.data.frames import as_pandas
+from tsseq.data.panel import PandasFrame
 from tsseq.errors import DataError
 from tsseq.trading.execution import Market
 from tsseq.trading.price_table import PriceTable, check_frame, listed, to_floats
@@ -44,9 +45,10 @@ class Orders(NamedTuple):
         return len(self.filled) == len(self.first) and np.count_nonzero(self.due) == self.due.size
 
 
-def read_weights(weights: Frame, table: PriceTable) -> tuple[PriceTable, Index, Array]:
+def read_weights(weights: PandasFrame, table: PriceTable) -> tuple[PriceTable, Index, Array]:
     """Return the prices of the weighted assets, and the bar and target weights (D, N) of each decision, by date."""
     check_frame(weights, "weights")
+    weights = as_pandas(weights)
     if isinstance(weights, pd.Series):
         if len(table.assets) > 1:
             raise DataError(f"the weights are a Series, but the prices hold {listed(table.assets)}. Pass a DataFrame.")

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tsseq.data.panel import Frame, Panel
+from tsseq.data.frames import as_pandas
+from tsseq.data.panel import Frame, PandasFrame, Panel
 from tsseq.errors import DataError
 from tsseq.typing import Array, Index
 
@@ -63,13 +64,14 @@ def read_prices(prices: Frame, price: str = "close") -> PriceTable:
     >>> read_prices(frame).assets.tolist(), read_prices(frame).closes.tolist()
     (['Close'], [[10.0], [11.0]])
     """
-    check_frame(prices, "prices")
-    if isinstance(prices, pd.Series) and prices.name is None:
-        prices = prices.rename("close")
-    panel = Panel.from_prices(prices, price)
+    table = as_pandas(prices)
+    check_frame(table, "prices")
+    if isinstance(table, pd.Series) and table.name is None:
+        table = table.rename("close")
+    panel = Panel.from_prices(table, price)
     id_name, time_name = panel.frame_layout.names
-    if panel.frame_layout.kind == "closes" and _is_one_asset(prices, panel.ids):
-        columns = listed(prices.columns, 6)
+    if panel.frame_layout.kind == "closes" and _is_one_asset(table, panel.ids):
+        columns = listed(table.columns, 6)
         raise DataError(f"the prices have no column {price!r}; they have {columns}. Name the price column.")
     if not isinstance(panel.times, pd.DatetimeIndex):
         raise DataError(
@@ -148,7 +150,7 @@ def to_floats(frame: pd.DataFrame, what: str) -> Array:
         raise DataError(f"the {what} are not numeric: {error}. Convert them to float.") from error
 
 
-def _is_one_asset(prices: Frame, columns: pd.Index) -> bool:
+def _is_one_asset(prices: PandasFrame, columns: pd.Index) -> bool:
     """Whether columns over dates are fields of one asset rather than tickers."""
     unnamed = isinstance(prices, pd.DataFrame) and prices.columns.name is None
     return not _FIELDS.isdisjoint(str(name).lower() for name in columns) or (unnamed and len(columns) == 1)

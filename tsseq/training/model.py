@@ -72,6 +72,11 @@ class Model(nn.Module):
         params = self._by_length(batch, partial(self._params, penalties=penalties), *self._lines(batch))
         return params, torch.cat(penalties) if penalties else None
 
+    def params_of_whole(self, batch: Batch) -> Tensor:
+        """`forward` for contexts that begin at their first row, without looking where they begin."""
+        line = None if self.line is None else self.line(batch)
+        return self._params(batch if self.embed is None else self.embed(batch), line)
+
     def params_by_share(self, batch: Batch, shares: Sequence[float]) -> list[Tensor]:
         """The parameters (B, H, C_target, n_params) with each of some shares of what the core says beside the line.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from tsseq.data.frames import parse_frame
+from tsseq.data.frames import as_pandas, parse_frame
 from tsseq.data.panel import Frame, Panel
 from tsseq.data.schema import Schema
 from tsseq.data.tidy import tidy_columns
@@ -117,7 +117,7 @@ class Case:
         params = model.get_params()
         model.set_params(**{name: seed for name in seed_names(model) if params[name] is None})
         preparation = None if prepare is None else Preparation.of(frame, prepare, [model])
-        frame = frame if preparation is None else preparation.whole()
+        frame = as_pandas(frame if preparation is None else preparation.whole())
         panel = model.to_panel(frame)
         if panel.classes is not None:
             what = f"the target {panel.schema.target[0]!r} holds categories, and the audit is of numbers"

@@ -46,7 +46,7 @@ def bars_per_year(times: pd.DatetimeIndex) -> int:
     if len(times) < 2:
         return 252
     gap = float(np.median(np.diff(times.as_unit("s").asi8))) / 86_400
-    days = 365 if (times.dayofweek >= 5).any() else 252
+    days = 365 if (times.day_of_week >= 5).any() else 252
     if gap < 1:
         return round(days * len(times) / len(times.normalize().unique()))
     return days if gap < 4 else round(365.25 / gap)
