@@ -35,7 +35,8 @@ def test_every_package_that_is_imported_is_declared_and_the_other_way_round():
 
 def test_every_dependency_has_a_tested_version():
     tested = {plain(line) for line in (ROOT / "constraints.txt").read_text().splitlines()}
-    extras = [name for names in PROJECT["project"]["optional-dependencies"].values() for name in names]
+    extras = PROJECT["project"]["optional-dependencies"]  # `make clients` takes the newest of some
+    extras = [name for extra, names in extras.items() if extra not in ("clients", "onnx", "text") for name in names]
     declared = {plain(requirement) for requirement in [*PROJECT["project"]["dependencies"], *extras]}
     assert declared <= tested
 

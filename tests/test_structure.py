@@ -44,10 +44,12 @@ ALLOWED = {
     "networks": DATA | {"networks"},
     "heads": DATA | {"heads"},
     "training": NEURAL,
-    "forecasting/regressor": NEURAL,
+    "inference": NEURAL | {"inference"},
+    "forecasting/regressor": NEURAL | {"inference"},
     "forecasting/named": NEURAL | FRAMES | {"forecasting/regressor"},
     "classification": NEURAL | {"classification"},
     "evaluation": FRAMES | {"evaluation"},
+    "explanation": FRAMES | {"evaluation", "explanation"},
     "trading": DATA | {"plotting", "trading"},
     "prices": DATA | {"prices"},
     "reporting": DATA | {"plotting", "evaluation", "trading", "reporting"},
@@ -60,7 +62,7 @@ ALLOWED = {
     "__main__": None,
 } | {name: FRAMES for name in FRAMES if name.startswith("forecasting/")}
 LIBRARIES = {
-    "torch": {"networks", "heads", "training", "forecasting/regressor", "classification", "cli"},
+    "torch": {"networks", "heads", "training", "inference", "forecasting/regressor", "classification", "cli"},
     "pytorch_lightning": {"training"},
     "pandas": {
         "typing",
@@ -70,6 +72,7 @@ LIBRARIES = {
         *FRAMES,
         "classification",
         "evaluation",
+        "explanation",
         "trading",
         "reporting",
         "prices",

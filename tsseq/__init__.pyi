@@ -20,11 +20,11 @@ from .evaluation import PurgedKFold as PurgedKFold
 from .evaluation import WalkForward as WalkForward
 from .evaluation import audit as audit
 from .evaluation import backtest as backtest
-from .evaluation import coefficients as coefficients
-from .evaluation import contributions as contributions
-from .evaluation import importance as importance
 from .evaluation import rolling_forecasts as rolling_forecasts
 from .evaluation import tune as tune
+from .explanation import coefficients as coefficients
+from .explanation import contributions as contributions
+from .explanation import importance as importance
 from .forecasting import ConformalForecaster as ConformalForecaster
 from .forecasting import DLinearForecaster as DLinearForecaster
 from .forecasting import Drift as Drift

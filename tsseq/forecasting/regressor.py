@@ -25,15 +25,15 @@ from tsseq.errors import ConfigError
 from tsseq.heads import Categorical, Head, Point
 from tsseq.heads.point import LOSSES
 from tsseq.hints import RejectsForeignNames, rejects_foreign_names
+from tsseq.inference.gradients import contributions_of_rows
+from tsseq.inference.tensors import TensorModule
 from tsseq.networks import LSTM, Network
 from tsseq.networks.base import Autoregressive
 from tsseq.networks.batch import Batch
 from tsseq.persistence.state import State, save_model
 from tsseq.resampling.sobol import sobol_uniforms
 from tsseq.training.devices import accelerator_of, predict_rows
-from tsseq.training.gradients import contributions_of_rows
 from tsseq.training.settings import Training
-from tsseq.training.tensors import TensorModule
 from tsseq.training.weights import freeze_parts, from_arrays, grown, packed, to_arrays, unpacked
 from tsseq.typing import Array
 

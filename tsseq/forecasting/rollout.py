@@ -199,7 +199,7 @@ def with_known(panel: Panel, steps: int, future: Frame | None) -> Panel:
     rows = panel.steps_after(panel.indptr[1:] - steps - 1, steps).ravel()
     if future is not None:
         panel = panel.with_values(rows, _columns(panel), read_known(future, panel, rows))
-    check_known(panel, rows, "predict(future=...)")
+    check_known(panel, rows, "future=")
     return panel
 
 

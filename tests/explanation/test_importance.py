@@ -205,7 +205,7 @@ def test_the_result_says_what_was_measured():
     model = ridge()
     result = importance(model, FRAME, metric="MAE")
     first, text, page = repr(result).partition("\n")[0], repr(result), result._repr_html_()
-    assert first.startswith("Growth of the MAE, 0.2")
+    assert first.startswith("By how much the MAE of 0.2")
     assert first.endswith("75 forecasts from 75 origins.")
     assert "noise" in text
     assert "<table" in page
@@ -225,7 +225,7 @@ def test_one_origin_has_no_interval():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: importance(ridge(), FRAME[:TRAIN]), DataError, "the frame has 0 origins at which a horizon of 1 rows"),
+        (lambda: importance(ridge(), FRAME[:TRAIN]), DataError, "the frame has too few rows after that"),
         (lambda: importance(ridge(), FRAME, [DAYS[400]]), DataError, "1 of the windows at 1 cutoffs have"),
         (lambda: importance(ridge(), FRAME, metric="skill"), ConfigError, "metric='skill' must be one of 'MAE'"),
         (lambda: importance(ridge(), FRAME, metric="pinball"), ConfigError, "must be one of 'MAE', 'RMSE'"),

@@ -15,7 +15,9 @@ from tsseq.data.panel import Frame, Panel
 from tsseq.data.tidy import key_names
 from tsseq.data.timestamps import stamps_like
 from tsseq.errors import ConfigError, DataError
-from tsseq.evaluation.contributions import (
+from tsseq.evaluation.pretrained import forecasters_in
+from tsseq.evaluation.result import naive_scales
+from tsseq.explanation.contributions import (
     BASELINE,
     Inputs,
     by_lag,
@@ -25,8 +27,6 @@ from tsseq.evaluation.contributions import (
     windows_apart,
     windows_at,
 )
-from tsseq.evaluation.pretrained import forecasters_in
-from tsseq.evaluation.result import naive_scales
 from tsseq.forecasting.base import BaseForecaster
 from tsseq.forecasting.rows import Levels
 from tsseq.hints import rejects_foreign_names
@@ -100,7 +100,7 @@ class Importance:
         rows += ", some of them rows of the fit" if self.in_sample else ""
         if self.metric == "contribution":
             return f"Mean size of contributions to {rows}."
-        return f"Growth of the {self.metric}, {self.baseline:.4g}, with exchanged values; {rows}."
+        return f"By how much the {self.metric} of {self.baseline:.4g} grows when values are exchanged; {rows}."
 
     def plot(self, most: int | None = None) -> Axes:
         """Draw the importance of columns as bars, or of lags as bars along the window, with 95 % intervals.
@@ -231,9 +231,9 @@ def _stamps(model: BaseForecaster, panel: Panel, cutoffs: Any) -> pd.Index:
     first = max(int(stamps.searchsorted(model.fitted_until_)), length - 1)
     free = stamps[first : len(stamps) - horizon]
     if len(free) < 2:
-        what = f"the frame has {max(len(free), 0)} origins at which a horizon of {horizon} rows is held out"
-        advice = f"fit on fewer rows than up to {model.fitted_until_}, or name cutoffs="
-        raise DataError(f"{what}, and 2 or more are needed; {advice}.")
+        what = f"the model was fitted until {model.fitted_until_}, and the frame has too few rows after that"
+        advice = f"fit on earlier rows, or pass cutoffs=frame.index[-40:-{horizon}], say, to measure on rows of the fit"
+        raise DataError(f"{what} to measure on: 2 origins with {horizon} rows; {advice}.")
     return free[:: -(-len(free) // int(np.clip(WINDOWS // len(panel), *CUTOFFS)))]
 
 

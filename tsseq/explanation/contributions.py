@@ -207,9 +207,11 @@ def _coefficients_of(model: BaseForecaster, panel: Panel, series: int, units: li
     gap = np.abs(base + (end - start) @ slopes - other).max()
     size = np.abs(forecasts[:-2] - base).max()
     if not gap <= LINEAR * max(size, np.abs(other - base).max()):
-        what = f"{type(model).__name__} is not linear in what it reads"
-        why = "scaling='standard', 'mean' and 'adaptive' measure each window by itself"
-        raise ConfigError(f"{what} ({why}); tsseq.importance(model, frame) tells what matters to any forecaster.")
+        plain = type(model) is Forecaster
+        what = f"{type(model.regressor_ if plain else model).__name__} is not linear in what it reads"
+        kind = getattr(getattr(model, "scaling_", None), "kind", "")
+        why = f" (scaling={kind!r} measures each window by itself)" if kind in ("standard", "mean", "adaptive") else ""
+        raise ConfigError(f"{what}{why}; tsseq.importance(model, frame) tells what matters to any forecaster.")
     return np.concatenate([slopes, (base - start @ slopes)[None]])
 
 
@@ -305,7 +307,8 @@ def windows_at(model: Any, frame: Frame | Panel | None, cutoffs: Any) -> Windows
     model = fitted(model)
     if not hasattr(getattr(model, "regressor_", None), "contributions"):
         what = f"{type(model).__name__} holds no network whose gradients could be followed"
-        raise ConfigError(f"{what}; tsseq.importance(model, frame) tells what matters to any forecaster.")
+        advice = "tsseq.coefficients(model) are those of a linear one, and tsseq.importance(model, frame) is for any"
+        raise ConfigError(f"{what}; {advice}.")
     panel = model.panel_ if frame is None else model.to_panel(frame)
     windows: Windows = model.windows_at(panel, panel.stamps[-1:] if cutoffs is None else cutoffs)
     return as_needed(model.regressor_, windows)
