@@ -102,7 +102,8 @@ def bare_step(case: dict) -> Functions:
     """A loop as people write it: loss, clipping where tsseq clips, AdamW."""
     network, own = NETWORKS[case["network"]]
     windows = windows_of(case)
-    shards = list(itertools.islice(Loader(DeviceRows(windows, CPU), np.arange(len(windows)), BATCH, 0), 20))
+    loader = Loader(DeviceRows(windows, CPU), np.arange(len(windows)), BATCH, 0)
+    shards = [shard for (shard,) in itertools.islice(loader, 20)]
     core = Model(network, windows.layout, HEAD).core.train()
     optimizer = torch.optim.AdamW(core.parameters(), lr=1e-3)
     clip = tsseq.Training(**own).gradient_clip
