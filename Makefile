@@ -58,7 +58,7 @@ clients:
 
 # Write the outputs of the notebooks anew; they are committed.
 notebooks: $(READY)
-	@$(BIN)/jupytext --sync notebooks/*.py && $(RUN) $(BIN)/python tests/write_notebooks.py
+	@$(BIN)/jupytext --sync $$(find notebooks -name "*.py") && $(RUN) $(BIN)/python tests/write_notebooks.py
 	@$(PYTEST) tests/test_notebooks.py
 
 # The site, in site/; a warning is an error.
