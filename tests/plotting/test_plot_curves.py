@@ -181,6 +181,7 @@ def test_attention_of_symbols_is_labelled_by_what_is_written_and_read():
     axes = plot_attention(table)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["deux", "cent", "end"]
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("written", "step that is read")
+    assert axes.get_title(loc="left") == "sequence 0"
     assert axes.images[0].get_extent() == [-0.5, 1.5, 3.5, 0.5]
     axes = plot_attention(table.assign(context_symbol=table["context_time"].map({0: "two", 1: "hundred"})))
     assert [label.get_text() for label in axes.get_xticklabels()] == ["two", "hundred"]

@@ -232,7 +232,8 @@ class NeuralTransducer(BaseSequenceClassifier):
         DataFrame
             A row for each ``sequence`` (counted from 0), each ``symbol`` that `predict` writes ('' is the end; its
             ``step`` counts from 1) and each step that is read, ``context_time`` from 0 on, with ``context_symbol``
-            where symbols are read: the ``weight``. Those of a symbol sum to 1. `tsseq.plotting.plot_attention` draws it.
+            where symbols are read: the ``weight``. Those of a symbol sum to 1. `tsseq.plotting.plot_attention` draws
+            the table.
 
         Raises
         ------

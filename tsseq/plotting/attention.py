@@ -53,21 +53,21 @@ def plot_attention(weights: pd.DataFrame, *, max_series: int = 9) -> Axes:
     missing = [name for name in ("step", "context_time", "weight") if name not in weights]
     if missing:
         raise DataError(f"the table has no column {missing[0]!r}; pass what attention_weights() returned.")
-    tables = _tables(weights)
+    tables, of_symbols = _tables(weights), "symbol" in weights
     names, highest = list(tables)[:max_series], float(weights["weight"].max())
     grid, few = new_grid(len(names)), len(names) > 1
     shades = LinearSegmentedColormap.from_list("tsseq", ["#ffffff", COLOURS[0]])
     for ax, name in zip(grid, names):
         matrix = tables[name].pivot(index="step", columns="context_time", values="weight")
         height, width = matrix.shape
-        first = 0 if "symbol" in weights else 1 - width
+        first = 0 if of_symbols else 1 - width
         extent = (first - 0.5, first + width - 0.5, height + 0.5, 0.5)
         image = ax.imshow(matrix, cmap=shades, vmin=0, vmax=highest, extent=extent, aspect="auto")
-        dress(ax, "row of the context", "step", name)
+        dress(ax, "row of the context", "step", f"sequence {name}" if of_symbols else name)
         ax.grid(visible=False)
         whole_numbers(ax, "x", 4 if few else 12)
         whole_numbers(ax, "y", 6 if few else 12)
-        if "symbol" in weights:
+        if of_symbols:
             _name_symbols(ax, tables[name])
     figure = picture(grid[0])
     bar = figure.colorbar(image, ax=grid, shrink=0.8, pad=0.02)
