@@ -79,6 +79,7 @@ ALIASES = {
     "id_column": ("id", "id_col", "item_id", "group_ids"),
     "time_column": ("time", "time_col", "timestamp", "time_idx"),
     "hidden_size": ("hidden_dim", "encoder_hidden_size", "units"),
+    "nonlinearity": ("activation",),
     "n_layers": ("num_layers", "n_rnn_layers", "encoder_n_layers"),
     "head=Quantiles([...])": ("quantiles", "levels", "quantile_levels", "likelihood"),
     "head=Point(...)": ("loss", "loss_fn"),
