@@ -5,6 +5,7 @@ import pytest
 from write_notebooks import FOLDER, executed
 
 NOTEBOOKS = sorted(FOLDER.rglob("*.ipynb"))
+LONG = {"07_which_model"}  # `make proof` runs them
 PACKAGES = {"04_number_words": "num2words"}  # that notebooks read and tests do not need
 
 
@@ -29,7 +30,11 @@ def test_notebook_is_committed_with_what_it_shows(path):
 
 
 @pytest.mark.filterwarnings("ignore")  # of the notebook machinery; the kernel is a process of its own
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.proof] if path.stem in LONG else []) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_notebook_runs(path, tmp_path):
     pytest.importorskip(PACKAGES.get(path.stem, "tsseq"))
     notebook = executed(path, tmp_path)
