@@ -174,6 +174,20 @@ def test_attention_of_many_series_shares_one_scale_and_says_what_is_left_out():
     assert bar.get_ylabel() == "weight"
 
 
+def test_attention_of_symbols_is_labelled_by_what_is_written_and_read():
+    index = pd.MultiIndex.from_product([[0, 1], [1, 2, 3], [0, 1]], names=["sequence", "step", "context_time"])
+    table = index.to_frame(index=False).assign(weight=0.5)
+    table.insert(1, "symbol", table["step"].map({1: "deux", 2: "cent", 3: ""}))
+    axes = plot_attention(table)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["deux", "cent", "end"]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("written", "step that is read")
+    assert axes.get_title(loc="left") == "sequence 0"
+    assert axes.images[0].get_extent() == [-0.5, 1.5, 3.5, 0.5]
+    axes = plot_attention(table.assign(context_symbol=table["context_time"].map({0: "two", 1: "hundred"})))
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["two", "hundred"]
+    assert axes.get_xlabel() == "read"
+
+
 def test_other_tables_are_no_attention():
     with pytest.raises(DataError, match="no column 'step'"):
         plot_attention(pd.DataFrame({"weight": [1.0]}))
