@@ -44,8 +44,9 @@ proof: $(READY)
 	@$(PYTEST) -n auto -m "hypothesis or proof" --hypothesis-profile=proof
 	@$(MAKE) --no-print-directory matrix
 
+# Lowest versions on Python 3.11, newest on each of 3.11 to 3.14 that is on the PATH.
 matrix:
-	@$(PYTHON) tests/matrix.py lowest && $(PYTHON) tests/matrix.py newest
+	@$(PYTHON) tests/matrix.py
 
 # What needs other libraries: sktime, statsforecast, skforecast, onnxruntime, captum, ... in an environment of their own.
 clients:
@@ -54,7 +55,7 @@ clients:
 	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
 	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint .venv-clients/constraints.txt --editable '.[clients]'
-	@$(RUN) .venv-clients/bin/python -m pytest -q -m clients tests/adapters tests/training/test_tensors.py --durations=5
+	@$(RUN) .venv-clients/bin/python -m pytest -q -m clients tests/adapters tests/inference/test_tensors.py --durations=5
 
 # Write the outputs of the notebooks anew; they are committed.
 notebooks: $(READY)
@@ -84,4 +85,4 @@ slow: $(READY)
 	@$(PYTEST) -n auto --list-slow 0.25
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-newest .venv-clients
+	rm -rf $(VENV) .venv-lowest-* .venv-newest-* .venv-clients

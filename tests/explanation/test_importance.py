@@ -103,11 +103,34 @@ def test_a_known_covariate_matters_in_the_row_that_is_forecast():
 
 
 def test_the_calendar_is_exchanged_like_any_other_covariate():
-    frame = FRAME.assign(y=(DAYS.dayofweek == 2) * 5.0 + FRAME["noise"])[["y"]]
+    frame = FRAME.assign(y=(DAYS.day_of_week == 2) * 5.0 + FRAME["noise"])[["y"]]
     model = Forecaster(ExtraTreesRegressor(20, random_state=0), 1, 3, target="y", known="calendar", scaling="none")
     table = importance(model.fit(frame[:TRAIN]), frame).table
-    assert table.index[0].startswith("calendar_weekday")
-    assert table.loc["calendar_year_sin", "importance"] < 0.2 * table["importance"].iloc[0]
+    assert table.index[0] == "calendar_weekday"
+    assert table.loc["calendar_year", "importance"] < 0.2 * table["importance"].iloc[0]
+
+
+@pytest.mark.parametrize("method", ["permutation", "gradients"])
+def test_sine_and_cosine_of_the_calendar_are_one_column_and_those_of_a_user_two(method):
+    tide = pd.DataFrame({"tide_sin": np.sin(np.arange(500) / 5), "tide_cos": np.cos(np.arange(500) / 5)}, DAYS)
+    frame = FRAME.assign(y=(DAYS.day_of_week == 2) * 5.0 + FRAME["noise"])[["y"]].join(tide)
+    roles = {"target": "y", "known": ["calendar", *tide], "scaling": "none"}
+    model = LinearForecaster(1, 3, training=QUICK, **roles).fit(frame[:TRAIN])
+    columns, lags = (importance(model, frame, by=by, method=method).table for by in ("column", "lag"))
+    assert set(columns.index) == {"y", *tide, "calendar_weekday", "calendar_year"}
+    assert columns.index[0] == "calendar_weekday"
+    assert set(lags.loc["calendar_weekday"].index) == {0, 1, 2, 3}
+
+
+def test_a_pair_is_exchanged_as_one():
+    hours = pd.date_range("2022-01-01", periods=500, freq="h", name="hour")
+    frame = pd.DataFrame({"y": np.sin(2 * np.pi * hours.hour / 24 + 1)}, hours)
+    known = frame.assign(h_sin=np.sin(2 * np.pi * hours.hour / 24), h_cos=np.cos(2 * np.pi * hours.hour / 24))
+    own = Forecaster(Ridge(1e-6), 1, 1, target="y", known=["h_sin", "h_cos"], scaling="none").fit(known[:350])
+    calendar = Forecaster(Ridge(1e-6), 1, 1, target="y", known="calendar", scaling="none").fit(frame[:350])
+    together = importance(calendar, frame, metric="MAE").table.loc["calendar_hour", "importance"]
+    apart = importance(own, known, metric="MAE").table.loc[["h_sin", "h_cos"], "importance"]
+    assert apart.max() < together < apart.sum()
 
 
 def shops(n=300, levels=(1.0, 1000.0, 50.0)):

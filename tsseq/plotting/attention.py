@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsseq.errors import DataError
 from tsseq.plotting.frames import check_least
-from tsseq.plotting.style import COLOURS, add_legend, add_note, dress, new_grid, picture, whole_numbers
+from tsseq.plotting.style import COLOURS, add_legend, add_note, dress, new_grid, picture, tone, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def plot_attention(weights: pd.DataFrame, *, max_series: int = 9) -> Axes:
     matrices = _matrices(weights)
     names, highest = list(matrices)[:max_series], float(weights["weight"].max())
     grid, few = new_grid(len(names)), len(names) > 1
-    shades = LinearSegmentedColormap.from_list("tsseq", ["#ffffff", COLOURS[0]])
+    shades = LinearSegmentedColormap.from_list("tsseq", [tone("#ffffff"), COLOURS[0]])
     for ax, name in zip(grid, names):
         height, width = matrices[name].shape
         extent = (0.5 - width, 0.5, height + 0.5, 0.5)
