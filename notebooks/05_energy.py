@@ -101,9 +101,8 @@ model = models["gru"].fit(frame)
 mild = model.make_future_frame().assign(weather=8.0)
 tomorrow = model.predict(levels=[0.05, 0.25, 0.75, 0.95], future=mild)
 cold = model.predict(future=mild.assign(weather=-2.0))
-ax = tsseq.plot_forecast(frame["load"], tomorrow, last=72)
-ax.plot(cold.index, cold["load"], color="#cc6677", lw=1.5, label="ten degrees colder")
-_ = ax.legend(frameon=False, loc="lower left")
+ax = tsseq.plot_forecast(frame["load"], {"mild": tomorrow, "ten degrees colder": cold}, last=72)
+
 # %%
 pd.DataFrame({"8 °C": tomorrow["load"], "-2 °C": cold["load"]}).agg(["mean", "max"]).round(1)
 

@@ -78,9 +78,10 @@ ALIASES = {
     ),
     'weight="w", a column of the frame': ("sample_weight", "weights", "weight"),
     "sample_weight": ("weight", "weights"),
-    "id_column": ("id_col", "item_id", "group_ids"),
-    "time_column": ("time_col", "timestamp", "time_idx"),
+    "id_column": ("id", "id_col", "item_id", "group_ids"),
+    "time_column": ("time", "time_col", "timestamp", "time_idx"),
     "hidden_size": ("hidden_dim", "encoder_hidden_size", "units"),
+    "nonlinearity": ("activation",),
     "n_layers": ("num_layers", "n_rnn_layers", "encoder_n_layers"),
     "head=Quantiles([...])": ("quantiles", "levels", "quantile_levels", "likelihood"),
     "head=Point(...)": ("loss", "loss_fn"),
@@ -169,7 +170,7 @@ class AnswersForeignNames(ABCMeta):
 
         def __getattr__(cls, name: str) -> NoReturn:
             """Say what a missing attribute is called here, or why it is missing."""
-            raise AttributeError(f"{cls.__name__} has no attribute {name!r}{_about(cls, name)}.")
+            raise _lacking(cls, name)
 
 
 class RejectsForeignNames(metaclass=AnswersForeignNames):
@@ -204,7 +205,7 @@ class RejectsForeignNames(metaclass=AnswersForeignNames):
 
         def __getattr__(self, name: str) -> NoReturn:
             """Say what a missing attribute is called here, or why it is missing."""
-            type(type(self)).__getattr__(type(self), name)
+            raise _lacking(type(self), name)
 
 
 def rejects_foreign_names(function: Callable[P, T]) -> Callable[P, T]:
@@ -280,6 +281,10 @@ def _answer(keyword: str, parameters: Collection[str]) -> str | None:
         if keyword in others and "Training(" in answer and words[1] in parameters:
             return words[1]
     return None
+
+
+def _lacking(kind: type, name: str) -> AttributeError:
+    return AttributeError(f"{kind.__name__} has no attribute {name!r}{_about(kind, name)}.")
 
 
 def _about(kind: type, name: str) -> str:
