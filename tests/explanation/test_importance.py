@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -122,15 +123,28 @@ def test_sine_and_cosine_of_the_calendar_are_one_column_and_those_of_a_user_two(
     assert set(lags.loc["calendar_weekday"].index) == {0, 1, 2, 3}
 
 
+class Radius(RegressorMixin, BaseEstimator):
+    """Forecasts the sum of the squares of all covariates: what turns around a circle leaves it as it is."""
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def predict(self, X):
+        return (np.asarray(X)[:, 1:] ** 2).sum(axis=1)
+
+
 def test_a_pair_is_exchanged_as_one():
     hours = pd.date_range("2022-01-01", periods=500, freq="h", name="hour")
-    frame = pd.DataFrame({"y": np.sin(2 * np.pi * hours.hour / 24 + 1)}, hours)
-    known = frame.assign(h_sin=np.sin(2 * np.pi * hours.hour / 24), h_cos=np.cos(2 * np.pi * hours.hour / 24))
-    own = Forecaster(Ridge(1e-6), 1, 1, target="y", known=["h_sin", "h_cos"], scaling="none").fit(known[:350])
-    calendar = Forecaster(Ridge(1e-6), 1, 1, target="y", known="calendar", scaling="none").fit(frame[:350])
-    together = importance(calendar, frame, metric="MAE").table.loc["calendar_hour", "importance"]
-    apart = importance(own, known, metric="MAE").table.loc[["h_sin", "h_cos"], "importance"]
-    assert apart.max() < together < apart.sum()
+    frame = pd.DataFrame({"y": np.random.default_rng(0).normal(size=500)}, hours)
+    own = frame.assign(sin=np.sin(2 * np.pi * hours.hour / 24), cos=np.cos(2 * np.pi * hours.hour / 24))
+    roles = {"target": "y", "scaling": "none"}
+    calendar = Forecaster(Radius(), 1, 1, known="calendar", **roles).fit(frame[:350])
+    together = importance(calendar, frame, metric="MAE").table.drop("y")["importance"]
+    assert len(together) == 3  # hour, weekday, year
+    assert together.abs().max() < 1e-9
+    apart = importance(Forecaster(Radius(), 1, 1, known=["sin", "cos"], **roles).fit(own[:350]), own).table
+    assert apart.loc[["sin", "cos"], "importance"].abs().min() > 0.01
 
 
 def shops(n=300, levels=(1.0, 1000.0, 50.0)):
