@@ -31,7 +31,7 @@ test: $(READY)
 	@$(PYTEST) -n auto -m "not proof and not clients" --durations=10
 
 cover: $(READY)
-	@$(PYTEST) -n auto -m "not proof and not clients" --cov --cov-report=term:skip-covered --cov-fail-under=95
+	@$(PYTEST) -n auto -m "not proof and not clients" --cov --cov-report=term:skip-covered --cov-fail-under=97
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
