@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsseq.errors import DataError
 from tsseq.plotting.frames import check_least
-from tsseq.plotting.style import COLOURS, add_legend, add_note, dress, new_grid, picture, whole_numbers
+from tsseq.plotting.style import COLOURS, add_legend, add_note, dress, new_grid, picture, tone, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def plot_attention(weights: pd.DataFrame, *, max_series: int = 9) -> Axes:
     tables, of_symbols = _tables(weights), "symbol" in weights
     names, highest = list(tables)[:max_series], float(weights["weight"].max())
     grid, few = new_grid(len(names)), len(names) > 1
-    shades = LinearSegmentedColormap.from_list("tsseq", ["#ffffff", COLOURS[0]])
+    shades = LinearSegmentedColormap.from_list("tsseq", [tone("#ffffff"), COLOURS[0]])
     for ax, name in zip(grid, names):
         matrix = tables[name].pivot(index="step", columns="context_time", values="weight")
         height, width = matrix.shape
