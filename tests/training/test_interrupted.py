@@ -264,8 +264,9 @@ import signal, sys, hashlib
 from tsseq import LSTMForecaster, Training, make_series
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-training = Training(max_epochs=int(sys.argv[3]), patience=None, verbose=False, checkpoint_dir=sys.argv[1], accelerator="cpu",
-                    devices=int(sys.argv[2]))
+folder, devices, epochs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+training = Training(max_epochs=epochs, patience=None, verbose=False, checkpoint_dir=folder, accelerator="cpu",
+                    devices=devices)
 model = LSTMForecaster(3, 24, hidden_size=6, dropout=0.2, training=training)
 print("begins", flush=True)
 try:
