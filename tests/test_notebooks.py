@@ -4,12 +4,12 @@ import jupytext
 import pytest
 from write_notebooks import FOLDER, executed
 
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NOTEBOOKS = sorted(FOLDER.rglob("*.ipynb"))
 
 
-def test_there_are_at_most_nine_and_each_has_its_script():
-    assert 1 <= len(NOTEBOOKS) <= 9
-    assert [path.stem for path in NOTEBOOKS] == sorted(path.stem for path in FOLDER.glob("*.py"))
+def test_there_are_at_most_fifteen_and_each_has_its_script():
+    assert 1 <= len(NOTEBOOKS) <= 15
+    assert [path.with_suffix(".py") for path in NOTEBOOKS] == sorted(FOLDER.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

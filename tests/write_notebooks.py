@@ -20,6 +20,6 @@ def executed(path, folder):
 
 
 if __name__ == "__main__":
-    for notebook_path in sorted(FOLDER.glob("*.ipynb")):
+    for notebook_path in sorted(FOLDER.rglob("*.ipynb")):
         with tempfile.TemporaryDirectory() as empty:
             jupytext.write(executed(notebook_path, empty), notebook_path)

@@ -80,6 +80,8 @@ ALLOWED: Mapping[str, Allowed] = {
     "line": FLAG_OR_NONE,
     "series_embedding": FLAG_OR_NONE,
     "cell": ("gru", "lstm", "rnn"),
+    "nonlinearity": ("tanh", "relu"),
+    "activation": ("relu", "gelu"),
     "attention": ("general", "additive", "dot", None),
     # training
     "max_epochs": Range(1, 10**9, optional=True),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import nbformat
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
 
 def overview(paths: list[Path]) -> str:
     """The title of each notebook, its first paragraph and its last picture."""
@@ -30,7 +32,8 @@ def page(path: Path) -> tuple[str, dict[str, bytes]]:
         blocks.append(f"```python\n{cell.source}\n```")
         for output in cell.outputs:
             blocks.append(_shown(output, path.stem, pictures))
-    source = f"*This page is a notebook: [{path.name}](../notebooks/{path.name}).*"
+    place = path.relative_to(NOTEBOOKS).as_posix()
+    source = f"*This page is a notebook: [{path.name}](../notebooks/{place}).*"
     title, _, rest = "\n\n".join(blocks).partition("\n")
     return f"{title}\n\n{source}\n{rest}\n", pictures
 

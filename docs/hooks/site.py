@@ -9,8 +9,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ELSEWHERE = ("benchmarks/*.md", "benchmarks/*.png", "notebooks/*.ipynb", "CHANGELOG.md")
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"), key=lambda path: (len(path.parts), path))
+ELSEWHERE = ("benchmarks/*.md", "benchmarks/*.png", "notebooks/**/*.ipynb", "CHANGELOG.md")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

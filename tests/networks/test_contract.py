@@ -16,10 +16,10 @@ NETWORKS = [kind for kind in NETWORKS if issubclass(kind, networks.Network) and 
 VARIANTS = [kind() for kind in NETWORKS] + [
     networks.LSTM(hidden_size=8, n_layers=2, bidirectional=True, segment_length=4),
     networks.GRU(hidden_size=8, segment_length=None),
-    networks.RNN(hidden_size=8, bidirectional=True, segment_length=5),
+    networks.RNN(hidden_size=24, bidirectional=True, segment_length=5, nonlinearity="relu"),
     networks.PeepholeLSTM(hidden_size=8, n_layers=2, bidirectional=True, segment_length=4),
     networks.ChoGRU(hidden_size=8, bidirectional=True, segment_length=None),
-    networks.Transformer(hidden_size=16, n_layers=1, norm_first=False, segment_length=5),
+    networks.Transformer(hidden_size=16, n_layers=1, norm_first=False, segment_length=5, activation="gelu"),
     networks.PatchTST(patch_length=5, stride=3, hidden_size=16),
     networks.DLinear(kernel_size=4),
     networks.Seq2Seq("lstm", hidden_size=8, n_layers=2, bidirectional=True, attention="additive", segment_length=None),

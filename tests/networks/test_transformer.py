@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import norm
 
 from tsseq import DLinear, PatchTST, Transformer
 from tsseq.data.layout import Layout
@@ -44,11 +45,14 @@ def test_positions_are_those_of_the_paper(size):
     np.testing.assert_allclose(positions(50, size), truth, atol=1e-5)
 
 
+UNITS = {"relu": lambda x: np.maximum(x, 0), "gelu": lambda x: x * norm.cdf(x)}
+
+
 class InNumPy:
     """The Transformer's blocks as in Vaswani et al. 2017, on weights of torch."""
 
-    def __init__(self, weights: dict[str, np.ndarray], heads: int) -> None:
-        self.weights, self.heads = weights, heads
+    def __init__(self, weights: dict[str, np.ndarray], heads: int, activation: str) -> None:
+        self.weights, self.heads, self.unit = weights, heads, UNITS[activation]
 
     def linear(self, x, name):
         return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
@@ -70,7 +74,7 @@ class InNumPy:
 
     def feedforward(self, x, name):
         """Equation 2."""
-        return self.linear(np.maximum(self.linear(x, f"{name}.linear1"), 0), f"{name}.linear2")
+        return self.linear(self.unit(self.linear(x, f"{name}.linear1")), f"{name}.linear2")
 
     def block(self, x, block, norm, norm_first):
         return x + block(self.norm(x, norm)) if norm_first else self.norm(x + block(x), norm)
@@ -85,13 +89,18 @@ class InNumPy:
         return self.block(x, lambda z: self.feedforward(z, name), f"{name}.norm3", norm_first)
 
 
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
 @pytest.mark.parametrize("norm_first", [True, False])
-def test_transformer_equals_the_paper_in_numpy(norm_first):
+def test_transformer_equals_the_paper_in_numpy(norm_first, activation):
     layout = Layout(6, 3, n_known=2, n_static=1)
     network = Transformer(8, n_heads=2, n_layers=1, feedforward_size=5, norm_first=norm_first, segment_length=None)
+    network.set_params(activation=activation)
     module, weights = built(network, layout)
     batch, (target, _, known, static) = batch_of(layout)
-    paper, place = InNumPy(weights, heads=2), positions(9, 8).numpy() + static[:, None] @ weights["static.weight"].T
+    paper, place = (
+        InNumPy(weights, heads=2, activation=activation),
+        positions(9, 8).numpy() + static[:, None] @ weights["static.weight"].T,
+    )
     context = paper.linear(np.concatenate([target, known[:, :6]], axis=2), "embed") + place[:, :6]
     horizon = paper.linear(known[:, 6:], "known") + place[:, 6:]
     context = paper.encode(context, "encoder.0", norm_first)

@@ -20,6 +20,7 @@ from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Mask
 
 DAY = pd.Timedelta(days=1)
+ZONELESS = "stamps of days need no time zone: drop it with tz_localize(None)"
 SEASONS = {"h": 24, "D": 7, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "M": 12, "Q": 4}
 LONGEST_CLOSURE = 90
 # Exchanges whose ad-hoc holidays were unscheduled (attacks, storms, funerals). Others list lunar holidays there, which
@@ -203,8 +204,8 @@ class Offsets(_DateGrid):
         try:
             return pd.date_range(freq=self.offset, **limits)
         except (ValueError, InvalidTimeError) as error:  # the latter from pandas 2
-            step = self.offset.freqstr
-            raise DataError(f"timestamps cannot go on from {limits['start']} by {step}: {error}") from error
+            step, advice = self.offset.freqstr, "" if limits["start"].tz is None else f"; {ZONELESS}"
+            raise DataError(f"timestamps cannot go on from {limits['start']} by {step}: {error}{advice}") from error
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsseq.data.time_rules import DAY, Offsets, Rows, Sessions, Steps, TimeRule, sessions
+from tsseq.data.time_rules import DAY, ZONELESS, Offsets, Rows, Sessions, Steps, TimeRule, sessions
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
 
@@ -202,6 +202,10 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
     alias = inferred_freq(stamps)
     if alias is not None:
         return pd.tseries.frequencies.to_offset(alias)
+    clock = stamps.tz_localize(None)
+    if stamps.tz is not None and inferred_freq(clock.normalize()) is not None:
+        odd = stamps[clock - clock.normalize() != (clock - clock.normalize())[0]]
+        raise DataError(f"days in {stamps.tz} begin at another hour at times {_first(odd)}; {ZONELESS}.")
     step = usual_step(stamps)
     if step == DAY and _on_weekdays(stamps):
         gaps = pd.bdate_range(stamps[0], stamps[-1], tz=stamps.tz).difference(stamps)
@@ -226,8 +230,9 @@ def _inferred(stamps: pd.DatetimeIndex) -> pd.DateOffset:
 def _all_on(stamps: pd.DatetimeIndex, alias: str) -> bool:
     """Whether an offset of months has all stamps, at one time of day."""
     offset = pd.tseries.frequencies.to_offset(alias)
-    days = stamps.normalize()
-    return bool((stamps - days).nunique() == 1 and all(map(offset.is_on_offset, days)))
+    clock = stamps.tz_localize(None)
+    days = clock.normalize()
+    return bool((clock - days).nunique() == 1 and all(map(offset.is_on_offset, days)))
 
 
 def _check_some_step(stamps: pd.DatetimeIndex, usual: pd.Timedelta) -> None:

@@ -529,7 +529,7 @@ def naive_scales(panel: Panel, season_length: int, until: Any) -> pd.DataFrame:
     """
     n_targets, series = panel.n_targets, panel.series_of_row
     known = np.asarray(panel.times <= until)[season_length:]
-    rows = np.flatnonzero(known & (series[season_length:] == series[: len(series) - season_length]))
+    rows = np.flatnonzero(known & (series[season_length:] == series[:-season_length]))
     change = panel.values[rows + season_length, :n_targets] - panel.values[rows, :n_targets]  # (n, targets)
     scales = {}
     for name, size in (("absolute", np.abs(change)), ("squared", change**2)):

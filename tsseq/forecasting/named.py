@@ -18,7 +18,7 @@ from tsseq.networks import GRU, LSTM, RNN, DLinear, Linear, Network, PatchTST, P
 from tsseq.networks.base import StartOptions
 from tsseq.networks.linear import DLinearOptions
 from tsseq.networks.patchtst import PatchTSTOptions
-from tsseq.networks.recurrent import RecurrentOptions
+from tsseq.networks.recurrent import RecurrentOptions, RNNOptions
 from tsseq.networks.seq2seq import Seq2SeqOptions
 from tsseq.networks.transformer import TransformerOptions
 from tsseq.training.lightning_env import keep_freed_memory
@@ -67,7 +67,7 @@ class _NeuralForecaster(Forecaster):
 
 @documented
 @dataclass(eq=False, repr=False, kw_only=True)
-class RNNForecaster(NeuralOptions, RecurrentOptions, _NeuralForecaster):
+class RNNForecaster(NeuralOptions, RNNOptions, _NeuralForecaster):
     """Forecast with a simple recurrent network.
 
     Examples

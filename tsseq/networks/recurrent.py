@@ -53,6 +53,19 @@ class RecurrentOptions(StartOptions):
     segment_length: int | None = 24
 
 
+@dataclass(eq=False, repr=False)
+class RNNOptions(RecurrentOptions):
+    """Hyper-parameters of `RNN`.
+
+    Parameters
+    ----------
+    nonlinearity : {"tanh", "relu"}, default "tanh"
+        What a unit makes of its input.
+    """
+
+    nonlinearity: str = "tanh"
+
+
 class _Recurrent(RecurrentOptions, Network):
     cell: ClassVar[Any]
 
@@ -79,8 +92,8 @@ class _Recurrent(RecurrentOptions, Network):
 
 
 @documented
-class RNN(_Recurrent):
-    """Simple recurrent network with tanh units (Elman 1990): h = tanh(W x + U h + b).
+class RNN(RNNOptions, _Recurrent):
+    """Simple recurrent network (Elman 1990): h = f(W x + U h + b), f the hyperbolic tangent or max(0, x).
 
     Examples
     --------
@@ -192,7 +205,9 @@ class _RecurrentEncoder(Encoder):
 def _cell(spec: _Recurrent, bidirectional: bool) -> Any:
     """A new cell; an LSTM starts with open forget gates (Jozefowicz et al. 2015), torch's start half closed."""
     size, between = spec.hidden_size, spec.dropout if spec.n_layers > 1 else 0.0
-    cell = spec.cell(size, size, spec.n_layers, batch_first=True, dropout=between, bidirectional=bidirectional)
+    options: dict[str, Any] = {"nonlinearity": spec.nonlinearity} if isinstance(spec, RNN) else {}
+    options |= {"batch_first": True, "dropout": between, "bidirectional": bidirectional}
+    cell = spec.cell(size, size, spec.n_layers, **options)
     for name, bias in cell.named_parameters():
         if isinstance(cell, nn.LSTM) and name.startswith("bias_ih"):
             torch.unflatten(bias.data, 0, (4, -1))[1] += FORGET_BIAS  # gates: input, forget, cell, output

@@ -37,6 +37,8 @@ class TransformerOptions(StartOptions):
         Whether to normalise before each block, which trains more steadily, instead of after it, as the paper does.
     segment_length : int or None, default 24
         Rows per token, at most the context; None makes a token of every row.
+    activation : {"relu", "gelu"}, default "relu"
+        What a hidden unit of the feedforward networks makes of its input.
     """
 
     hidden_size: int = 64
@@ -46,6 +48,7 @@ class TransformerOptions(StartOptions):
     dropout: float = 0.1
     norm_first: bool = True
     segment_length: int | None = 24
+    activation: str = "relu"
 
 
 @documented
@@ -111,7 +114,7 @@ class _TransformerNet(nn.Module):
         self.static = nn.Linear(layout.n_static, size, bias=False) if layout.n_static else None
         self.drop = nn.Dropout(spec.dropout)
         options = layers.attention_options(size, spec.n_heads, spec.feedforward_size, spec.dropout)
-        options["norm_first"] = spec.norm_first
+        options |= {"norm_first": spec.norm_first, "activation": spec.activation}
         self.encoder = nn.ModuleList(nn.TransformerEncoderLayer(**options) for _ in range(spec.n_layers))
         self.decoder = nn.ModuleList(nn.TransformerDecoderLayer(**options) for _ in range(spec.n_layers))
         self.norms = nn.ModuleList(nn.LayerNorm(size) if spec.norm_first else nn.Identity() for _ in range(2))
@@ -163,7 +166,7 @@ class _CausalNet(StepDecoder):
         self.before = nn.Linear(layout.n_target_channels, size)
         self.drop = nn.Dropout(spec.dropout)
         options = layers.attention_options(size, spec.n_heads, spec.feedforward_size, spec.dropout)
-        options["norm_first"] = spec.norm_first
+        options |= {"norm_first": spec.norm_first, "activation": spec.activation}
         self.encoder = nn.ModuleList(nn.TransformerEncoderLayer(**options) for _ in range(spec.n_layers))
         self.decoder = nn.ModuleList(nn.TransformerDecoderLayer(**options) for _ in range(spec.n_layers))
         self.norms = nn.ModuleList(nn.LayerNorm(size) if spec.norm_first else nn.Identity() for _ in range(2))
