@@ -42,7 +42,7 @@ for k in range(12):
     region = "north" if k % 2 else "south"
     promo = np.repeat(rng.random(len(days) // 7 + 1) < 0.2, 7)[: len(days)]  # whole weeks
     price = 2.0 + 0.2 * np.repeat(rng.integers(-1, 2, len(days) // 28 + 1), 28)[: len(days)]
-    season = 1 + 0.25 * (days.dayofweek >= 4) + 0.3 * (days.month == 12)
+    season = 1 + 0.25 * (days.day_of_week >= 4) + 0.3 * (days.month == 12)
     lift = np.where(promo, 4 / 3 if region == "north" else 5 / 3, 1.0)
     mean = rng.uniform(50, 200) * season * lift * (price / 2.0) ** -1.5
     sales = mean * np.exp(rng.normal(0, 0.08, len(days)))

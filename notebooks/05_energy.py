@@ -30,7 +30,7 @@ from tsseq import Forecaster, GRUForecaster, Quantiles, Training
 
 rng = np.random.default_rng(1)
 hours = pd.date_range("2022-01-01", "2023-12-31 23:00", freq="h", name="hour")
-day, week = hours.hour.to_numpy(), hours.dayofweek.to_numpy()
+day, week = hours.hour.to_numpy(), hours.day_of_week.to_numpy()
 
 
 def smooth_noise(scale: float, memory: float) -> np.ndarray:
@@ -38,7 +38,7 @@ def smooth_noise(scale: float, memory: float) -> np.ndarray:
     return pd.Series(noise).ewm(alpha=1 - memory, adjust=False).mean().to_numpy() / (1 - memory)
 
 
-temperature = 10 - 9 * np.cos(2 * np.pi * hours.dayofyear / 365) + 4 * np.sin(2 * np.pi * (day - 9) / 24)
+temperature = 10 - 9 * np.cos(2 * np.pi * hours.day_of_year / 365) + 4 * np.sin(2 * np.pi * (day - 9) / 24)
 temperature = temperature.to_numpy() + smooth_noise(4.0, 0.98)
 activity = 1 + 0.35 * np.sin(np.pi * np.clip(day - 6, 0, 16) / 16) - 0.12 * (week >= 5)
 load = 40 * activity + 1.1 * np.clip(15 - temperature, 0, None) + smooth_noise(1.0, 0.9)
@@ -101,9 +101,8 @@ model = models["gru"].fit(frame)
 mild = model.make_future_frame().assign(weather=8.0)
 tomorrow = model.predict(levels=[0.05, 0.25, 0.75, 0.95], future=mild)
 cold = model.predict(future=mild.assign(weather=-2.0))
-ax = tsseq.plot_forecast(frame["load"], tomorrow, last=72)
-ax.plot(cold.index, cold["load"], color="#cc6677", lw=1.5, label="ten degrees colder")
-_ = ax.legend(frameon=False, loc="lower left")
+ax = tsseq.plot_forecast(frame["load"], {"mild": tomorrow, "ten degrees colder": cold}, last=72)
+
 # %%
 pd.DataFrame({"8 °C": tomorrow["load"], "-2 °C": cold["load"]}).agg(["mean", "max"]).round(1)
 

@@ -101,7 +101,7 @@ def tests_of(data: CoverageData, path: Path, line: int) -> list[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno
     ]
-    first, last = max(spans)
+    first, last = max(spans, default=(line, line))  # a decorator is in no statement
     names = {name for number in range(first, max(first, last) + 1) for name in reached.get(number, [])} - {""}
     names = names or {name for found in reached.values() for name in found} - {""}
     tests = sorted({name.partition("|")[0] for name in names})

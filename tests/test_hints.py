@@ -29,6 +29,7 @@ from tsseq import (
     WalkForward,
     audit,
     backtest,
+    importance,
     rolling_forecasts,
     simulate,
     to_weights,
@@ -123,6 +124,19 @@ CALLED = {
         lambda: GRUForecaster(3, 10, head=Normal()).sample(num_samples=3),
         "sample has no parameter 'num_samples'; here it is n_paths.",
     ),
+    "predict, paths": (
+        lambda: GRUForecaster(3, 10, head=Normal()).predict(num_samples=3),
+        "predict has no parameter 'num_samples'; it belongs to sample: n_paths.",
+    ),
+    "predict, cutoffs": (lambda: ridge().predict(cutoffs=DAYS[-9:]), "it belongs to predict_at: cutoffs."),
+    "importance": (
+        lambda: importance(ridge(), WAVE, n_cutoffs=3),
+        "n_cutoffs'; here it is cutoffs=[...], timestamps of the frame to forecast from.",
+    ),
+    "backtest, metric": (
+        lambda: backtest(ridge(), WAVE, metric="MAE"),
+        "backtest has no parameter 'metric'; it belongs to the result, BacktestResult: scores.",
+    ),
     "backtest, windows": (lambda: backtest(ridge(), WAVE, n_windows=3), "here it is n_cutoffs."),
     "backtest, sliding": (lambda: backtest(ridge(), WAVE, train_length=3), "here it is max_train_size."),
     "backtest, retrain": (lambda: backtest(ridge(), WAVE, retrain=True), "here it is refit."),
@@ -197,6 +211,34 @@ def test_an_unknown_method_is_answered(model, name, answer):
     with pytest.raises(AttributeError) as caught:
         getattr(model, name)
     assert answer in str(caught.value)
+
+
+def test_a_class_answers_as_its_instances_do():
+    for owner in (GRUForecaster, GRUForecaster(3, 10)):
+        with pytest.raises(
+            AttributeError, match=r"^GRUForecaster has no attribute 'load'; here it is tsseq\.load\(path"
+        ):
+            owner.load("model.tsseq")
+
+
+def test_advice_that_names_another_place_works(tmp_path):
+    model = GRUForecaster(3, 10, head=Normal(), training=QUICK).fit(WAVE[:100])
+    assert model.sample(n_paths=5).shape == (3, 5)
+    assert importance(model, WAVE, cutoffs=WAVE.index[-18:-3]).n_cutoffs == 15
+    model.save(tmp_path / "m.tsseq")
+    pd.testing.assert_series_equal(tsseq.load(tmp_path / "m.tsseq").predict(), model.predict())
+
+
+def test_a_score_by_another_name_is_answered():
+    scores = backtest({"r": ridge()}, WAVE, n_cutoffs=4).scores
+    for name, answer in {
+        "rmse": "no score 'rmse'; did you mean RMSE",
+        "zzz": "no score 'zzz'; there are skill, MAE",
+    }.items():
+        with pytest.raises(KeyError, match=answer):
+            scores[name]
+    assert scores["RMSE"].equals(scores[["RMSE", "MAE"]]["RMSE"])
+    assert type(scores.round(2)) is pd.DataFrame
 
 
 def test_every_method_that_is_named_exists():

@@ -1,6 +1,7 @@
 """Public names, for editors and type checkers, and for the lazy imports of `tsseq.__init__`."""
 
 from . import metrics as metrics
+from .classification import LogMel as LogMel
 from .classification import NeuralClassifier as NeuralClassifier
 from .classification import NeuralLabeller as NeuralLabeller
 from .classification import NeuralTransducer as NeuralTransducer

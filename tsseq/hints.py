@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable
+from abc import ABCMeta
+from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
@@ -53,6 +54,7 @@ ALIASES = {
     "max_train_size": ("train_length", "train_size", "window_length"),
     "refit": ("retrain",),
     "cutoffs": ("origins", "cutoff"),
+    "cutoffs=[...], timestamps of the frame to forecast from": ("n_cutoffs",),
     "levels=[0.1, 0.9]": ("level", "quantiles", "quantile_levels", "alpha", "coverage"),
     "n_paths": ("num_samples", "n_samples", "n_simulations"),
     "frame": ("df", "data", "series", "X", "train_data", "dataset"),
@@ -98,6 +100,7 @@ ALIASES = {
         "es_patience",
     ),
     "scoring": ("metric", "metrics", "score", "objective"),
+    "scores": ("metric", "metrics", "score", "scoring"),
     "training=Training(verbose=False)": ("verbose", "show_progress", "progress_bar"),
     "training=Training(callbacks=[...])": ("callbacks",),
     "training=Training(accumulate=...)": ("accumulate_grad_batches", "gradient_accumulation_steps"),
@@ -160,7 +163,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class RejectsForeignNames:
+class AnswersForeignNames(ABCMeta):
+    """Metaclass of classes that answer an attribute that they lack as their instances do."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> NoReturn:
+            """Say what a missing attribute is called here, or why it is missing."""
+            raise _lacking(cls, name)
+
+
+class RejectsForeignNames(metaclass=AnswersForeignNames):
     """Base of classes that answer an unknown keyword or attribute with the name used here.
 
     Examples
@@ -192,7 +205,7 @@ class RejectsForeignNames:
 
         def __getattr__(self, name: str) -> NoReturn:
             """Say what a missing attribute is called here, or why it is missing."""
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{_about(type(self), name)}.")
+            raise _lacking(type(self), name)
 
 
 def rejects_foreign_names(function: Callable[P, T]) -> Callable[P, T]:
@@ -224,24 +237,39 @@ def rejects_foreign_names(function: Callable[P, T]) -> Callable[P, T]:
         if not known.issuperset(kwargs):
             keyword = next(keyword for keyword in kwargs if keyword not in known)
             owner = type(args[0]) if args and names[0] == "self" else None
-            advice = _advice(keyword, [name for name in names if name != "self"], owner)
+            result = getattr(function, "__globals__", {}).get(function.__annotations__.get("return"))
+            advice = _advice(
+                keyword, [name for name in names if name != "self"], _places(owner, function.__name__, result)
+            )
             raise ConfigError(f"{function.__name__} has no parameter {keyword!r}; {advice}")
         return function(*args, **kwargs)
 
     return call
 
 
-def _advice(keyword: str, parameters: Collection[str], owner: type | None = None) -> str:
-    """What an unknown keyword of a call is here; ``owner`` is the class whose method was called."""
+def _advice(keyword: str, parameters: Collection[str], places: Iterable[tuple[str, Collection[str]]] = ()) -> str:
+    """What an unknown keyword of a call is here, or at other places that have names."""
     answer = _answer(keyword, parameters)
     if answer is not None:
         return f"here it is {answer}."
-    constructor = {} if owner is None else inspect.signature(owner).parameters
-    answer = _answer(keyword, constructor) or (keyword if keyword in constructor else None)
-    if owner is not None and answer is not None:
-        return f"it belongs to the constructor, {owner.__name__}: {answer}."
+    for place, names in places:
+        answer = _answer(keyword, names) or (keyword if keyword in names else None)
+        if answer is not None:
+            return f"it belongs to {place}: {answer}."
     near = nearest(keyword, parameters)
     return f"did you mean {near}?" if near else f"it has {', '.join(parameters)}."
+
+
+def _places(owner: type | None, method: str, result: Any) -> Iterator[tuple[str, Collection[str]]]:
+    """Where else a keyword of a call may belong: the class, its methods (of the same kind first), what is returned."""
+    if owner is not None:
+        yield f"the constructor, {owner.__name__}", inspect.signature(owner).parameters
+        members = inspect.getmembers(owner, inspect.isfunction)
+        for name, function in sorted(members, key=lambda member: not member[0].startswith(method)):
+            if not name.startswith("_"):
+                yield name, inspect.signature(function).parameters
+    if inspect.isclass(result):
+        yield f"the result, {result.__name__}", dir(result)
 
 
 def _answer(keyword: str, parameters: Collection[str]) -> str | None:
@@ -253,6 +281,10 @@ def _answer(keyword: str, parameters: Collection[str]) -> str | None:
         if keyword in others and "Training(" in answer and words[1] in parameters:
             return words[1]
     return None
+
+
+def _lacking(kind: type, name: str) -> AttributeError:
+    return AttributeError(f"{kind.__name__} has no attribute {name!r}{_about(kind, name)}.")
 
 
 def _about(kind: type, name: str) -> str:

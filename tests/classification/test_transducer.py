@@ -127,7 +127,8 @@ def test_unknown_symbols_are_read_as_one(fitted):
 
 def test_attention_is_a_table_of_shares_that_can_be_drawn(fitted):
     weights = fitted.attention_weights(LATER[:3])
-    assert weights.columns.tolist() == ["sequence", "symbol", "step", "context_time", "weight"]
+    assert weights.columns.tolist() == ["sequence", "symbol", "step", "context_time", "context_symbol", "weight"]
+    assert weights[weights["step"] == 1].groupby("sequence")["context_symbol"].sum().tolist() == LATER[:3]
     written = weights[weights["context_time"] == 0].groupby("sequence")["symbol"].agg(list)
     assert written.tolist() == [[*text, ""] for text in fitted.predict(LATER[:3])]
     np.testing.assert_allclose(weights.groupby(["sequence", "step"])["weight"].sum(), 1.0, rtol=1e-5)
@@ -158,7 +159,9 @@ def test_frames_become_symbols_without_alignment(aligned):
 def test_frames_become_symbols_with_attention():
     model = NeuralTransducer(Seq2Seq(hidden_size=24, bidirectional=True, segment_length=2), QUICK).fit(frames(X), X)
     assert edit_distance(LATER, model.predict(frames(LATER, seed=1))) < 0.1
-    assert model.attention_weights(frames(LATER[:2])).groupby(["sequence", "step"])["weight"].sum().round(4).eq(1).all()
+    weights = model.attention_weights(frames(LATER[:2]))
+    assert weights.groupby(["sequence", "step"])["weight"].sum().round(4).eq(1).all()
+    assert "context_symbol" not in weights
 
 
 @pytest.mark.parametrize("network", [None, ChoGRU(8, segment_length=3), GRU(8)], ids=repr)

@@ -262,6 +262,11 @@ def test_newer_rows_follow_older_ones_series_by_series():
     assert frame.index.unique("id").tolist() == ["b", "a", "c"]  # those that were there first
 
 
+def test_static_values_are_those_of_the_newer_frame_where_it_has_the_series():
+    whole = joined(rows_of("ab", 0, 10), rows_of("ac", 10, 15).assign(size=[1.0] * 5 + [2.0] * 5), static="size")
+    assert whole.static[:, 0].tolist() == [1, 98, 2]
+
+
 @pytest.mark.parametrize(("first", "n_rows"), [(5, 20), (10, 20), (0, 20), (11, 9)])
 def test_rows_that_overlap_give_way_and_rows_before_a_gap_are_left(first, n_rows):
     whole = joined(rows_of("a", 0, 10), rows_of("a", first, 20))

@@ -335,3 +335,9 @@ def test_windows_take_other_targets_and_keep_them_with_their_rows():
     turned = windows.with_targets(windows.targets()[::-1])
     np.testing.assert_array_equal(turned, windows)
     np.testing.assert_array_equal(turned[3:5].targets(), np.asarray(windows.targets())[::-1][3:5])
+
+
+def test_weights_given_twice_are_multiplied():
+    windows = Forecaster(Ridge(), 2, 5).windows(pd.Series(np.arange(10.0), pd.RangeIndex(10)))
+    twice = windows.weighted([0.0, 1.0, 2.0, 3.0]).weighted([1.0, 2.0, 3.0, 4.0])
+    assert twice.weight.tolist() == [0.0, 2.0, 6.0, 12.0]

@@ -71,9 +71,9 @@ def mean_reverting(rng, n):
 
 def seasonal_counts(rng, n):
     when = days(n, "D")
-    demand = np.exp(1 + 0.6 * np.sin(2 * np.pi * when.dayofweek / 7) + ar(rng, n, 0.9, 0.1))
+    demand = np.exp(1 + 0.6 * np.sin(2 * np.pi * when.day_of_week / 7) + ar(rng, n, 0.9, 0.1))
     visitors, sales = rng.poisson(5 * demand), rng.poisson(2 * demand)
-    frame = pd.DataFrame({"sales": sales, "visitors": visitors, "weekday": when.dayofweek}, when)
+    frame = pd.DataFrame({"sales": sales, "visitors": visitors, "weekday": when.day_of_week}, when)
     return frame, {"target": "sales", "past": "visitors", "known": "weekday"}, None
 
 
@@ -91,7 +91,7 @@ def stocks(rng, n):
 def promotions(rng, n):
     when = days(n, "D")
     promo = (rng.random(n) < 0.15) if rng.random() < 0.5 else np.repeat(rng.random(n // 7 + 1) < 0.25, 7)[:n]
-    season = 0.3 * np.sin(2 * np.pi * when.dayofweek / 7)
+    season = 0.3 * np.sin(2 * np.pi * when.day_of_week / 7)
     path = season + np.cumsum(0.02 * rng.normal(size=n)) + rng.uniform(0.3, 1.0) * promo
     sales = np.exp(4 + path + rng.uniform(0.1, 0.3) * rng.normal(size=n))
     return (
@@ -105,7 +105,7 @@ def shops(rng, n):
     when, parts = days(n, "D"), []
     for _ in range(6):
         promo, price = rng.random(n) < 0.1, np.exp(ar(rng, n, 0.95, 0.03))
-        path = 0.4 * np.sin(2 * np.pi * when.dayofweek / 7) + ar(rng, n, 0.9, 0.1) + 0.6 * promo - 1.5 * np.log(price)
+        path = 0.4 * np.sin(2 * np.pi * when.day_of_week / 7) + ar(rng, n, 0.9, 0.1) + 0.6 * promo - 1.5 * np.log(price)
         parts.append(pd.DataFrame({"sales": rng.poisson(np.exp(3 + path)), "promo": promo, "price": price}, when))
         parts[-1]["area"] = rng.uniform(50, 500)
     roles = {"target": "sales", "known": ["promo", "price", "calendar"], "static": "area"}

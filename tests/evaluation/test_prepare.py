@@ -49,7 +49,7 @@ def indicators(frame):
 
 
 def dated(frame):
-    return indicators(frame).assign(weekday=lambda table: table.index.dayofweek)
+    return indicators(frame).assign(weekday=lambda table: table.index.day_of_week)
 
 
 CHEATS = {

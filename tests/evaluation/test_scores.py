@@ -93,7 +93,7 @@ def test_models_keep_their_names_when_the_table_comes_from_a_file():
     """Text has no order of its own, so that names sort otherwise than their rows."""
     found = result()
     plain = replace(found, forecasts=found.forecasts.astype({"model": object}))
-    pd.testing.assert_frame_equal(plain.scores.loc[found.scores.index], found.scores)
+    pd.testing.assert_frame_equal(found.scores, plain.scores.loc[found.scores.index])
 
 
 def test_columns_that_a_user_added_change_no_score():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -103,11 +104,47 @@ def test_a_known_covariate_matters_in_the_row_that_is_forecast():
 
 
 def test_the_calendar_is_exchanged_like_any_other_covariate():
-    frame = FRAME.assign(y=(DAYS.dayofweek == 2) * 5.0 + FRAME["noise"])[["y"]]
+    frame = FRAME.assign(y=(DAYS.day_of_week == 2) * 5.0 + FRAME["noise"])[["y"]]
     model = Forecaster(ExtraTreesRegressor(20, random_state=0), 1, 3, target="y", known="calendar", scaling="none")
     table = importance(model.fit(frame[:TRAIN]), frame).table
-    assert table.index[0].startswith("calendar_weekday")
-    assert table.loc["calendar_year_sin", "importance"] < 0.2 * table["importance"].iloc[0]
+    assert table.index[0] == "calendar_weekday"
+    assert table.loc["calendar_year", "importance"] < 0.2 * table["importance"].iloc[0]
+
+
+@pytest.mark.parametrize("method", ["permutation", "gradients"])
+def test_sine_and_cosine_of_the_calendar_are_one_column_and_those_of_a_user_two(method):
+    tide = pd.DataFrame({"tide_sin": np.sin(np.arange(500) / 5), "tide_cos": np.cos(np.arange(500) / 5)}, DAYS)
+    frame = FRAME.assign(y=(DAYS.day_of_week == 2) * 5.0 + FRAME["noise"])[["y"]].join(tide)
+    roles = {"target": "y", "known": ["calendar", *tide], "scaling": "none"}
+    model = LinearForecaster(1, 3, training=QUICK, **roles).fit(frame[:TRAIN])
+    columns, lags = (importance(model, frame, by=by, method=method).table for by in ("column", "lag"))
+    assert set(columns.index) == {"y", *tide, "calendar_weekday", "calendar_year"}
+    assert columns.index[0] == "calendar_weekday"
+    assert set(lags.loc["calendar_weekday"].index) == {0, 1, 2, 3}
+
+
+class Radius(RegressorMixin, BaseEstimator):
+    """Forecasts the sum of the squares of all covariates: what turns around a circle leaves it as it is."""
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def predict(self, X):
+        return (np.asarray(X)[:, 1:] ** 2).sum(axis=1)
+
+
+def test_a_pair_is_exchanged_as_one():
+    hours = pd.date_range("2022-01-01", periods=500, freq="h", name="hour")
+    frame = pd.DataFrame({"y": np.random.default_rng(0).normal(size=500)}, hours)
+    own = frame.assign(sin=np.sin(2 * np.pi * hours.hour / 24), cos=np.cos(2 * np.pi * hours.hour / 24))
+    roles = {"target": "y", "scaling": "none"}
+    calendar = Forecaster(Radius(), 1, 1, known="calendar", **roles).fit(frame[:350])
+    together = importance(calendar, frame, metric="MAE").table.drop("y")["importance"]
+    assert len(together) == 3  # hour, weekday, year
+    assert together.abs().max() < 1e-9
+    apart = importance(Forecaster(Radius(), 1, 1, known=["sin", "cos"], **roles).fit(own[:350]), own).table
+    assert apart.loc[["sin", "cos"], "importance"].abs().min() > 0.01
 
 
 def shops(n=300, levels=(1.0, 1000.0, 50.0)):

@@ -242,7 +242,7 @@ class TestCalendar:
         """Closed on Sundays, which only the calendar knows in a context of three days."""
         days = pd.date_range("2024-01-01", periods=n, name="day")
         noise = np.random.default_rng(3).normal(size=n) * 0.1
-        return pd.DataFrame({"y": 20.0 - 15 * (days.dayofweek == 6) + noise, "promo": 0.0}, days)
+        return pd.DataFrame({"y": 20.0 - 15 * (days.day_of_week == 6) + noise, "promo": 0.0}, days)
 
     def model(self, known="calendar", **more):
         return Forecaster(Ridge(1e-3), 2, 3, target="y", known=known, **more)

@@ -32,7 +32,7 @@ CUTOFF = PRICES.index[350]
 
 
 def frame() -> pd.DataFrame:
-    return PRICES.assign(weekday=PRICES.index.dayofweek.astype(float), static=3.0)
+    return PRICES.assign(weekday=PRICES.index.day_of_week.astype(float), static=3.0)
 
 
 def poisoned(poison: str) -> pd.DataFrame:

@@ -271,12 +271,12 @@ def test_numbers_that_count_nothing_are_refused(panels, bad):
 
 
 def test_known_covariates_reach_to_the_end_of_the_last_block():
-    frame = PANEL.assign(x=PANEL["day"].dt.dayofweek.astype(float))
+    frame = PANEL.assign(x=PANEL["day"].dt.day_of_week.astype(float))
     model = LinearForecaster(4, 16, head=Normal(), known="x", training=QUICK, **ROLES).fit(frame)
     future = model.make_future_frame(steps=6)
     with pytest.raises(DataError, match="known covariates"):
         model.sample(n_paths=2, steps=6, future=future)
-    future["x"] = future["day"].dt.dayofweek.astype(float)
+    future["x"] = future["day"].dt.day_of_week.astype(float)
     assert len(model.sample(n_paths=2, steps=6, future=future)) == 18
     other = model.sample(n_paths=2, steps=6, future=future.assign(x=future["x"] + 5))
     assert (other["y_path0"] != model.sample(n_paths=2, steps=6, future=future)["y_path0"]).any()

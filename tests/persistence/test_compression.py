@@ -127,6 +127,8 @@ def test_what_does_not_pay_says_so(lstm):
         "prune: the file has 100% of its size, forecasts take 100% of the time, the MAE changes by +0"
     )
     assert first.endswith("It does not pay: neither the file nor the time is much smaller.")
+    worse = replace(same, table=alike.assign(MAE=[2.0, 3.0, 1.5]))
+    assert worse.sentence.endswith("It does not pay: neither the file nor the time is much smaller.")
 
 
 def test_without_held_out_rows_only_sizes_are_measured(lstm):

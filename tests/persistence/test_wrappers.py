@@ -11,7 +11,18 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from model_files import CHILD, DAYS, QUICK, WALK, Average, assert_forecasts_equal, damaged, damaged_configs, shop
+from model_files import (
+    CHILD,
+    DAYS,
+    QUICK,
+    WALK,
+    WARNINGS,
+    Average,
+    assert_forecasts_equal,
+    damaged,
+    damaged_configs,
+    shop,
+)
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
@@ -99,7 +110,7 @@ def elsewhere(tmp_path_factory):
         model.save(path)
         pd.to_pickle({"frame": frame, **given}, path.with_suffix(".given"))
         here[path] = {"fitted": model.predict(**given), "frame": model.predict(frame, **given)}
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "PYTHONWARNINGS": WARNINGS}
     subprocess.run([sys.executable, "-c", CHILD, *map(str, here)], check=True, cwd=folder, env=environment)
     there = {path.stem: pd.read_pickle(path.with_suffix(".found")) for path in here}
     return {path.stem: (models[path.stem], path, found, there[path.stem]) for path, found in here.items()}

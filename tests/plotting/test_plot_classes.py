@@ -25,6 +25,7 @@ def top(ax, name, when) -> float:
 @pytest.mark.parametrize("draw", [lambda: MODEL.plot(), lambda: plot_forecast(SKY, MODEL.predict(proba=True))])
 def test_a_category_takes_all_of_the_band_while_known_and_its_probability_afterwards(draw):
     ax, forecast = draw(), MODEL.predict(proba=True)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("day", "probability")
     for name in ("fog", "rain", "sun"):
         assert top(ax, name, DAYS[55]) == (1.0 if SKY.iloc[55] == name else 0.0)
         for when in forecast.index[1:-1]:
@@ -36,6 +37,7 @@ def test_forecasts_without_probabilities_and_of_several_series_have_a_band_each(
     model = Forecaster(LastValue(), 3, 4).fit(frame)
     figure = model.plot().figure
     assert [ax.get_title("left") for ax in figure.axes] == ["a", "b"]
+    assert figure.legends[0].get_title().get_text() == "sky, probability"
     last = {"a": SKY.iloc[-1], "b": SKY.iloc[0]}
     assert all(top(ax, last[ax.get_title("left")], DAYS[-1] + pd.Timedelta("2D")) == 1.0 for ax in figure.axes)
 

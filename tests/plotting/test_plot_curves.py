@@ -13,12 +13,20 @@ import pytest
 from matplotlib.colors import to_hex
 from sklearn.linear_model import Ridge
 
-from tsseq import Forecaster, LinearForecaster, Seq2SeqForecaster, Training, load_sample, make_series
+from tsseq import (
+    Forecaster,
+    LinearForecaster,
+    Seq2SeqForecaster,
+    Training,
+    load_sample,
+    make_series,
+    plot_forecast,
+)
 from tsseq.errors import ConfigError, DataError
 from tsseq.plotting import plot_attention, plot_history
 from tsseq.plotting.equity import plot_equity
 from tsseq.plotting.scores import plot_by_step
-from tsseq.plotting.style import COLOURS
+from tsseq.plotting.style import COLOURS, time_axis
 
 STEPS = pd.RangeIndex(1, 4, name="step")
 SKILL = pd.DataFrame(
@@ -174,6 +182,20 @@ def test_attention_of_many_series_shares_one_scale_and_says_what_is_left_out():
     assert bar.get_ylabel() == "weight"
 
 
+def test_attention_of_symbols_is_labelled_by_what_is_written_and_read():
+    index = pd.MultiIndex.from_product([[0, 1], [1, 2, 3], [0, 1]], names=["sequence", "step", "context_time"])
+    table = index.to_frame(index=False).assign(weight=0.5)
+    table.insert(1, "symbol", table["step"].map({1: "deux", 2: "cent", 3: ""}))
+    axes = plot_attention(table)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["deux", "cent", "end"]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("written", "step that is read")
+    assert axes.get_title(loc="left") == "sequence 0"
+    assert axes.images[0].get_extent() == [-0.5, 1.5, 3.5, 0.5]
+    axes = plot_attention(table.assign(context_symbol=table["context_time"].map({0: "two", 1: "hundred"})))
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["two", "hundred"]
+    assert axes.get_xlabel() == "read"
+
+
 def test_other_tables_are_no_attention():
     with pytest.raises(DataError, match="no column 'step'"):
         plot_attention(pd.DataFrame({"weight": [1.0]}))
@@ -186,3 +208,53 @@ def test_a_model_draws_its_attention():
     weights = model.attention_weights()["weight"].to_numpy().reshape(3, 12)
     np.testing.assert_allclose(image.get_array(), weights)
     assert not hasattr(LinearForecaster(3, 12), "plot_attention")
+
+
+def test_losses_without_validation_say_so():
+    history = pd.DataFrame({"train_loss": [0.9, 0.5], "val_loss": [np.nan, np.nan]})
+    assert plot_history(history).figure.get_supxlabel() == "No rows were held out for validation."
+    assert plot_history(history.fillna(0.7)).figure.get_supxlabel() == ""
+
+
+def contrast(colour, ground):
+    """Of two colours, as the WCAG measure it: 1 to 21."""
+    shades = np.array([matplotlib.colors.to_rgb(colour), matplotlib.colors.to_rgb(ground)])
+    linear = np.where(shades > 0.03928, ((shades + 0.055) / 1.055) ** 2.4, shades / 12.92)
+    low, high = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_words_and_lines_are_read_on_a_light_ground_and_on_a_dark_one(style):
+    with plt.style.context(style):
+        figures = [
+            plot_by_step(SKILL, "skill", higher_is_better=True).figure,
+            plot_equity({"after costs": RETURNS, "before costs": 2 * RETURNS, "buy and hold": -RETURNS}).figure,
+            plot_forecast(pd.Series(1.0, DAYS[:30], name="y"), pd.Series(1.0, DAYS[20:], name="y")).figure,
+        ]
+        ground = plt.rcParams["figure.facecolor"]
+        for figure in figures:
+            figure.canvas.draw()
+            words = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+            drawn = [line for ax in figure.axes for line in ax.lines if not line.get_label().startswith("_")]
+            assert min(contrast(text.get_color(), ground) for text in words) > 5
+            assert min(contrast(line.get_color(), ground) for line in drawn) > 2.2
+
+
+def test_the_ground_of_attention_is_that_of_the_axes():
+    table = pd.DataFrame({"time": 3, "step": [1, 1], "context_time": [1, 2], "weight": [0.0, 0.8]})
+    for style in ("default", "dark_background"):
+        with plt.style.context(style):
+            axes = plot_attention(table)
+            assert to_hex(axes.images[0].cmap(0.0)) == to_hex(axes.get_facecolor())
+
+
+def test_a_tick_at_a_day_names_its_month():
+    for first, most in (("2024-02-20", 4), ("2024-02-05", 9)):
+        _, ax = plt.subplots()
+        days = pd.date_range(first, periods=12)
+        ax.plot(days, range(12))
+        time_axis(ax, days, most)
+        ax.figure.canvas.draw()
+        assert {label.get_text()[:3] for label in ax.get_xticklabels()} <= {"Feb", "Mar"}
+        assert ax.xaxis.get_offset_text().get_text() == "2024"

@@ -264,7 +264,7 @@ import signal, sys, hashlib
 from tsseq import LSTMForecaster, Training, make_series
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-training = Training(max_epochs=12, patience=None, verbose=False, checkpoint_dir=sys.argv[1], accelerator="cpu",
+training = Training(max_epochs=int(sys.argv[3]), patience=None, verbose=False, checkpoint_dir=sys.argv[1], accelerator="cpu",
                     devices=int(sys.argv[2]))
 model = LSTMForecaster(3, 24, hidden_size=6, dropout=0.2, training=training)
 print("begins", flush=True)
@@ -280,9 +280,9 @@ print(hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values(
 """
 
 
-def start(folder: Path, devices: int = 1) -> subprocess.Popen:
+def start(folder: Path, devices: int = 1, epochs: int = 12) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder.parent)}
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(devices)]
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(devices), str(epochs)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True
     )
@@ -299,9 +299,9 @@ def wait_for_a_state(folder: Path, process: subprocess.Popen) -> None:
         time.sleep(0.002)
 
 
-def interrupt(folder: Path, number: int, delay: float, devices: int = 1) -> subprocess.Popen:
+def interrupt(folder: Path, number: int, delay: float, devices: int = 1, epochs: int = 12) -> subprocess.Popen:
     """Send a signal some time after the first state is there."""
-    process = start(folder, devices)
+    process = start(folder, devices, epochs)
     wait_for_a_state(folder, process)
     time.sleep(delay)
     process.send_signal(number)
@@ -324,7 +324,7 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bits(tmp_path):
 
 
 def test_two_processes_end_with_the_one_that_started_them(tmp_path):
-    process = interrupt(tmp_path / "states", signal.SIGKILL, 0.02, devices=2)
+    process = interrupt(tmp_path / "states", signal.SIGKILL, 0.02, devices=2, epochs=10_000)
     assert process.communicate(timeout=60)[0] == ""  # the pipe ends when the last of them has ended
     assert [path.name for path in tmp_path.iterdir()] == ["states"]
 

@@ -231,8 +231,9 @@ class NeuralTransducer(BaseSequenceClassifier):
         -------
         DataFrame
             A row for each ``sequence`` (counted from 0), each ``symbol`` that `predict` writes ('' is the end; its
-            ``step`` counts from 1) and each step that is read, ``context_time`` from 0 on: the ``weight``. Those of a
-            symbol sum to 1. `tsseq.plotting.plot_attention` draws it.
+            ``step`` counts from 1) and each step that is read, ``context_time`` from 0 on, with ``context_symbol``
+            where symbols are read: the ``weight``. Those of a symbol sum to 1. `tsseq.plotting.plot_attention` draws
+            the table.
 
         Raises
         ------
@@ -252,6 +253,8 @@ class NeuralTransducer(BaseSequenceClassifier):
             m, n = weights.shape
             columns = {"sequence": number, "symbol": np.repeat(np.array(symbols, dtype=object), n)}
             columns |= {"step": np.repeat(np.arange(1, m + 1), n), "context_time": np.tile(np.arange(n), m)}
+            if self.vocabulary_ is not None:
+                columns["context_symbol"] = np.tile(np.array(sequence, dtype=object), m)
             tables.append(pd.DataFrame(columns | {"weight": weights.ravel()}))
         return pd.concat(tables, ignore_index=True)
 

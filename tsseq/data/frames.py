@@ -74,7 +74,7 @@ class FrameLayout:
 
     def __post_init__(self) -> None:
         flags = self.kind in get_args(Kind), len(self.names) == 2, self.id_level in (0, 1), type(self.is_series) is bool
-        if not all(flags) or not isinstance(self.freq, pd.DateOffset | None):
+        if not all(flags) or not isinstance(self.freq, pd.offsets.BaseOffset | None):
             raise ValueError(f"{self!r} is not the layout of a frame")
 
 

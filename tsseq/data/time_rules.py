@@ -127,7 +127,8 @@ class Steps(TimeRule):
     step: Any
 
     def __post_init__(self) -> None:
-        if isinstance(self.step, bool) or not isinstance(self.step, int | np.integer | pd.Timedelta | pd.DateOffset):
+        kinds = int | np.integer | pd.Timedelta | pd.offsets.BaseOffset
+        if isinstance(self.step, bool) or not isinstance(self.step, kinds):
             raise ConfigError(f"Steps({self.step!r}) needs a whole number, a Timedelta or an offset.")
 
     def follows(self, previous: pd.Index, current: pd.Index) -> Mask:

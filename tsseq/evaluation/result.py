@@ -16,7 +16,7 @@ from tsseq.arguments import check_value
 from tsseq.data.panel import Panel
 from tsseq.data.tidy import NAIVE, tidy_columns
 from tsseq.errors import ConfigError, DataError
-from tsseq.evaluation.scores import FREQUENCIES, AlignedForecasts, MetricSums, key_columns, score_table
+from tsseq.evaluation.scores import FREQUENCIES, AlignedForecasts, MetricSums, ScoreTable, key_columns, score_table
 from tsseq.evaluation.significance import SIGNIFICANT, Alternative, diebold_mariano, model_confidence_set, spa_test
 from tsseq.evaluation.too_good import too_good
 from tsseq.metrics import LEAST_CHANCE
@@ -162,7 +162,8 @@ class BacktestResult:
 
         Errors are pooled: MAE, RMSE, skill, U2 and R2 of a panel weigh large series most, MASE and RMSSE do not.
         """
-        return score_table(self._aligned, self.overlap).set_axis(pd.Index(self._aligned.models, name="model"))
+        table = score_table(self._aligned, self.overlap)
+        return ScoreTable(table.set_axis(pd.Index(self._aligned.models, name="model")))
 
     def suspicions(self) -> tuple[str, ...]:
         """Tell what is too good to be true: look for the future in the data before believing it.

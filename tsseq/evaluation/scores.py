@@ -13,6 +13,7 @@ from tsseq.data.tidy import NAIVE, TidyColumns, tidy_columns
 from tsseq.errors import DataError
 from tsseq.evaluation.significance import direction_tests
 from tsseq.forecasting.base import BaseForecaster
+from tsseq.hints import nearest
 from tsseq.metrics import Metric, Term, mae, metrics_for
 from tsseq.typing import Array, Index
 
@@ -287,6 +288,17 @@ class MetricSums(NamedTuple):
         with np.errstate(invalid="ignore"):
             means = {term: total / self.counts[term] for term, total in self.sums.items()}
         return {name: metric.from_means([means[t] for t in metric.terms], naive) for name, metric in metrics.items()}
+
+
+class ScoreTable(pd.DataFrame):
+    """Scores by model, which answers a name that it lacks with the nearest one; what is made of it is a plain table."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str) and key not in self.columns:
+            near = nearest(key, self.columns)
+            advice = f"there are {', '.join(self.columns)}" if near is None else f"did you mean {near}"
+            raise KeyError(f"no score {key!r}; {advice}")
+        return super().__getitem__(key)
 
 
 def score_table(aligned: AlignedForecasts, overlap: int, groups: Index | None = None) -> pd.DataFrame:

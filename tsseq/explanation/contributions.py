@@ -44,6 +44,8 @@ class Inputs(NamedTuple):
         Rows of the window, from the first one up to before the last.
     lag : int
         Rows from the first of them to the first row that is forecast; 0 for what does not change over time.
+    width : int
+        Neighbouring columns that it stands for. Default: 1.
     """
 
     column: Hashable
@@ -52,6 +54,7 @@ class Inputs(NamedTuple):
     first: int
     last: int
     lag: int
+    width: int = 1
 
 
 def inputs_of(schema: Schema, length: int, horizon: int) -> list[Inputs]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -142,7 +142,8 @@ def importance(
     measures how much the error grows (Breiman, Random forests, Machine Learning 45, 2001). Values of a target are
     exchanged as distances from the mean of their window in its standard deviations (of logarithms with ``log=True``),
     so that neither a trend nor the level of other series enters. Missing values stay in their places. Where columns
-    carry the same information, each may seem dispensable.
+    carry the same information, each may seem dispensable; sine and cosine of ``known="calendar"`` are one column, such
+    as "calendar_hour".
 
     "gradients" is the mean size of `contributions`, for networks: what moves the forecast, right or wrong.
 
@@ -322,6 +323,12 @@ class _Sample:
         name = key_names(self.panel.frame_layout.names)[0]
         if len(self.panel) > 1 and name not in self.panel.schema.static:
             inputs.append(Inputs(name, "id", 0, 0, 1, 0))
+        names = [_moment(item.column, self.panel.schema.calendar) for item in inputs]
+        inputs = [
+            item._replace(column=name, width=names.count(name))
+            for k, (item, name) in enumerate(zip(inputs, names))
+            if name not in names[:k]  # a cosine stands behind its sine
+        ]
         return by_lag(inputs) if by == "lag" else inputs
 
     def growth(self, inputs: list[Inputs], orders: list[Index], baseline: Array) -> Array:
@@ -344,7 +351,8 @@ class _Sample:
             if item.role == "id" or (item.role == "static" and self._is_id(item)):
                 series[k] = series[k, order]
             if item.role in ("target", "past", "known"):
-                values[k, :, item.first : item.last, item.place] = self._exchanged(item, order)
+                places = slice(item.place, item.place + item.width)
+                values[k, :, item.first : item.last, places] = self._exchanged(item, order)
         values, static = (x.reshape(n * n_windows, *x.shape[2:]) for x in (values, static))
         panel = windows_apart(self.panel, series.ravel(), values, static)
         forecasts = self.model.forecast_at(panel, [self.length - 1], self.levels)
@@ -354,15 +362,15 @@ class _Sample:
         return item.column == key_names(self.panel.frame_layout.names)[0]
 
     def _exchanged(self, item: Inputs, order: Index) -> Array:
-        """(W, n) the rows of a column with the values of other windows, where both are known."""
-        own = self.values[:, item.first : item.last, item.place]
-        context = self.values[:, : self.length, item.place]
+        """(W, n, width) the rows of a column with the values of other windows, where both are known."""
+        places = slice(item.place, item.place + item.width)
+        own, context = self.values[:, item.first : item.last, places], self.values[:, : self.length, places]
         if item.role != "target" or self.panel.classes is not None:
             other = own[order]
         else:
             logs = any(part.models_logs for part in forecasters_in(self.model)) or self.model.models_logs
             own_logs, context = (np.log(own), np.log(context)) if logs else (own, context)
-            mean, spread = np.nanmean(context, axis=1)[:, None], np.nanstd(context, axis=1)[:, None]
+            mean, spread = np.nanmean(context, axis=1, keepdims=True), np.nanstd(context, axis=1, keepdims=True)
             other = mean + spread * ((own_logs - mean) / np.where(spread > 0, spread, 1.0))[order]
             other = np.exp(other) if logs else other
         return np.where(np.isfinite(own) & np.isfinite(other), other, own)
@@ -408,18 +416,28 @@ def _contribution_sizes(
     for rows, _, inputs, values in contributions_by_target(windows, model.regressor_):
         part = slice(rows.start % n, rows.start % n + len(values))
         total[part] += np.abs(values[..., :-1].sum(axis=2)).mean(axis=1) / windows.n_channels
-        for key, places in _groups(inputs, by):
+        for key, places in _groups(inputs, by, panel.schema.calendar):
             added = np.abs(values[..., places].sum(axis=2)).mean(axis=1)
             sizes.setdefault(key, np.zeros(n))[part] += added / windows.n_channels
     return list(sizes), np.stack(list(sizes.values())), total, windows.panel.times.take(windows.origin[:n])
 
 
-def _groups(inputs: list[Inputs], by: str) -> Iterator[tuple[tuple[Any, int], list[int]]]:
+def _moment(column: Hashable, calendar: Sequence[Hashable]) -> Hashable:
+    """What a column of the calendar tells together with its neighbour; others tell what they tell.
+
+    >>> _moment("calendar_hour_cos", ["calendar_hour_sin", "calendar_hour_cos"]), _moment("tide_cos", [])
+    ('calendar_hour', 'tide_cos')
+    """
+    return str(column).removesuffix("_sin").removesuffix("_cos") if column in calendar else column
+
+
+def _groups(inputs: list[Inputs], by: str, calendar: Sequence[Hashable]) -> Iterator[tuple[tuple[Any, int], list[int]]]:
     """Names of columns, or of columns at lags, and the places of what belongs to each."""
     groups: dict[tuple[Any, int], list[int]] = {}
     for place, item in enumerate(inputs):
         if item.column != BASELINE or item.role:
-            groups.setdefault((item.column, item.lag if by == "lag" else 0), []).append(place)
+            name = _moment(item.column, calendar)
+            groups.setdefault((name, item.lag if by == "lag" else 0), []).append(place)
     yield from groups.items()
 
 

@@ -22,6 +22,7 @@ from tsseq.plotting.style import (
     on_axis,
     picture,
     time_axis,
+    tone,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def draw_classes(
     for ax, strip in zip(grid, strips):
         _draw_strip(ax, strip, names, alone=len(keys) == 1)
     figure = picture(grid[0])
-    add_legend(figure, str(target))
+    add_legend(figure, str(target) if len(keys) == 1 else f"{target}, probability")
     if len(keys) > len(strips):
         add_note(figure, f"The first {len(strips)} of {len(keys)} series; max_series= draws more.")
     return grid[0]
@@ -116,13 +117,14 @@ def _draw_strip(ax: Axes, strip: Strip, names: list[str], *, alone: bool) -> Non
     colours = [*COLOURS[: len(names)]]
     rest = strip.shares.sum(axis=1) - shares.sum(axis=1)
     if rest.max() > 1e-9:
-        shares, colours = shares.assign(**{OTHERS: rest}), [*colours, SOFT]
+        shares, colours = shares.assign(**{OTHERS: rest}), [*colours, tone(SOFT)]
     x = on_axis(shares.index)
     ax.stackplot(x, shares.to_numpy().T, labels=list(shares), colors=colours, step="mid", linewidth=0, alpha=0.85)
     if strip.n_known:
         places: Any = x[[strip.n_known - 1, strip.n_known]]
-        ax.axvline(places[0] + (places[1] - places[0]) / 2, color=INK, linewidth=1.0)
-    dress(ax, str(shares.index.name or "time") if alone else "", title=strip.title)
+        ax.axvline(places[0] + (places[1] - places[0]) / 2, color=tone(INK), linewidth=1.0)
+    xlabel, ylabel = (str(shares.index.name or "time"), "probability") if alone else ("", "")
+    dress(ax, xlabel, ylabel, strip.title)
     ax.set_ylim(0.0, 1.0)
     ax.set_yticks(np.linspace(0.0, 1.0, 3))
     ax.margins(x=0.0)

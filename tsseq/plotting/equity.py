@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from tsseq.plotting.style import (
-    BAND,
     BENCHMARK,
     COLOURS,
     Line,
     add_legend,
     add_note,
+    band,
     dress,
     in_percent,
     new_stack,
@@ -68,7 +68,7 @@ def plot_equity(returns: Mapping[str, pd.Series[float]], title: str = "", note: 
         drawdown = equity / equity.cummax().clip(lower=1.0) - 1
         lower.plot(x, drawdown, **look.options)
         if name in LINES:
-            lower.fill_between(x, drawdown, 0, color=look.colour, alpha=BAND, linewidth=0)
+            lower.fill_between(x, drawdown, 0, color=look.colour, alpha=band(), linewidth=0)
     dress(upper, ylabel="earned")
     dress(lower, ylabel="drawdown")
     for ax in (upper, lower):

@@ -22,10 +22,10 @@ from tsseq.plotting.frames import (
 )
 from tsseq.plotting.style import (
     ACTUAL,
-    BAND,
     Line,
     add_legend,
     add_note,
+    band,
     dress,
     line_of,
     new_grid,
@@ -190,7 +190,7 @@ def _draw_pane(ax: Axes, pane: Pane) -> None:
         shares = ", ".join(f"{100 * (high - low):.4g}" for low, high in bands)
         label = f"band{'s' if len(bands) > 1 else ''} of {shares} %"
         for low, high in bands:
-            ax.fill_between(x, line[low], line[high], color=look.colour, alpha=BAND, linewidth=0, label=label)
+            ax.fill_between(x, line[low], line[high], color=look.colour, alpha=band(), linewidth=0, label=label)
             label = ""
 
 

@@ -20,6 +20,7 @@ from tsseq.plotting.style import (
     new_grid,
     new_stack,
     picture,
+    tone,
     whole_numbers,
 )
 
@@ -75,8 +76,8 @@ def plot_importance(table: pd.DataFrame, axis: str, note: str, most: int | None 
     ax.invert_yaxis()
     dress(ax, axis)
     ax.grid(visible=False, axis="y")
-    ax.grid(axis="x", color=GRID, linewidth=0.8)
-    ax.axvline(0, color=AXIS, linewidth=1.2)
+    ax.grid(axis="x", color=tone(GRID), linewidth=0.8)
+    ax.axvline(0, color=tone(AXIS), linewidth=1.2)
     add_legend(picture(ax), TITLE)
     add_note(picture(ax), note + _left_out(len(table), len(shown)))
     return ax
@@ -96,7 +97,7 @@ def _by_lag(table: pd.DataFrame, axis: str, note: str, most: int) -> Axes:
             ax.bar(part.index, part["importance"], width=0.7, color=colour, label=label if len(part) else None)
         if len(rows) <= MOST_WHISKERS:
             _whiskers(ax, rows.index, rows, horizontal=False)
-        ax.axhline(0, color=AXIS, linewidth=1.0, zorder=1)
+        ax.axhline(0, color=tone(AXIS), linewidth=1.0, zorder=1)
         ax.set_ylim(min(low, 0.0) - room, high + room)
         dress(ax, title=str(name))
     lags = table.index.get_level_values(1)
@@ -112,7 +113,7 @@ def _by_lag(table: pd.DataFrame, axis: str, note: str, most: int) -> Axes:
 def _whiskers(ax: Axes, places: Any, rows: pd.DataFrame, *, horizontal: bool) -> None:
     """Thin lines from one end of each interval to the other."""
     reach = np.stack([rows["importance"] - rows["low"], rows["high"] - rows["importance"]])
-    look: dict[str, Any] = {"fmt": "none", "ecolor": INK, "elinewidth": 1.0, "capsize": 0}
+    look: dict[str, Any] = {"fmt": "none", "ecolor": tone(INK), "elinewidth": 1.0, "capsize": 0}
     if horizontal:
         ax.errorbar(rows["importance"], places, xerr=reach, **look)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from tsseq.errors import DataError
-from tsseq.plotting.style import COLOURS, Line, add_legend, dress, new_grid, picture, whole_numbers
+from tsseq.plotting.style import COLOURS, Line, add_legend, add_note, dress, new_grid, picture, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,4 +55,6 @@ def plot_history(history: pd.DataFrame) -> Axes:
     dress(ax, "epoch", "loss")
     whole_numbers(ax)
     add_legend(picture(ax), "Loss while training")
+    if "val_loss" not in losses:
+        add_note(picture(ax), "No rows were held out for validation.")
     return ax

@@ -15,6 +15,7 @@ from tsseq.plotting.style import (
     line_of,
     new_grid,
     picture,
+    tone,
     whole_numbers,
 )
 
@@ -66,7 +67,7 @@ def plot_by_step(
         ax.set_ylim(low - room, high + room)
     dress(ax, "rows ahead", name)
     if table.min(axis=None) <= 0:
-        ax.axhline(0, color=AXIS, linewidth=1.2, zorder=1)
+        ax.axhline(0, color=tone(AXIS), linewidth=1.2, zorder=1)
     whole_numbers(ax)
     if percent:
         in_percent(ax)

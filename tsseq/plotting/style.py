@@ -47,7 +47,35 @@ class Line(NamedTuple):
     @property
     def options(self) -> dict[str, Any]:
         """The same as keywords of matplotlib."""
-        return {"color": self.colour, "linestyle": _DASHES[self.dash], "linewidth": 0.8 * self.width}
+        return {"color": tone(self.colour), "linestyle": _DASHES[self.dash], "linewidth": 0.8 * self.width}
+
+
+def light_on_dark() -> bool:
+    """Whether matplotlib's settings write light on dark, as those of its style "dark_background" do."""
+    from matplotlib import rcParams
+    from matplotlib.colors import to_rgb
+
+    return sum(to_rgb(rcParams["text.color"])) > 1.5
+
+
+def band() -> float:
+    """Opacity of the widest of nested bands, as matplotlib draws it."""
+    return 2 * BAND if light_on_dark() else BAND
+
+
+def tone(colour: str) -> str:
+    """A colour as matplotlib draws it: where its settings write light on dark, greys become as light as they were dark.
+
+    >>> import matplotlib
+    >>> with matplotlib.rc_context({"text.color": "white"}):
+    ...     tone("#111111"), tone("#0072b2")
+    ('#eeeeee', '#0072b2')
+    """
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(colour)
+    grey = max(red, green, blue) - min(red, green, blue) < 0.1
+    return str(to_hex((1 - red, 1 - green, 1 - blue))) if grey and light_on_dark() else colour
 
 
 def line_of(name: str, models: Sequence[str]) -> Line:
@@ -93,15 +121,15 @@ def new_stack(heights: Sequence[float]) -> list[Axes]:
 
 def dress(ax: Axes, xlabel: str = "", ylabel: str = "", title: str = "") -> None:
     """Draw no box, light horizontal lines behind the data, and quiet labels."""
-    label: dict[str, Any] = {"color": TEXT, "fontfamily": fonts(), "fontsize": 9}
+    label: dict[str, Any] = {"color": tone(TEXT), "fontfamily": fonts(), "fontsize": 9}
     ax.set_xlabel(xlabel, **label)
     ax.set_ylabel(ylabel, **label)
-    ax.set_title(title, loc="left", **label | {"color": INK})
+    ax.set_title(title, loc="left", **label | {"color": tone(INK)})
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.spines["bottom"].set_color(AXIS)
-    ax.grid(axis="y", color=GRID, linewidth=0.8)
+    ax.spines["bottom"].set_color(tone(AXIS))
+    ax.grid(axis="y", color=tone(GRID), linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.tick_params(color=AXIS, labelcolor=TEXT, labelsize=9, labelfontfamily=fonts())
+    ax.tick_params(color=tone(AXIS), labelcolor=tone(TEXT), labelsize=9, labelfontfamily=fonts())
     ax.tick_params(axis="y", length=0)
 
 
@@ -114,8 +142,10 @@ def time_axis(ax: Axes, times: pd.Index, most: int = 9) -> None:
         return
     locator = AutoDateLocator(minticks=most // 2, maxticks=most)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    ax.xaxis.get_offset_text().set(color=TEXT, fontsize=9, fontfamily=fonts())
+    dates = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    dates.formats[2], dates.offset_formats[2] = "%b %d", "%Y"  # a day of no month says nothing
+    ax.xaxis.set_major_formatter(dates)
+    ax.xaxis.get_offset_text().set(color=tone(TEXT), fontsize=9, fontfamily=fonts())
 
 
 def whole_numbers(ax: Axes, axis: str = "x", most: int = 12) -> None:
@@ -142,17 +172,17 @@ def add_legend(figure: Figure, title: str = "") -> None:
         title=title or None,
         alignment="left",
         frameon=False,
-        labelcolor=TEXT,
+        labelcolor=tone(TEXT),
         prop={"family": fonts(), "size": 9},
         columnspacing=1.2,
         handlelength=1.6,
     )
-    legend.get_title().set(color=INK, fontfamily=fonts(), fontsize=11, fontweight="bold")
+    legend.get_title().set(color=tone(INK), fontfamily=fonts(), fontsize=11, fontweight="bold")
 
 
 def add_note(figure: Figure, words: str) -> None:
     """Write a remark below all axes."""
-    figure.supxlabel(words, x=0.01, ha="left", fontsize=8, color=SOFT, fontfamily=fonts(), wrap=True)
+    figure.supxlabel(words, x=0.01, ha="left", fontsize=8, color=tone(SOFT), fontfamily=fonts(), wrap=True)
 
 
 def on_axis(times: pd.Index) -> pd.Index:

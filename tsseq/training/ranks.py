@@ -56,7 +56,8 @@ class Launcher(_MultiProcessingLauncher):
     def _wrapping_function(self, process_idx: int, *args: Any, **kwargs: Any) -> None:
         """What a process runs; of several errors, the others follow from the first."""
         tempfile.tempdir = self.folder
-        Thread(target=_end_with_parent, args=[self.folder], daemon=True).start()
+        watch = Thread(target=_end_with_parent, args=[self.folder], daemon=True)
+        watch.start()
         try:
             forget_compiler()
             with quiet_lightning():  # a new interpreter says all again
@@ -66,6 +67,9 @@ class Launcher(_MultiProcessingLauncher):
             with suppress(FileExistsError), open(Path(self.folder, ERROR), "xb") as file:
                 file.write(_pickled(error))
             sys.exit(1)
+        except (KeyboardInterrupt, SystemExit):
+            watch.join(timeout=1)  # torch interrupts what has lost its parent, and the thread then ends this process
+            raise
 
     def _error(self, error: Exception) -> Exception:
         """What happened in the process that failed first."""
@@ -97,7 +101,8 @@ def _end_with_parent(folder: str) -> None:
     """Leave this process when the one that started it is gone, however it ended."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    parent.join()
+    while parent.is_alive() and os.getppid() == parent.pid:  # a later child of the parent keeps its pipe open
+        parent.join(timeout=0.1)
     for _ in range(3):  # another thread, or process, may just be writing
         shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
