@@ -70,7 +70,15 @@ def test_categories_are_forecast_with_their_probabilities_and_scored(tmp_path, c
     assert "log_loss" in done.stdout
     assert "markov" in done.stdout
     assert "the frequencies of the categories" in done.stdout
-    assert call("predict", "model.tsseq", "--level", 0.1).stderr.startswith("Error: quantiles are those of numbers")
+    assert call("predict", "model.tsseq", "--level", 0.1).stderr.startswith("Error: the target holds categories")
+    done = call("fit", *source, "--model", "gru", "--level", 0.9)
+    assert done.returncode == 0, done.stderr
+    found = call("predict", "model.tsseq", "--level", 0.9, "--output", "sets.csv")
+    assert found.returncode == 0, found.stderr
+    assert list(pd.read_csv(tmp_path / "sets.csv")) == ["day", "regime", "regime_set0.9_down", "regime_set0.9_up"]
+    done = call("backtest", *source, "--model", "gru", "--n-cutoffs", 12, "--level", 0.9)
+    assert done.returncode == 0, done.stderr
+    assert "set_size" in done.stdout
 
 
 def table(done, **more) -> pd.DataFrame:

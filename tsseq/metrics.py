@@ -36,7 +36,9 @@ class Term:
     inputs : tuple of hashable
         "actual", "forecast", "last" (the value that forecasts set out from), "mase_scale", "rmsse_scale", a quantile
         level, or "lower" and "upper". Of categories, "actual" and "forecast" are codes, and there are "chance", the
-        probability of the actual one, and "distance", the sum of squares of probabilities less what happened (0 or 1).
+        probability of the actual one, and "distance", the sum of squares of probabilities less what happened (0 or 1);
+        with sets of them "covered", whether (1 or 0) that of the highest level holds the actual one, and "members", how
+        many it holds.
     where : callable, optional
         Function of the same arrays: which values count. Default: all.
 
@@ -169,6 +171,8 @@ def _winkler(lower: Hashable, upper: Hashable, tail: float) -> Metric:
     return Metric("Winkler score", (Term(score, ("actual", lower, upper)),))
 
 
+_COVERED = Metric("coverage", (Term(np.positive, ("covered",)),), percent=True, higher_is_better=None, headline=True)
+_SET_SIZE = Metric("categories in a set", (Term(np.positive, ("members",)),), headline=True)
 _SURPRISE = Term(lambda chance: -np.log(np.maximum(chance, LEAST_CHANCE)), ("chance",))
 
 
@@ -211,7 +215,8 @@ def metrics_for(levels: Iterable[float] = (), n_classes: int = 0) -> dict[str, M
     Parameters
     ----------
     levels : iterable of float
-        Quantile levels that were forecast, in 0..1. Default: none, so that there are point forecasts only.
+        Quantile levels that were forecast, in 0..1, or levels of sets of categories. Default: none, so that there are
+        point forecasts only.
     n_classes : int
         Above 0, forecasts are of so many categories. Default: 0, numbers.
 
@@ -219,7 +224,7 @@ def metrics_for(levels: Iterable[float] = (), n_classes: int = 0) -> dict[str, M
     -------
     dict of str to Metric
         In the order of the columns. The coverage is that of the widest band, the Winkler score that of the widest
-        one with equal tails.
+        one with equal tails. Of categories, coverage and size are those of the set of the highest level.
 
     Examples
     --------
@@ -229,9 +234,11 @@ def metrics_for(levels: Iterable[float] = (), n_classes: int = 0) -> dict[str, M
     ['pinball', 'coverage', 'CRPS', 'winkler', 'pinball_q0.1', 'pinball_q0.9']
     >>> list(metrics_for(n_classes=3))
     ['accuracy', 'balanced_accuracy', 'log_loss', 'Brier', 'skill', 'F1']
+    >>> list(metrics_for([0.9], n_classes=3))[-2:]
+    ['coverage', 'set_size']
     """
     if n_classes:
-        return dict(_class_metrics(n_classes))
+        return _class_metrics(n_classes) | ({"coverage": _COVERED, "set_size": _SET_SIZE} if list(levels) else {})
     ordered = sorted(levels)
     errors = {"skill": SKILL, "MAE": MAE, "RMSE": RMSE, "MASE": MASE, "sMAPE": SMAPE}
     others = {"RMSSE": RMSSE, "U2": U2, "R2": R2, "direction": DIRECTION}

@@ -14,7 +14,6 @@ from sklearn.multioutput import MultiOutputClassifier
 import tsseq
 from tsseq import (
     Bernoulli,
-    ConformalForecaster,
     DLinearForecaster,
     EnsembleForecaster,
     Forecaster,
@@ -314,7 +313,6 @@ BAD = {
         ConfigError,
         "use MultiOutputClassifier",
     ),
-    "bands": (ConformalForecaster(gru()), regimes(), ConfigError, "bands are around numbers"),
 }
 
 
@@ -333,7 +331,7 @@ def test_what_makes_no_sense_of_a_fitted_model_is_refused_by_name():
     with pytest.raises(DataError, match="is not numeric"):
         numbers.predict(regimes().rename("y"))
     model = gru().fit(regimes())
-    with pytest.raises(ConfigError, match=r"quantiles are those of numbers.*predict\(proba=True\)"):
+    with pytest.raises(ConfigError, match=r"holds categories: use predict\(proba=True\)"):
         model.predict(levels=[0.1])
     for option in ({"temperature": 0.0}, {"top_k": 0}):
         with pytest.raises(ConfigError, match=next(iter(option))):

@@ -257,7 +257,7 @@ def test_levels_that_the_errors_cannot_tell_are_refused(levels, message):
 
 
 def test_quantiles_end_at_the_horizon():
-    with pytest.raises(ConfigError, match="quantiles end at horizon=2"):
+    with pytest.raises(ConfigError, match="levels end at horizon=2"):
         small().fit(ar1(100)).predict(steps=3, levels=BAND)
 
 

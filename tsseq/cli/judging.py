@@ -28,7 +28,10 @@ def backtest(  # noqa: PLR0913 (an option each)
     n_cutoffs: NCutoffs = 20,
     stride: Stride = None,
     refit: Refit = None,
-    level: Annotated[list[float] | None, typer.Option(help="Quantile level to forecast; may be repeated.")] = None,
+    level: Annotated[
+        list[float] | None,
+        typer.Option(help="Quantile level, or level of sets of categories, to forecast; may be repeated."),
+    ] = None,
     output: Output = None,
     plot: Annotated[Path | None, typer.Option(help="PNG, SVG or PDF file to draw the skill by step into.")] = None,
     report: Annotated[Path | None, typer.Option(help="HTML file to write a report to.")] = None,
@@ -139,7 +142,11 @@ def _show(result: tsseq.BacktestResult) -> None:
 
     columns = tidy_columns(result.forecasts)
     naive = "repeating the last value" if columns.classes is None else "the frequencies of the categories"
-    headline = metrics_for(columns.levels.values(), 0 if columns.classes is None else len(columns.classes))
+    levels, n_classes = (
+        [*columns.levels.values(), *columns.sets],
+        0 if columns.classes is None else len(columns.classes),
+    )
+    headline = metrics_for(levels, n_classes)
     metrics = [name for name, metric in headline.items() if metric.headline]
     p_values = result.compare(alternative="less")["p_value"]
     typer.echo(f"{result.scores[metrics].join(p_values.rename('p (better)')).round(4).to_string(na_rep='')}")

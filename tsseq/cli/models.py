@@ -41,7 +41,7 @@ def forecaster(
         Epochs of training at most, of a neural model.
     levels : list of float, optional
         Levels of the quantiles that it shall have. Networks learn them; other models get quantiles from their errors
-        on held-out rows. Default: no quantiles.
+        on held-out rows, as all models get sets of categories. Default: no quantiles.
     **roles : Any
         Columns, calendar and ``log``, as `tsseq.Forecaster` takes them.
 
@@ -58,10 +58,11 @@ def forecaster(
     if name not in MODELS:
         raise ConfigError(f"--model {name} is unknown; it is one of {', '.join(MODELS)}.")
     if name in NEURAL:
-        roles["head"] = tsseq.Quantiles(levels) if levels else None
         roles["training"] = tsseq.Training(max_epochs=max_epochs)
         neural: BaseForecaster = getattr(tsseq, NEURAL[name])(horizon, context_length, **roles)
-        return neural
+        if levels and neural.to_panel(frame).classes is not None:
+            return tsseq.ConformalForecaster(neural)
+        return neural.set_params(head=tsseq.Quantiles(levels)) if levels else neural
     model = tsseq.Forecaster(tsseq.LastValue(), horizon, context_length, **roles)
     if name == "ridge":
         from sklearn.linear_model import Ridge

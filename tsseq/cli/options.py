@@ -27,7 +27,10 @@ _NAMES = f"One of {', '.join(MODELS)}"
 Model = Annotated[str, typer.Option(help=f"{_NAMES}.", autocompletion=_known_models)]
 Models = Annotated[list[str], typer.Option("--model", help=f"{_NAMES}; may be repeated.", autocompletion=_known_models)]
 ModelFile = Annotated[Path, typer.Argument(help="A model file, as fit writes it.")]
-Levels = Annotated[list[float] | None, typer.Option("--level", help="Quantile level in 0..1; may be repeated.")]
+Levels = Annotated[
+    list[float] | None,
+    typer.Option("--level", help="Quantile level in 0..1, or level of sets of categories; may be repeated."),
+]
 Steps = Annotated[int | None, typer.Option(help="Rows to forecast. Default: the model's horizon.")]
 Future = Annotated[
     Path | None, typer.Option(help="File of the known covariates of the rows to come, as future writes it.")

@@ -10,7 +10,8 @@ import pandas as pd
 
 from tsseq.errors import DataError
 
-LEVEL = re.compile(r"q(0?\.\d+|\d(?:\.\d+)?e-\d+)")
+NUMBER = r"(0?\.\d+|\d(?:\.\d+)?e-\d+)"
+LEVEL, SET = re.compile(f"q{NUMBER}"), re.compile(f"set{NUMBER}_.*", re.DOTALL)
 
 
 NAIVE = ("last_value", "drift", "mean", "seasonal_naive", "frequencies", "markov")  # models of every backtest
@@ -43,12 +44,15 @@ class TidyColumns(NamedTuple):
     classes : Index or None
         The categories that are forecast, as text; the column ``p_<category>`` holds the probability of one. None where
         forecasts are numbers.
+    sets : tuple of float
+        Levels of sets of categories, in order: the column ``set<level>_<category>`` tells whether one is in the set.
     """
 
     id: Hashable | None
     time: Hashable
     levels: dict[str, float]
     classes: pd.Index | None = None
+    sets: tuple[float, ...] = ()
 
 
 def tidy_columns(table: pd.DataFrame) -> TidyColumns:
@@ -70,7 +74,7 @@ def tidy_columns(table: pd.DataFrame) -> TidyColumns:
     >>> from tsseq.data.tidy import tidy_columns
     >>> names = ["model", "ticker", "cutoff", "date", "step", "target", "forecast", "q0.1", "quarter"]
     >>> tidy_columns(pd.DataFrame(columns=names))
-    TidyColumns(id='ticker', time='date', levels={'q0.1': 0.1}, classes=None)
+    TidyColumns(id='ticker', time='date', levels={'q0.1': 0.1}, classes=None, sets=())
     """
     names = list(table.columns)
     missing = [name for name in ("cutoff", "step", "target", "forecast") if name not in names]
@@ -81,7 +85,9 @@ def tidy_columns(table: pd.DataFrame) -> TidyColumns:
         raise DataError("the forecasts have no column of timestamps behind 'cutoff'; pass the table of a backtest.")
     ids = [name for name in names[:at] if name != "model"]
     levels = {name: float(name[1:]) for name in names if isinstance(name, str) and LEVEL.fullmatch(name)}
-    return TidyColumns(ids[-1] if ids else None, names[at + 1], levels, _classes(table))
+    classes, text = _classes(table), [name for name in names if isinstance(name, str)]
+    sets = {float(match[1]) for name in text if classes is not None and (match := SET.fullmatch(name))}
+    return TidyColumns(ids[-1] if ids else None, names[at + 1], levels, classes, tuple(sorted(sets)))
 
 
 def _classes(table: pd.DataFrame) -> pd.Index | None:

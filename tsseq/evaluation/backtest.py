@@ -82,7 +82,7 @@ def backtest(
     max_train_size : int, optional
         Rows of every series to fit on (a sliding window); default: all rows up to the cutoff.
     levels : sequence of float, optional
-        Quantile levels in 0..1 to forecast with models that have them.
+        Quantile levels in 0..1, or levels of sets of categories, to forecast with models that have them.
     n_jobs : int, optional
         Fits that run side by side, through joblib; default: 1.
     prepare : callable, optional

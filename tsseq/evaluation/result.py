@@ -44,7 +44,7 @@ class BacktestResult:
     forecasts : DataFrame
         Columns ``model, [id,] cutoff, time, step, target, actual, forecast`` and a quantile ``q<level>`` per level; id
         and time bear the names of the frame. ``actual`` is NaN where the frame ends before. Of categories, there is a
-        probability ``p_<category>`` of each.
+        probability ``p_<category>`` of each, and with levels ``set<level>_<category>``: whether it is in the set.
     fits : DataFrame
         One row per fit: ``model``, ``first_cutoff`` and ``n_cutoffs`` that it served, ``fitted_until`` (the last row
         seen in fitting, missing if that is unknown), and whether it was ``fitted`` "before" the backtest, "here",
@@ -158,7 +158,7 @@ class BacktestResult:
 
         Of categories: accuracy, balanced accuracy, log loss (of a probability of at least 2.2e-16), Brier score, the
         skill ``1 - log loss / log loss of the frequencies``, and the mean of the categories' F1; as scikit-learn has
-        them.
+        them. With sets of them, the share of what came that the set of the highest level holds, and its mean size.
 
         Errors are pooled: MAE, RMSE, skill, U2 and R2 of a panel weigh large series most, MASE and RMSSE do not.
         """

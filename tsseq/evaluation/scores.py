@@ -35,9 +35,10 @@ class AlignedForecasts:
     inputs : dict of hashable to ndarray
         What the terms of metrics read: "actual" (n,), "forecast" (M, n), "last" (n,), "mase_scale" (n,),
         "rmsse_scale" (n,), and quantiles (M, n) by level, NaN for models without. Of categories "actual" (n,) and
-        "forecast" (M, n) are codes, with "chance" and "distance" (M, n) as `Term` has them.
+        "forecast" (M, n) are codes, with "chance" and "distance" (M, n) as `Term` has them, and with sets "covered" and
+        "members" (M, n), NaN for models without.
     levels : list of float
-        Quantile levels, in order.
+        Quantile levels, or those of sets of categories, in order.
     n_classes : int, default 0
         Categories that are forecast; 0 for numbers.
 
@@ -137,8 +138,16 @@ class AlignedForecasts:
                 distance += actual == code
         rows = forecasts[list(roles.values())].iloc[: len(known)][known].reset_index(drop=True)
         inputs: dict[Hashable, Array] = {"actual": actual, "forecast": forecast, "chance": chance, "distance": distance}
+        for level in columns.sets[-1:]:
+            members = np.zeros((len(classes), *forecast.shape))
+            for code, name in enumerate(classes):
+                if (column := f"set{level:g}_{name}") in forecasts:
+                    held = forecasts[column].astype("boolean").to_numpy(dtype=float, na_value=np.nan)
+                    members[code] = held.reshape(shape)[:, known]
+            place = actual.astype(np.int64)
+            inputs |= {"covered": members[place, :, np.arange(len(place))].T, "members": members.sum(axis=0)}
         naive = models.index(FREQUENCIES) if FREQUENCIES in models else None
-        return cls(models, naive, rows.set_axis(list(roles), axis=1), inputs, [], len(classes))
+        return cls(models, naive, rows.set_axis(list(roles), axis=1), inputs, list(columns.sets), len(classes))
 
 
 def _codes(column: pd.Series, classes: pd.Index) -> Array:

@@ -266,7 +266,9 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         steps : int, optional
             Rows to forecast; default: ``horizon``. Beyond it, each block of forecasts is appended as history.
         levels : sequence of float, optional
-            Quantile levels in 0..1; each adds a column ``<target>_q<level>``.
+            Quantile levels in 0..1; each adds a column ``<target>_q<level>``. For a target of categories, of which
+            `ConformalForecaster` makes sets: the share of what comes that a set shall hold, 0.9 for 90 %. Each adds a
+            boolean column ``<target>_set<level>_<category>`` for every category: whether it is in the set.
         future : DataFrame, optional
             The known covariates of the rows to come, as `make_future_frame` lays them out: up to the end of the last
             block of ``horizon`` rows. More rows do no harm.
@@ -310,8 +312,8 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
         -------
         DataFrame
             One row per (id, cutoff, step, target), with the columns ``[id,] cutoff, time, step, target, forecast`` and
-            a column ``q<level>`` for every level. Ids and times bear the frame's own names; ``unique_id`` and ``ds``
-            where it has none.
+            a column ``q<level>`` for every level; of categories, columns ``set<level>_<category>``. Ids and times bear
+            the frame's own names; ``unique_id`` and ``ds`` where it has none.
 
         Raises
         ------
@@ -361,7 +363,7 @@ class BaseForecaster(RejectsForeignNames, MetaEstimatorMixin, BaseEstimator):
             There are no such steps or quantiles, or ``last`` or ``max_series`` is below 1.
         """
         panel = self._history(frame)
-        if levels is None and steps is None and self.has_quantiles:
+        if levels is None and steps is None and self.has_quantiles and panel.classes is None:
             levels = self._band_levels
         forecasts = self.forecast(frame, steps, levels or None, future)
         columns = {name: panel.values[:, k] for k, name in enumerate(panel.schema.target)}

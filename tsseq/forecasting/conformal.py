@@ -1,4 +1,4 @@
-"""Quantiles for forecasters that have none, from the errors that they made on held-out rows."""
+"""Quantiles, and sets of categories, from the errors that forecasters made on held-out rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from tsseq.forecasting.forecasts import Forecasts
 from tsseq.forecasting.rows import Levels
 from tsseq.hints import rejects_foreign_names
 from tsseq.persistence.state import State, check_arrays
-from tsseq.typing import Array
+from tsseq.typing import Array, Index
+
+BLUR = 0.05  # of probabilities: wider than they move when a forecaster is fitted again
 
 
 class ConformalForecaster(BaseForecaster):
@@ -34,6 +36,12 @@ class ConformalForecaster(BaseForecaster):
     the upper end of the interval that covers 80 %: the point forecast plus the ``ceil((n + 1) * 0.8)``-th smallest of
     n errors (Lei et al., 2018, Distribution-free predictive inference for regression). Intervals are symmetric around
     the point forecast, in logarithms under ``log=True``; quantiles that the forecaster has itself are not used.
+
+    Of a target of categories, level 0.9 is a set of them that holds 90 % of what comes: the most probable one, and all
+    whose ``1 - p`` is at most the ``ceil((n + 1) * 0.9)``-th smallest of the n that came (Sadinle et al., 2019, Least
+    ambiguous set-valued classifiers). Sets are small where the forecaster is sure; one that is right more often than
+    the level holds more than that. The limit moves by up to 0.05 from row to row, as if at random, but always alike for
+    a series, time and step: rows of equal probabilities would otherwise hold too much or too little.
 
     Coverage holds on average over series and time, as far as errors to come are like those on the calibration rows.
     Neighbouring origins share most of their rows, so that 50 of them tell less than 50 independent errors.
@@ -57,7 +65,8 @@ class ConformalForecaster(BaseForecaster):
     forecaster_ : forecaster
         The fitted one that makes the point forecasts.
     scores_ : ndarray of shape (n, horizon, targets)
-        Sorted absolute errors on the calibration rows, in units of ``scaling_``.
+        Sorted absolute errors on the calibration rows, in units of ``scaling_``. Of categories, 1 less the probability
+        of the one that came (and up to 0.05 less), and 0 where it was the most probable one.
     scaling_ : Scaling
         Typical change of each series, learnt before the calibration rows. A series that was not there is measured by
         its own context; one that has never varied gets intervals without width.
@@ -72,6 +81,16 @@ class ConformalForecaster(BaseForecaster):
     month
     1961-01-01       454.0            431.0            478.0
     1961-02-01       424.0            398.0            453.0
+
+    A set of categories is a column of booleans for each of them:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> signs = load_sample("airline")["passengers"].diff().gt(0).map({True: "up", False: "down"})
+    >>> model = ConformalForecaster(Forecaster(LogisticRegression(max_iter=1000), 1, 12), n_calibration=40)
+    >>> model.fit(signs).predict(levels=[0.9])
+               passengers  passengers_set0.9_down  passengers_set0.9_up
+    month
+    1961-01-01         up                   False                  True
     """
 
     def __init__(self, forecaster: Any, n_calibration: int = 50, *, refit: bool = True, rolling: bool = False) -> None:
@@ -115,9 +134,6 @@ class ConformalForecaster(BaseForecaster):
         self.check_parameters()
         inner = clone(self.forecaster)
         panel = inner.to_panel(frame)
-        if panel.classes is not None:
-            what = f"the target {panel.schema.target[0]!r} holds categories, and bands are around numbers"
-            raise ConfigError(f"{what}; use the probabilities of the forecaster, predict(proba=True).")
         horizon, length = int(inner.task.horizon), int(inner.task.context_length)
         held_out, stamps = self.n_calibration + horizon - 1, panel.stamps
         before = panel.before(stamps[max(len(stamps) - 1 - held_out, 0)])
@@ -160,17 +176,27 @@ class ConformalForecaster(BaseForecaster):
         return self._with_quantiles(panel, self.forecaster_.forecast_at(panel, cutoffs), levels)
 
     def _scores(self, inner: BaseForecaster, panel: Panel, cutoffs: Any) -> tuple[Array, pd.Index]:
-        """(n, horizon, targets) absolute errors in units of each series, NaN where one is missing; (n,) origins."""
+        """(n, horizon, targets) absolute errors in units of each series, NaN where one is missing; (n,) origins.
+
+        Of categories, how strange the one that came was; one that the forecaster does not know has no probability.
+        """
         forecasts = inner.forecast_at(panel, cutoffs)
+        origins = forecasts.panel.times.take(forecasts.origins)
+        if panel.classes is not None:
+            _check_probabilities(forecasts, inner)
+            forecasts = replace(forecasts.with_classes(panel.classes), panel=panel.extend(inner.task.horizon))
+            strange, came = _strangeness(forecasts), forecasts.actual
+            place = np.where(np.isfinite(came), came, 0).astype(np.int64)[..., None]
+            return np.where(np.isfinite(came), np.take_along_axis(strange, place, axis=-1)[..., 0], np.nan), origins
         actual = logged(forecasts.panel, inner.models_logs, None)[forecasts.rows]  # (n, horizon, targets)
         point = np.log(forecasts.point) if inner.models_logs else forecasts.point
         unit = self._unit(forecasts)[:, None, :]
         errors = np.abs(actual - point) / np.where(unit > 0, unit, 1.0)
         scores = np.where(unit > 0, errors, np.where((unit > 0).any(axis=0), np.nan, 0.0 * errors))
-        return scores, forecasts.panel.times.take(forecasts.origins)
+        return scores, origins
 
-    def _recent(self, panel: Panel, cutoffs: pd.Index, levels: Any) -> Array:
-        """(n, horizon, targets, Q) reach at ``cutoffs`` (n,), each from the origins whose targets end before it."""
+    def _recent(self, panel: Panel, cutoffs: pd.Index) -> tuple[list[Array], Index]:
+        """Sorted scores of the origins whose targets end before some of the ``cutoffs`` (n,); (n,) which ones."""
         horizon, length, stamps = self.layout_.horizon, self.layout_.context_length, panel.stamps
         first = panel.times.take(panel.indptr[:-1][panel.lengths >= length] + length - 1).min()
         last = stamps.get_indexer(cutoffs) - horizon  # (n,) the newest origin that each cutoff may judge
@@ -183,8 +209,7 @@ class ConformalForecaster(BaseForecaster):
         scores, place = scores[order], stamps.get_indexer(origins)[order]
         newest, which = np.unique(last, return_inverse=True)
         start, end = (np.searchsorted(place, newest - lag, "right") for lag in (self.n_calibration, 0))
-        reach = [self._reach(np.sort(scores[a:b], axis=0), levels) for a, b in zip(start, end)]
-        return np.stack(reach)[which]
+        return [np.sort(scores[a:b], axis=0) for a, b in zip(start, end)], which
 
     def _unit(self, forecasts: Forecasts) -> Array:
         """(n, targets) typical change of the series at each origin; 0 if neither training nor context ever varies."""
@@ -196,29 +221,30 @@ class ConformalForecaster(BaseForecaster):
     def _with_quantiles(self, panel: Panel, forecasts: Forecasts, levels: Levels) -> Forecasts:
         if levels is None:
             return forecasts
-        point, end = forecasts.values, self.layout_.horizon
-        if point.shape[1] > end:
-            raise ConfigError(f"quantiles end at horizon={end}: nothing was calibrated beyond it. Raise horizon.")
+        end = self.layout_.horizon
+        if forecasts.values.shape[1] > end:
+            raise ConfigError(f"levels end at horizon={end}: nothing was calibrated beyond it. Raise horizon.")
+        scores, which = [self.scores_], np.zeros(len(forecasts.values), dtype=np.int64)
         if self.rolling:
-            reach = self._recent(panel, forecasts.panel.times.take(forecasts.origins), levels)
-        else:
-            reach = self._reach(self.scores_, levels)[None]
-        reach = self._unit(forecasts)[:, None, :, None] * reach[:, : point.shape[1]]
-        bands = point * np.exp(reach) if self.forecaster_.models_logs else point + reach  # (n, steps, targets, Q)
-        return replace(forecasts, values=np.concatenate([point, bands], axis=-1), levels=tuple(levels))
-
-    def _reach(self, scores: Array, levels: Any) -> Array:
-        """(horizon, targets, Q) from the point forecast to each level, in units of the series; by sorted ``scores``."""
+            scores, which = self._recent(panel, forecasts.panel.times.take(forecasts.origins))
         check_levels(levels)
         level = np.asarray(levels, dtype=np.float64)
-        covered = np.abs(2 * level - 1)
-        n = np.isfinite(scores).sum(axis=0)
-        rank = np.ceil(np.round((n + 1) * covered[:, None, None], 9)).astype(np.int64)  # (Q, horizon, targets)
-        if (rank > n).any():
-            needed = f"{np.ceil(np.round(covered.max() / (1 - covered.max()), 6)):.0f} errors for every step"
-            raise ConfigError(f"levels={levels} need {needed}, and there are {n.min()}. Raise n_calibration.")
-        edge = np.where(rank > 0, np.take_along_axis(scores, np.maximum(rank - 1, 0), axis=0), 0.0)
-        return np.moveaxis(np.sign(level - 0.5)[:, None, None] * edge, 0, -1)
+        with_sets = forecasts.panel.classes is not None
+        covered = level if with_sets else np.abs(2 * level - 1)
+        edges = np.stack([_edges(sample, covered, levels) for sample in scores])[which, : forecasts.values.shape[1]]
+        values = self._sets(forecasts, edges) if with_sets else self._bands(forecasts, np.sign(level - 0.5) * edges)
+        return replace(forecasts, values=np.concatenate([forecasts.values, values], axis=-1), levels=tuple(levels))
+
+    def _bands(self, forecasts: Forecasts, edges: Array) -> Array:
+        """(n, steps, targets, Q) quantiles, ``edges`` from the point forecast in units of the series."""
+        point, reach = forecasts.values, self._unit(forecasts)[:, None, :, None] * edges
+        return np.asarray(point * np.exp(reach) if self.forecaster_.models_logs else point + reach)
+
+    def _sets(self, forecasts: Forecasts, edges: Array) -> Array:
+        """(n, steps, 1, Q * K) whether each category is in the set of each level: no stranger than its edge."""
+        _check_probabilities(forecasts, self.forecaster_)
+        members = _strangeness(forecasts)[..., None, :] <= edges[..., None]  # (n, steps, 1, Q, K)
+        return members.reshape(*members.shape[:3], -1).astype(np.float64)
 
     def to_state(self) -> State:
         check_is_fitted(self, "fitted_until_")
@@ -242,3 +268,45 @@ class ConformalForecaster(BaseForecaster):
         model.scores_, model.forecaster_ = scores, inner
         model.panel_, model.fitted_until_ = panel, panel.times.max()
         return model
+
+
+def _edges(scores: Array, covered: Array, levels: Any) -> Array:
+    """(horizon, targets, Q) what sorted scores (n, horizon, targets) do not exceed, with the chances ``covered`` (Q,).
+
+    That is 0 for a chance of 0.
+    """
+    n = np.isfinite(scores).sum(axis=0)
+    rank = np.ceil(np.round((n + 1) * covered[:, None, None], 9)).astype(np.int64)  # (Q, horizon, targets)
+    if (rank > n).any():
+        needed = f"{np.ceil(np.round(covered.max() / (1 - covered.max()), 6)):.0f} errors for every step"
+        raise ConfigError(f"levels={levels} need {needed}, and there are {n.min()}. Raise n_calibration.")
+    edges = np.where(rank > 0, np.take_along_axis(scores, np.maximum(rank - 1, 0), axis=0), 0.0)
+    return np.moveaxis(edges, 0, -1)
+
+
+def _check_probabilities(forecasts: Forecasts, inner: BaseForecaster) -> None:
+    if not forecasts.has_probabilities:
+        what = f"sets of categories are made of probabilities, which {type(inner).__name__} does not give here"
+        raise ConfigError(f"{what}; use a classifier with predict_proba or a neural forecaster.")
+
+
+def _strangeness(forecasts: Forecasts) -> Array:
+    """(n, steps, 1, K) 1 less the probability of each category, less a random share of 0.05; 0 for the likeliest.
+
+    Where rows have equal probabilities, the random share, which is one for a row, lets some of them in and others not;
+    else sets would hold too much or too little.
+    """
+    probabilities = forecasts.probabilities
+    likeliest = np.arange(probabilities.shape[-1]) == probabilities.argmax(axis=-1)[..., None]
+    return np.where(likeliest, 0.0, 1.0 - probabilities - BLUR * _shares(forecasts)[..., None, None])
+
+
+def _shares(forecasts: Forecasts) -> Array:
+    """(n, steps) numbers in 0..1 as if drawn at random, hashes of series, origin and step: alike in any company."""
+    panel, origins = forecasts.panel, forecasts.origins
+    times = panel.times.as_unit("us") if isinstance(panel.times, pd.DatetimeIndex) else panel.times
+    stamps = np.asarray(getattr(times, "asi8", times), dtype=np.int64)[origins].astype(np.uint64)
+    ids = pd.util.hash_array(panel.ids.astype(str).to_numpy(dtype=object))[panel.series_of(origins)]
+    steps = pd.util.hash_array(np.arange(1, forecasts.values.shape[1] + 1, dtype=np.uint64))
+    keys = (pd.util.hash_array(stamps) ^ ids)[:, None] ^ steps
+    return np.asarray(pd.util.hash_array(keys.ravel()).reshape(keys.shape) / 2.0**64)

@@ -207,6 +207,8 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
         longest, values = members[self._longest], []
         if longest.panel.classes is not None and not all(member.has_probabilities for member in members):
             raise ConfigError("of categories, members combine their probabilities, and naive forecasts have none.")
+        if longest.panel.classes is not None and longest.levels:
+            raise ConfigError("sets of categories cannot be combined; put the ensemble into one ConformalForecaster.")
         for member in members:
             alike = member.values.shape == longest.values.shape
             values.append(member.values[slice(None) if alike else np.searchsorted(member.origins, longest.origins)])

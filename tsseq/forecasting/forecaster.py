@@ -611,7 +611,7 @@ class Forecaster(FrameOptions, BaseForecaster):
         check_levels(levels)
         if getattr(vars(self).get("panel_"), "classes", None) is not None:
             raise ConfigError(
-                "quantiles are those of numbers, and the target holds categories; use predict(proba=True)."
+                "the target holds categories: use predict(proba=True), or ConformalForecaster(...) for sets."
             )
         if not self.has_quantiles:
             inside = "" if self.regressor is None else f"({type(self.regressor).__name__}())"

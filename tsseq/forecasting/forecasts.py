@@ -29,9 +29,10 @@ class Forecasts:
         Row of the last observation that each forecast knows.
     values : ndarray of shape (n, steps, targets, 1 + Q)
         Point forecast, then one quantile per level. Of categories (``panel.classes``) the code of the most probable
-        one, then the probability of each; only the code where there are no probabilities.
+        one, then the probability of each, and for every level whether each is in its set (1) or not (0); only the code
+        where there are no probabilities.
     levels : tuple of float
-        The Q quantile levels in 0..1.
+        The Q quantile levels, or levels of sets of categories, in 0..1.
 
     Examples
     --------
@@ -75,6 +76,27 @@ class Forecasts:
         """Whether every category has a probability."""
         return self.panel.classes is not None and self.values.shape[-1] > 1
 
+    @property
+    def probabilities(self) -> Array:
+        """(n, steps, 1, K) probabilities of categories."""
+        return self.values[..., 1 : 1 + self.panel.n_classes]
+
+    def members(self, level: float) -> Array:
+        """Tell which categories are in the set of a level.
+
+        Parameters
+        ----------
+        level : float
+            One of ``levels``.
+
+        Returns
+        -------
+        ndarray of shape (n, steps, 1, K)
+            1 in the set, 0 not.
+        """
+        first = 1 + (1 + self.levels.index(level)) * self.panel.n_classes
+        return self.values[..., first : first + self.panel.n_classes]
+
     def frame(self, proba: bool = False) -> pd.DataFrame | Any:
         """Forecasts in the shape of the frame that went in, with the next timestamps.
 
@@ -86,8 +108,9 @@ class Forecasts:
         Returns
         -------
         DataFrame or Series
-            Columns ``<target>`` and ``<target>_q<level>``; ``<target>_p_<category>`` with ``proba``. A Series where a
-            Series went in and there is no other column.
+            Columns ``<target>`` and ``<target>_q<level>``; ``<target>_p_<category>`` with ``proba``, and with levels
+            of categories ``<target>_set<level>_<category>``. A Series where a Series went in and there is no other
+            column.
 
         Raises
         ------
@@ -97,12 +120,13 @@ class Forecasts:
         self._check_proba(proba)
         flat = self.values.reshape(-1, *self.values.shape[2:])  # (n * steps, targets, 1 + Q)
         columns: dict[Hashable, Any] = {}
-        classes = self.panel.classes
         for k, target in enumerate(self.panel.schema.target):
-            columns[target] = flat[:, k, 0] if classes is None else classes.column(flat[:, k, 0])
-            if proba and classes is not None:
-                columns |= {f"{target}_p_{value}": flat[:, k, 1 + code] for code, value in enumerate(classes.values)}
-            columns |= {f"{target}_q{level:g}": flat[:, k, q + 1] for q, level in enumerate(self.levels)}
+            if self.panel.classes is None:
+                columns[target] = flat[:, k, 0]
+                columns |= {f"{target}_q{level:g}": flat[:, k, q + 1] for q, level in enumerate(self.levels)}
+            else:
+                columns[target] = self.panel.classes.column(flat[:, k, 0])
+                columns |= {f"{target}_{name}": column for name, column in _class_columns([self], proba).items()}
         frame = self.panel.to_frame(self.rows.ravel(), columns)
         return frame.iloc[:, 0] if self.panel.frame_layout.is_series and len(columns) == 1 else frame
 
@@ -117,8 +141,9 @@ class Forecasts:
         Returns
         -------
         DataFrame
-            Columns ``[id,] cutoff, time, step, target, forecast`` and ``q<level>`` for every level. Ids and times bear
-            the frame's own names; ``unique_id`` and ``ds`` where it has none.
+            Columns ``[id,] cutoff, time, step, target, forecast`` and ``q<level>`` for every level; of categories
+            ``set<level>_<category>``. Ids and times bear the frame's own names; ``unique_id`` and ``ds`` where it has
+            none.
 
         Raises
         ------
@@ -126,8 +151,7 @@ class Forecasts:
             There are no probabilities.
         """
         self._check_proba(proba)
-        shown = self if proba or self.panel.classes is None else replace(self, values=self.values[..., :1])
-        return forecast_table({"": shown}).drop(columns=["model", "actual"])
+        return forecast_table({"": self}, proba).drop(columns=["model", "actual"])
 
     def _check_proba(self, proba: bool) -> None:
         if proba and self.panel.classes is None:
@@ -148,16 +172,17 @@ class Forecasts:
         Returns
         -------
         Forecasts
-            With a probability of 0 for what is not among the forecasts' own classes.
+            With a probability of 0 for what is not among the forecasts' own classes, and without it in sets.
         """
         own = self.panel.classes
         if own is None or classes is None or own.values.equals(classes.values):
             return self
-        values = np.zeros((*self.values.shape[:-1], 1 + len(classes) if self.has_probabilities else 1))
-        values[..., 0] = own.recoded(self.values[..., 0], classes)
-        if self.has_probabilities:
-            places = classes.values.get_indexer(own.values)
-            values[..., 1 + places[places >= 0]] = self.values[..., 1:][..., places >= 0]
+        places = classes.values.get_indexer(own.values)
+        of_each = self.values[..., 1:].reshape(*self.values.shape[:-1], -1, len(own))  # probabilities, then sets
+        recoded = np.zeros((*of_each.shape[:-1], len(classes)))
+        recoded[..., places[places >= 0]] = of_each[..., places >= 0]
+        code = own.recoded(self.values[..., :1], classes)
+        values = np.concatenate([code, recoded.reshape(*code.shape[:-1], -1)], axis=-1)
         return replace(self, panel=self.panel.with_classes(classes), values=values)
 
     def ordered(self) -> Forecasts:
@@ -177,7 +202,7 @@ class Forecasts:
         return (one is other or alike) and np.array_equal(self.origins, forecasts.origins)
 
 
-def forecast_table(forecasts: Mapping[str, Forecasts]) -> pd.DataFrame:
+def forecast_table(forecasts: Mapping[str, Forecasts], proba: bool = True) -> pd.DataFrame:
     """Lay out the forecasts of several models as one tidy table.
 
     Models that forecast the same rows share all but their forecasts, which is most of the work.
@@ -186,12 +211,15 @@ def forecast_table(forecasts: Mapping[str, Forecasts]) -> pd.DataFrame:
     ----------
     forecasts : mapping of str to Forecasts
         By the name of the model.
+    proba : bool, default True
+        Whether to add the probabilities of categories.
 
     Returns
     -------
     DataFrame
         One row per (model, id, cutoff, step, target): columns ``model, [id,] cutoff, time, step, target, actual,
-        forecast``, ``q<level>`` for every level of some model, and ``p_<category>`` where some model has probabilities.
+        forecast``, ``q<level>`` for every level of some model, and of categories ``p_<category>`` where some model has
+        probabilities, and ``set<level>_<category>``, missing where a model has no sets.
     """
     names = pd.Index(list(forecasts))
     ordered = [single.ordered() for single in forecasts.values()]
@@ -201,11 +229,13 @@ def forecast_table(forecasts: Mapping[str, Forecasts]) -> pd.DataFrame:
     tables = []
     for _, group in groupby(zip(np.cumsum(new_rows), codes, ordered), key=lambda item: item[0]):
         _, numbers, alike = zip(*group)
-        tables.append(_table(alike, pd.Categorical.from_codes(np.array(numbers), names), levels))
+        tables.append(_table(alike, pd.Categorical.from_codes(np.array(numbers), names), levels, proba))
     return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
 
-def _table(forecasts: Sequence[Forecasts], models: pd.Categorical, levels: Sequence[float]) -> pd.DataFrame:
+def _table(
+    forecasts: Sequence[Forecasts], models: pd.Categorical, levels: Sequence[float], proba: bool
+) -> pd.DataFrame:
     """The table of models that forecast the same rows."""
     coordinates = _coordinates(forecasts[0])
     n = len(coordinates["step"])
@@ -217,18 +247,32 @@ def _table(forecasts: Sequence[Forecasts], models: pd.Categorical, levels: Seque
             columns[name] = pd.concat([column] * len(forecasts), ignore_index=True).array
     point, classes = np.concatenate([single.point.ravel() for single in forecasts]), forecasts[0].panel.classes
     columns["forecast"] = point if classes is None else classes.column(point)
+    if classes is not None:
+        return pd.DataFrame(columns | _class_columns(forecasts, proba, levels), copy=False)
     for level in levels:
         at = [single.levels.index(level) + 1 if level in single.levels else 0 for single in forecasts]
         quantiles = [single.values[..., q].ravel() if q else np.full(n, np.nan) for q, single in zip(at, forecasts)]
         columns[f"q{level:g}"] = np.concatenate(quantiles)
-    has_some = classes is not None and any(single.has_probabilities for single in forecasts)
-    for k, value in enumerate(classes.values if classes is not None and has_some else ()):
-        shares = [
-            single.values[..., 1 + k].ravel() if single.has_probabilities else np.full(n, np.nan)
-            for single in forecasts
-        ]
-        columns[f"p_{value}"] = np.concatenate(shares)
     return pd.DataFrame(columns, copy=False)
+
+
+def _class_columns(
+    forecasts: Sequence[Forecasts], proba: bool, levels: Sequence[float] | None = None
+) -> dict[Hashable, Any]:
+    """Probabilities, and members of sets, of forecasts one after another; default: the levels of the first."""
+    names, columns = forecasts[0].panel.classes, dict[Hashable, Any]()
+    empty = [np.full((*single.point.shape, single.panel.n_classes), np.nan) for single in forecasts]
+    assert names is not None
+    if proba and any(single.has_probabilities for single in forecasts):
+        shares = [single.probabilities if single.has_probabilities else nan for single, nan in zip(forecasts, empty)]
+        table = np.concatenate([part.reshape(-1, len(names)) for part in shares])
+        columns |= {f"p_{value}": table[:, k] for k, value in enumerate(names.values)}
+    for level in forecasts[0].levels if levels is None else levels:
+        members = [single.members(level) if level in single.levels else nan for single, nan in zip(forecasts, empty)]
+        sets = pd.DataFrame(np.concatenate([part.reshape(-1, len(names)) for part in members]))
+        sets = sets.astype("boolean" if sets.isna().any(axis=None) else "bool")
+        columns |= {f"set{level:g}_{value}": sets[k].array for k, value in enumerate(names.values)}
+    return columns
 
 
 def _coordinates(forecasts: Forecasts) -> dict[Any, Any]:

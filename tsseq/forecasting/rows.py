@@ -121,7 +121,7 @@ def forecast_rows(regressor: Any, windows: Windows, levels: Levels = None) -> Ar
 def _forecast_classes(regressor: Any, windows: Windows, levels: Levels) -> Array:
     """(n_origins, horizon, 1, 1 + K), without probabilities (n_origins, horizon, 1, 1)."""
     if levels is not None:
-        raise ConfigError("quantiles are those of numbers, and the target holds categories; use predict(proba=True).")
+        raise ConfigError("the target holds categories: use predict(proba=True), or ConformalForecaster(...) for sets.")
     if hasattr(regressor, "predict_proba"):
         return with_likeliest(class_probabilities(regressor, windows)[:, :, None])
     return np.asarray(regressor.predict(windows), dtype=np.float64).reshape(len(windows), -1, 1, 1)
