@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from tsseq.data.columns import categories_of, dummies, recoded
+from tsseq.data.columns import Classes, categories_of, dummies, recoded
 from tsseq.data.panel import Panel
 from tsseq.data.scaling import Scaling
 from tsseq.data.schema import Schema
@@ -188,3 +188,8 @@ def test_rows_hold_codes_or_columns_of_zero_and_one_as_their_layout_says():
     assert_array_equal(np.asarray(Windows.of(found, codes, scaling))[0], [0, 1, 2, 3, 2, 0, 3, 1])
     fog, rain, snow = [0, 0, 0, 0, 1], [0, 1, 0, 0, 0], [1, 0, 0, 1, 0]
     assert_array_equal(np.asarray(Windows.of(found, flags, scaling))[0], [0, 1, 2, *fog, *rain, *snow])
+
+
+def test_codes_of_classes_are_those_of_others_where_they_have_them():
+    weather, winter = (Classes.of(pd.Series(names)) for names in (["fog", "rain", "sun"], ["rain", "snow", "sun"]))
+    assert_array_equal(weather.recoded(np.array([2.0, np.nan, 0.0, 1.0]), winter), [2.0, np.nan, np.nan, 0.0])

@@ -385,6 +385,7 @@ def test_numbers_and_periods_with_pauses_go_on_by_one_step():
 
 
 def test_rows_have_the_season_of_one_row_and_neighbours_at_any_distance():
+    assert rule_for("rows", SHIFTS[:2], SHIFTS[:2]) == rule_for("rows", SHIFTS, SHIFTS)
     rule = rule_for("rows", SHIFTS, SHIFTS)
     assert rule == Rows(Steps(pd.Timedelta(minutes=10)))
     assert rule.season_length == 1
