@@ -16,7 +16,6 @@ from tsseq import (
     Training,
     audit,
     backtest,
-    report,
     rolling_forecasts,
 )
 from tsseq.errors import ConfigError
@@ -174,9 +173,7 @@ def test_rolling_forecasts_are_those_of_the_backtest():
     assert_frame_equal(rolling_forecasts(logistic(), values, DAYS[[120, 130]], refit=True), table, check_exact=True)
 
 
-def test_report_and_audit_are_of_numbers(result, tmp_path):
-    with pytest.raises(ConfigError, match="these forecasts are categories"):
-        report(result, path=tmp_path / "report.html")
+def test_the_audit_is_of_numbers():
     with pytest.raises(ConfigError, match="the audit is of numbers"):
         audit(logistic(), regimes())
 

@@ -137,16 +137,12 @@ def _result(
 
 def _show(result: tsseq.BacktestResult) -> None:
     """Print the score table, with p-values against the last value, and what it means or makes suspicious."""
-    from tsseq.data.tidy import NAIVE, tidy_columns
+    from tsseq.data.tidy import NAIVE, YARDSTICKS, tidy_columns
     from tsseq.metrics import metrics_for
 
-    columns = tidy_columns(result.forecasts)
-    naive = "repeating the last value" if columns.classes is None else "the frequencies of the categories"
-    levels, n_classes = (
-        [*columns.levels.values(), *columns.sets],
-        0 if columns.classes is None else len(columns.classes),
-    )
-    headline = metrics_for(levels, n_classes)
+    columns, naive = tidy_columns(result.forecasts), YARDSTICKS[result.benchmark]
+    n_classes = 0 if columns.classes is None else len(columns.classes)
+    headline = metrics_for([*columns.levels.values(), *columns.sets], n_classes)
     metrics = [name for name, metric in headline.items() if metric.headline]
     p_values = result.compare(alternative="less")["p_value"]
     typer.echo(f"{result.scores[metrics].join(p_values.rename('p (better)')).round(4).to_string(na_rep='')}")

@@ -14,6 +14,8 @@ NUMBER = r"(0?\.\d+|\d(?:\.\d+)?e-\d+)"
 LEVEL, SET = re.compile(f"q{NUMBER}"), re.compile(f"set{NUMBER}_.*", re.DOTALL)
 
 
+# What skill and tests compare with, of numbers and of categories, in words.
+YARDSTICKS = {"last_value": "repeating the last value", "frequencies": "the frequencies of the categories"}
 NAIVE = ("last_value", "drift", "mean", "seasonal_naive", "frequencies", "markov")  # models of every backtest
 RESERVED = ("model", "cutoff", "step", "target", "actual", "forecast")
 

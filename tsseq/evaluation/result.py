@@ -14,7 +14,7 @@ import pandas as pd
 
 from tsseq.arguments import check_value
 from tsseq.data.panel import Panel
-from tsseq.data.tidy import NAIVE, tidy_columns
+from tsseq.data.tidy import NAIVE, YARDSTICKS, tidy_columns
 from tsseq.errors import ConfigError, DataError
 from tsseq.evaluation.scores import FREQUENCIES, AlignedForecasts, MetricSums, ScoreTable, key_columns, score_table
 from tsseq.evaluation.significance import SIGNIFICANT, Alternative, diebold_mariano, model_confidence_set, spa_test
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Loss = Literal["absolute", "squared", "log"]
 _THREE_DIGITS = "{:.3f}".format
 _TEXT: Any = {"float_format": "{:.4g}".format, "na_rep": "", "formatters": {"skill": _THREE_DIGITS, "p": _THREE_DIGITS}}
-_MORE = "skill: 1 - MAE / MAE of last_value; p: that luck alone looks this good."
+_MORE = "skill: 1 - {0} / {0} of {1}; p: that luck alone looks this good."
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,16 +97,20 @@ class BacktestResult:
 
     def __repr__(self) -> str:
         verdict, table = self._overview
-        return verdict if table is None else f"{verdict}\n{table.to_string(**_TEXT)}\n{_MORE}"
+        return verdict if table is None else f"{verdict}\n{table.to_string(**_TEXT)}\n{self._more}"
 
     def _repr_html_(self) -> str:
         verdict, table = self._overview
-        shown = "" if table is None else f"{table.to_html(**_TEXT)}<p>{_MORE}</p>"
+        shown = "" if table is None else f"{table.to_html(**_TEXT)}<p>{self._more}</p>"
         return f"<p>{html.escape(verdict)}</p>{shown}"
 
     @property
+    def _more(self) -> str:
+        return _MORE.format("log loss" if self._aligned.n_classes else "MAE", self.benchmark)
+
+    @property
     def _overview(self) -> tuple[str, pd.DataFrame | None]:
-        """Who beats the last value, in a sentence, and the scores that tell most."""
+        """Who beats the naive forecast, in a sentence, and the scores that tell most."""
         cutoffs = self.forecasts["cutoff"].drop_duplicates().sort_values()
         first, last = cutoffs.iloc[[0, -1]].astype(str)
         size = f"{len(cutoffs)} cutoffs, {first} to {last}; {self.horizon} rows ahead."
@@ -119,11 +123,14 @@ class BacktestResult:
             p_values = self.compare(alternative="less")["p_value"].reindex(scores.index)
         tested = p_values[~p_values.index.isin(NAIVE)].dropna()
         better = list(map(str, tested.index[tested < SIGNIFICANT]))
-        verdict = f"{', '.join(better) or 'No model'} {'beat' if len(better) > 1 else 'beats'} repeating the last value"
+        verdict = (
+            f"{', '.join(better) or 'No model'} {'beat' if len(better) > 1 else 'beats'} {YARDSTICKS[self.benchmark]}"
+        )
         verdict = verdict if len(tested) else "Too few cutoffs for a test"
         if better and self.suspicions():
             verdict += ", which is too good to be true: see suspicions()"
-        columns = [name for name in ("MAE", "RMSE", "MASE", "pinball", "coverage") if name in scores]
+        shown = ("MAE", "RMSE", "MASE", "pinball", "log_loss", "accuracy", "coverage", "set_size")
+        columns = [name for name in shown if name in scores]
         table = pd.DataFrame({"skill": scores["skill"], "p": p_values}).join(scores[columns])
         return f"{verdict}.\n{size}", table.sort_values("skill", ascending=False, kind="stable")
 
@@ -131,6 +138,11 @@ class BacktestResult:
     def keys(self) -> list[Hashable]:
         """Columns that tell forecasts of one model apart: the id (if there is one), cutoff, step and target."""
         return list(key_columns(tidy_columns(self.forecasts)).values())[:-1]
+
+    @property
+    def benchmark(self) -> str:
+        """The naive forecast that skill and tests compare with: "frequencies" of categories, else "last_value"."""
+        return FREQUENCIES if self._aligned.n_classes else NAIVE[0]
 
     @property
     def overlap(self) -> int:
@@ -335,7 +347,7 @@ class BacktestResult:
         DataError
             There are no more cutoffs than overlap.
         """
-        benchmark = self._benchmark(benchmark)
+        benchmark = benchmark or self.benchmark
         losses = self._losses(loss, benchmark)
         return self._tested(losses, losses[benchmark], alternative)
 
@@ -432,7 +444,7 @@ class BacktestResult:
         DataError
             There are no more cutoffs than overlap.
         """
-        benchmark = self._benchmark(benchmark)
+        benchmark = benchmark or self.benchmark
         losses = self._losses(loss, benchmark)
         return spa_test(losses, benchmark, block_length(len(losses), self.overlap), n_samples, seed)
 
@@ -461,9 +473,6 @@ class BacktestResult:
         if self.forecasts["actual"].isna().all():
             self.common()  # raises
         return AlignedForecasts.of(self.forecasts, self.mase_scale, self.rmsse_scale)
-
-    def _benchmark(self, name: str | None) -> str:
-        return (FREQUENCIES if self._aligned.n_classes else NAIVE[0]) if name is None else name
 
     def _losses(self, loss: str | None, benchmark: str | None = None, nested: bool = False) -> pd.DataFrame:
         """Mean loss per cutoff and model, in units of each series; ``nested`` as Clark and West adjust it."""

@@ -60,6 +60,32 @@ def forecasts_and_truth(forecasts: pd.DataFrame, result: BacktestResult, unit: s
     return _figure(traces, 440, _label(unit))
 
 
+def chances_and_truth(forecasts: pd.DataFrame, model: str, classes: pd.Index) -> Figure:
+    """Probabilities of categories that a model gave a step ahead in one series, and above them what came."""
+    rows = forecasts[(forecasts["model"] == model) & (forecasts["step"] == 1)].sort_values("cutoff").iloc[-100:]
+    chances = pd.DataFrame({name: rows.get(f"p_{name}", np.nan) for name in classes})
+    chances = chances.fillna(pd.DataFrame({name: rows["forecast"].eq(name) for name in classes}).astype(float))
+    colours = dict(zip(classes, [*style.COLOURS, *[style.SOFT] * len(classes)]))
+    times = _axis(pd.Index(rows[tidy_columns(forecasts).time]))
+    bars = [
+        {
+            "type": "bar",
+            "x": times,
+            "y": _rounded(chances[name]),
+            "name": _label(str(name)),
+            "marker": {"color": colours[name]},
+        }
+        for name in classes
+    ]
+    came = rows["actual"].map(colours).astype(object).fillna("rgba(0,0,0,0)").tolist()
+    look = {"mode": "markers", "marker": {"color": came, "symbol": "square", "size": 6}, "showlegend": False}
+    words = {"text": [_label(str(name)) for name in rows["actual"]], "hovertemplate": "came: %{text}<extra></extra>"}
+    truth = {"type": "scatter", "x": times, "y": [1.05] * len(rows), "name": "actual"} | look | words
+    figure = _figure([*bars, truth], 440, "probability", {"range": [0, 1.1], "tickformat": ".0%"})
+    figure["layout"] |= {"barmode": "stack", "bargap": 0}
+    return figure
+
+
 def levels(forecasts: pd.DataFrame) -> list[float]:
     """The quantile levels that some model forecast, in order."""
     return sorted(tidy_columns(forecasts).levels.values())

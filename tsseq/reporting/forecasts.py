@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tsseq.data.tidy import NAIVE, tidy_columns
+from tsseq.data.tidy import NAIVE, YARDSTICKS, tidy_columns
 from tsseq.errors import DataError
 from tsseq.evaluation.result import BacktestResult
 from tsseq.evaluation.significance import SIGNIFICANT
@@ -26,7 +26,7 @@ _FORMATS: Formats = {"sMAPE": lambda value: f"{number(value)}\u00a0%"}
 
 
 def p_values(result: BacktestResult) -> pd.Series[float]:
-    """One-sided p-values against the last value; none where there are too few cutoffs to test."""
+    """One-sided p-values against the naive forecast; none where there are too few cutoffs to test."""
     try:
         return result.compare(alternative="less")["p_value"]
     except DataError:
@@ -43,8 +43,11 @@ def subtitle(result: BacktestResult) -> str:
 
 def scores_section(result: BacktestResult, scores: pd.DataFrame, tests: pd.Series[float]) -> dict[str, Any]:
     """All scores, with those that decide first, and what they mean."""
-    metrics = {name: metric for name, metric in metrics_for(charts.levels(result.forecasts)).items() if metric.headline}
-    names = ["skill", *(name for name in ("MASE", "direction") if name in metrics)]
+    columns = tidy_columns(result.forecasts)
+    n_classes = 0 if columns.classes is None else len(columns.classes)
+    levels = [*charts.levels(result.forecasts), *columns.sets]
+    metrics = {name: metric for name, metric in metrics_for(levels, n_classes).items() if metric.headline}
+    names = ["skill", *(name for name in ("MASE", "direction", "log_loss", "accuracy") if name in metrics)]
     names += [name for name in metrics if name not in names]
     table = scores[names].astype(float)
     ends = result.intervals("skill")[["lower", "upper"]]
@@ -56,10 +59,11 @@ def scores_section(result: BacktestResult, scores: pd.DataFrame, tests: pd.Serie
     marks = {(name, column): "naive" for name in table.index if name in NAIVE for column in table}
     marks |= {(name, "coverage"): "missed" for name in notes}
     pooled = " of all series" if len(series_ids(result)) > 1 else ""
+    terms = _terms(result, pooled, level) if columns.classes is None else _class_terms(columns.sets)
     return {
         "table": marked(styled("scores", table, {name: formats[name] for name in [*names, "p"]}), marks),
         "sentences": [*notes.values(), *copies(result.forecasts)],
-        "terms": {term: words for term, words in _terms(result, pooled, level).items() if term.split(",")[0] in table},
+        "terms": {term: words for term, words in terms.items() if term.split(",")[0] in table},
     }
 
 
@@ -91,10 +95,25 @@ def _terms(result: BacktestResult, pooled: str, level: float) -> dict[str, str]:
     }
 
 
+def _class_terms(levels: Sequence[float]) -> dict[str, str]:
+    share = percent(levels[-1], 0) if levels else ""
+    return {
+        "skill": "1 − log loss / log loss of the frequencies; above 0\u00a0% is better",
+        "95\u00a0%": "interval of the skill, by a bootstrap of neighbouring cutoffs together",
+        "p": "one-sided Diebold-Mariano test of the log loss, as is the verdict: how often luck alone would look this "
+        f"much better than the frequencies; below {SIGNIFICANT} counts as better",
+        "log_loss": "mean of −log p, p the probability of what came; smaller is better",
+        "accuracy, balanced_accuracy": "how often the most probable category came; the same for each category, and the "
+        "mean of that",
+        "Brier": "mean squared distance of the probabilities from what came, 0 or 1; smaller is better",
+        "coverage, set_size": f"how often the set that should hold {share} of what comes did; categories in it",
+    }
+
+
 def steps_section(result: BacktestResult) -> dict[str, Any]:
     """Skill by step."""
     figure, hidden = charts.skill_by_step(result.by("step")["skill"].unstack("model")[list(result.scores.index)])
-    caption = "Skill of the forecasts so many rows ahead: above 0 is better than the last value."
+    caption = f"Skill of the forecasts so many rows ahead: above 0 is better than {YARDSTICKS[result.benchmark]}."
     if hidden:
         caption += f" Far below the rest, and hidden until a click on its name: {joined(hidden)}."
     return {"figure": figure, "caption": caption}
@@ -110,13 +129,20 @@ def series_section(result: BacktestResult, model: str) -> dict[str, Any]:
     unit = targets[0] if role == "id" or len(targets) == 1 else ""
     ranking = result.by(role).xs(model, level="model").sort_values("skill", ascending=False, kind="stable")
     shown = _shown(list(ranking.index))
-    groups = forecasts.groupby(column, observed=True)
+    groups, classes = forecasts.groupby(column, observed=True), tidy_columns(forecasts).classes
     caption = "The last known values, and forecasts from some of the cutoffs, each begun at the value it set out from."
     if levels := charts.levels(forecasts):
         caption += f" The band lies between the quantiles {levels[0]:g} and {levels[-1]:g}."
+    if classes is not None:
+        caption = f"Probabilities that {model} gave, a step ahead; the squares on top are what came."
     several = len(ranking) > 1
     return {
-        "figures": [charts.forecasts_and_truth(groups.get_group(name), result, unit) for name in shown],
+        "figures": [
+            charts.forecasts_and_truth(groups.get_group(name), result, unit)
+            if classes is None
+            else charts.chances_and_truth(groups.get_group(name), model, classes)
+            for name in shown
+        ],
         "caption": caption,
         "role": "Series" if role == "id" else "Target",
         "choices": [f"{name} (skill {percent(ranking.loc[name, 'skill'])})" for name in shown] if several else [],
@@ -128,9 +154,11 @@ def series_section(result: BacktestResult, model: str) -> dict[str, Any]:
 
 def _best_and_worst(ranking: pd.DataFrame) -> Styler:
     """The first and last rows of a ranking, or all if they are few, with a line between."""
-    table = ranking[["skill", "MASE", "direction"]].astype(float).set_axis(ranking.index.map(str))
+    formats: Formats = {"skill": percent, "MASE": number, "direction": percent, "log_loss": number, "accuracy": percent}
+    formats = {name: formats[name] for name in formats if name in ranking}
+    table = ranking[list(formats)].astype(float).set_axis(ranking.index.map(str))
     ends = table.iloc[np.r_[:5, -5:0]] if len(table) > 10 else table
-    styler = styled("series", ends, {"skill": percent, "MASE": number, "direction": percent})
+    styler = styled("series", ends, formats)
     return marked(styler, {(ends.index[5], "skill"): "worst"}) if len(ends) < len(table) else styler
 
 

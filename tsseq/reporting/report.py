@@ -39,8 +39,8 @@ def report(
 ) -> Path:
     """Write a backtest, and the book traded on it, to one HTML file that loads nothing from elsewhere.
 
-    It begins with a verdict: a model beats the last value if the one-sided Diebold-Mariano p-value of
-    ``result.compare(alternative="less")`` is below 0.05.
+    It begins with a verdict: a model beats the last value, or the frequencies of categories, if the one-sided
+    Diebold-Mariano p-value of ``result.compare(alternative="less")`` is below 0.05.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def report(
     DataError
         No forecast can be scored, since nothing that was forecast has happened.
     ConfigError
-        The folder of ``path`` does not exist, or the forecasts are categories.
+        The folder of ``path`` does not exist.
 
     Examples
     --------
@@ -92,8 +92,6 @@ def report(
     path = Path(path)
     if path.is_dir():
         raise ConfigError(f"path={str(path)!r} is a folder; name a file in it.")
-    if tidy_columns(result.forecasts).classes is not None:
-        raise ConfigError("the report is of numbers, and these forecasts are categories; see result.scores, compare().")
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; create it first.")
     around = {"title": title, "plotly": get_plotlyjs(), "version": tsseq.__version__, "style": style}
@@ -111,17 +109,19 @@ def _content(
         raise DataError("no forecast has a known actual value, so there is nothing to report; choose earlier cutoffs.")
     scores, tests = result.scores, forecasts.p_values(result)
     suspicions = [*result.suspicions(), *forecasts.leaks(audit)]
-    model = leader(scores["MASE"], tests)
+    numbers = tidy_columns(result.forecasts).classes is None
+    errors = scores["MASE" if numbers else "log_loss"]
+    model = leader(errors, tests)
     method = forecasts.method_section(result)
-    priced = str(result.forecasts["target"].iloc[0]).lower() in PRICES
+    priced = numbers and str(result.forecasts["target"].iloc[0]).lower() in PRICES
     content = {
         "subtitle": forecasts.subtitle(result),
-        "verdicts": [forecast_verdict(scores, tests, suspicions)],
+        "verdicts": [forecast_verdict(errors, tests, suspicions, result.benchmark)],
         "model": model,
         "scores": forecasts.scores_section(result, scores, tests),
         "steps": forecasts.steps_section(result) if result.horizon > 1 else None,
         "series": forecasts.series_section(result, model),
-        "signal": None if book is None and not priced else signal_section(result.forecasts, model),
+        "signal": None if not numbers or (book is None and not priced) else signal_section(result.forecasts, model),
         "money": None,
         "audit": None if audit is None else forecasts.audit_section(audit),
         "facts": method["facts"],

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tsseq.data.tidy import NAIVE
+from tsseq.data.tidy import NAIVE, YARDSTICKS, tidy_columns
 from tsseq.evaluation.significance import SIGNIFICANT
 from tsseq.reporting.wording import between, joined, percent, probability
 from tsseq.trading.book import Book
@@ -30,17 +30,19 @@ class Verdict:
     tone: Literal["good", "plain", "warning"] = "plain"
 
 
-def forecast_verdict(scores: pd.DataFrame, p_values: pd.Series[float], suspicions: Sequence[str] = ()) -> Verdict:
-    """Say whether a model beats the last value; what is suspicious turns good news into a warning.
+def forecast_verdict(
+    errors: pd.Series[float], p_values: pd.Series[float], suspicions: Sequence[str] = (), benchmark: str = NAIVE[0]
+) -> Verdict:
+    """Say whether a model beats a naive forecast; what is suspicious turns good news into a warning.
 
-    >>> scores = pd.DataFrame({"MASE": [1.0, 0.8]}, index=["last_value", "ridge"])
-    >>> forecast_verdict(scores, pd.Series({"ridge": 0.012})).answer.replace("\u00a0", " ")
+    >>> errors = pd.Series({"last_value": 1.0, "ridge": 0.8})
+    >>> forecast_verdict(errors, pd.Series({"ridge": 0.012})).answer.replace("\u00a0", " ")
     'ridge beats repeating the last value: its errors are 20.0 % smaller, more than luck explains (p = 0.012).'
-    >>> forecast_verdict(scores, pd.Series({"ridge": 0.012}), ["99 % of directions are right."]).answer
+    >>> forecast_verdict(errors, pd.Series({"ridge": 0.012}), ["99 % of directions are right."]).answer
     'Too good to be true: look for the future in the data. 99 % of directions are right.'
     """
-    question = "Do the forecasts beat repeating the last value?"
-    answer, good = _answer(scores["MASE"], p_values)
+    question = f"Do the forecasts beat {YARDSTICKS[benchmark]}?"
+    answer, good = _answer(errors, p_values, benchmark)
     if not suspicions:
         return Verdict(question, answer, "good" if good else "plain")
     start = "Too good to be true: look" if good else f"{answer} Look"
@@ -48,24 +50,26 @@ def forecast_verdict(scores: pd.DataFrame, p_values: pd.Series[float], suspicion
     return Verdict(question, f"{start} for the future in the data. {suspicions[0]}{more}", "warning")
 
 
-def _answer(errors: pd.Series[float], p_values: pd.Series[float]) -> tuple[str, bool]:
+def _answer(errors: pd.Series[float], p_values: pd.Series[float], benchmark: str) -> tuple[str, bool]:
     """One sentence in plain words, and whether it is good news."""
     tests = p_values.reindex(errors.index.drop(list(NAIVE), errors="ignore"))
     if tests.isna().all():
         return "It cannot be told: there are too few cutoffs for a test.", False
     best, winners = leader(errors, p_values), [str(name) for name in tests.index[tests < SIGNIFICANT]]
-    gain = 1 - errors[best] / errors[NAIVE[0]]
-    size = f"{percent(abs(gain))} {'smaller' if gain >= 0 else 'larger'}"
+    gain = 1 - errors[best] / errors[benchmark]
+    numbers = benchmark == NAIVE[0]
+    measure, verb, how = ("errors", "are", "learns nothing") if numbers else ("log loss", "is", "only counts")
+    size = f"{verb} {percent(abs(gain))} {'smaller' if gain >= 0 else 'larger'}"
     p_value = probability(tests[best], "p")
     if not winners:
         luck = ", which may well be luck" if gain >= 0 else ""
-        words = f"the errors of the closest, {best}, are {size}{luck} ({p_value})."
-        return f"No model beats repeating the last value: {words}", False
+        words = f"the {measure} of the closest, {best}, {size}{luck} ({p_value})."
+        return f"No model beats {YARDSTICKS[benchmark]}: {words}", False
     naive = errors[errors.index.isin(NAIVE)]
-    but = f"; but {naive.idxmin()}, which learns nothing, does better still" if naive.min() < errors[best] else ""
-    verb, whose = ("beats", "its errors") if len(winners) == 1 else ("beat", f"the errors of the best, {best},")
-    words = f"{whose} are {size}, more than luck explains ({p_value}){but}."
-    return f"{joined(winners)} {verb} repeating the last value: {words}", not but
+    but = f"; but {naive.idxmin()}, which {how}, does better still" if naive.min() < errors[best] else ""
+    whose = f"its {measure}" if len(winners) == 1 else f"the {measure} of the best, {best},"
+    words = f"{whose} {size}, more than luck explains ({p_value}){but}."
+    return f"{joined(winners)} {'beats' if len(winners) == 1 else 'beat'} {YARDSTICKS[benchmark]}: {words}", not but
 
 
 def leader(errors: pd.Series[float], p_values: pd.Series[float]) -> str:
@@ -149,7 +153,11 @@ def copies(forecasts: pd.DataFrame) -> list[str]:
     keys = [name for name in forecasts.columns[: list(forecasts).index("forecast")] if name not in ("model", "actual")]
     last = forecasts.loc[forecasts["model"] == NAIVE[0], [*keys, "forecast"]]
     table = forecasts[~forecasts["model"].isin(NAIVE)].merge(last, on=keys, suffixes=("", "_last"))
-    gap = (table["forecast"] - table["forecast_last"]).abs() / table["forecast_last"].abs().clip(lower=1e-300)
+    made, last = table["forecast"], table["forecast_last"]
+    if tidy_columns(forecasts).classes is not None:
+        gap = made.astype(str).ne(last.astype(str)).astype(float)
+    else:
+        gap = (made - last).abs() / last.abs().clip(lower=1e-300)
     largest = gap.groupby(table["model"].astype(str)).max()
     return [f"All forecasts of {name} equal the last value." for name in largest.index[largest < 1e-9]]
 
