@@ -91,6 +91,16 @@ def test_what_is_not_a_recording_is_refused_with_its_number(recording, message):
         LogMel(RATE).transform([tone(500), recording])
 
 
+@pytest.mark.usefixtures("librosa")
+def test_an_empty_file_and_a_path_alone_are_refused(tmp_path):
+    path = tmp_path / "nothing.wav"
+    pytest.importorskip("soundfile").write(path, np.zeros(0), 44_100)
+    with pytest.raises(DataError, match="recording 0 of X has 0 samples"):
+        LogMel().transform([path])
+    with pytest.raises(DataError, match=r"nothing.wav' is one recording; pass a list"):
+        LogMel().transform(path)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -105,6 +105,8 @@ class LogMel(RejectsForeignNames, TransformerMixin, BaseEstimator):
             A recording is empty, has several channels, holds NaN or infinity, or cannot be read.
         """
         self.fit(X)
+        if isinstance(X, (str, os.PathLike)):
+            raise DataError(f"X={os.fspath(X)!r} is one recording; pass a list of them.")
         length, hop = round(self.window * self.rate), max(round(self.hop * self.rate), 1)
         sizes = {"n_fft": 2 ** (length - 1).bit_length(), "win_length": length, "hop_length": hop}
         frames = []
@@ -154,5 +156,5 @@ def _read_file(path: str | os.PathLike[str], i: int, rate: int) -> Array:
         samples, own_rate = soundfile.read(path, always_2d=True)
     except RuntimeError as error:  # of soundfile
         raise DataError(f"recording {i} of X: {error}") from error
-    waveform: Array = librosa.resample(samples.mean(axis=1), orig_sr=own_rate, target_sr=rate)
-    return waveform
+    waveform: Array = samples.mean(axis=1)
+    return librosa.resample(waveform, orig_sr=own_rate, target_sr=rate) if len(waveform) else waveform
