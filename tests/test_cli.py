@@ -14,6 +14,7 @@ from sklearn.linear_model import Ridge
 import tsseq
 from tsseq.cli import main
 from tsseq.cli.models import MODELS, forecaster
+from tsseq.data.samples import EXACT
 
 
 def run(*arguments, cwd: Path) -> subprocess.CompletedProcess:
@@ -84,7 +85,7 @@ def test_categories_are_forecast_with_their_probabilities_and_scored(tmp_path, c
 def table(done, **more) -> pd.DataFrame:
     """What a command printed."""
     assert done.returncode == 0, done.stderr
-    return pd.read_csv(StringIO(done.stdout), float_precision="round_trip", **more)
+    return pd.read_csv(StringIO(done.stdout), **EXACT, **more)
 
 
 def same_numbers(found: pd.DataFrame, want: pd.DataFrame) -> None:
@@ -129,7 +130,7 @@ def test_a_model_of_a_panel_predicts_from_a_newer_panel(tmp_path):
     assert done.returncode == 0, done.stderr
     done = run("predict", "model.tsseq", "new.csv", "--output", "out.csv", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    found = pd.read_csv(tmp_path / "out.csv", float_precision="round_trip")
+    found = pd.read_csv(tmp_path / "out.csv", **EXACT)
     want = tsseq.load(tmp_path / "model.tsseq").predict(stocks)
     assert list(found) == ["ticker", "date", "close"]
     assert found["ticker"].tolist() == want["ticker"].tolist() == ["AAPL"] * 3 + ["XOM"] * 3

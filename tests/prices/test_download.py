@@ -14,6 +14,7 @@ import pytest
 from yahoo_stand_in import DATES, PRICES, YEAR, CurlSession, RequestsSession, Stock, stock
 
 import tsseq
+from tsseq.data.samples import EXACT
 from tsseq.errors import ConfigError, DataError
 from tsseq.prices.cache import path_of
 from tsseq.prices.download import adjust_for_dividends
@@ -293,7 +294,7 @@ def test_the_command_writes_a_file_that_other_commands_read(download, yahoo, tmp
     assert done.returncode == 0, done.stderr
     done = command("predict", "model.tsseq", f"prices{suffix}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    found = pd.read_csv(StringIO(done.stdout), float_precision="round_trip")
+    found = pd.read_csv(StringIO(done.stdout), **EXACT)
     assert found["close"].tolist() == np.repeat(panel["close"].groupby("id").last(), 2).tolist()
 
 

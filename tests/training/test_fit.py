@@ -111,12 +111,13 @@ def test_global_random_state_is_left_alone():
 
 
 def test_nothing_is_printed_or_left_on_disk(capfd, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
     monkeypatch.chdir(tmp_path)
-    before = set(os.listdir(tempfile.gettempdir()))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # so that it is looked up anew
     small().fit(WAVE).predict()
-    ours = {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("tmp")}
-    assert os.listdir(tmp_path) == []
-    assert not ours
+    assert os.listdir(tmp_path) == ["temporary"]
+    assert os.listdir("temporary") == []
     assert capfd.readouterr() == ("", "")
 
 
