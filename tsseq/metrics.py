@@ -188,12 +188,14 @@ def _class_metrics(n_classes: int) -> dict[str, Metric]:
     forecast = tuple(share(lambda y, f, k=k: (f == k) & np.isfinite(y)) for k in range(n_classes))
 
     def recall(*means: Array) -> Array:
-        hits, there = np.split(np.stack(means), 2)  # (K, M, G)
-        return np.asarray(np.nanmean(np.where(there > 0, hits / np.where(there > 0, there, 1.0), np.nan), axis=0))
+        hits, occurrences = np.split(np.stack(means), 2)  # (K, M, G)
+        return np.asarray(
+            np.nanmean(np.where(occurrences > 0, hits / np.where(occurrences > 0, occurrences, 1.0), np.nan), axis=0)
+        )
 
     def f1(*means: Array) -> Array:
-        hits, there, called = np.split(np.stack(means), 3)
-        either = there + called
+        hits, occurrences, forecasts = np.split(np.stack(means), 3)
+        either = occurrences + forecasts
         scores = np.where(either > 0, 2 * hits / np.where(either > 0, either, 1.0), np.nan)
         return np.asarray(np.nanmean(scores, axis=0))
 

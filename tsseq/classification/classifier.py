@@ -256,8 +256,8 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         rows = self._read_rows(self._read_sequences(X), self.scale_.length)
         if self.start_ is not None:
             rows = np.hstack([rows, self.start_.scores(self._by_channel(rows))])
-        found = self._predict_rows(rows, self.scale_.length)
-        return found[:, 0] if self.layout_.horizon == 1 else found.mean(2)
+        probabilities = self._predict_rows(rows, self.scale_.length)
+        return probabilities[:, 0] if self.layout_.horizon == 1 else probabilities.mean(2)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of every sequence.

@@ -358,7 +358,7 @@ class NeuralTransducer(BaseSequenceClassifier):
     def _run(self, sequences: list[Any], function: Callable[[Model, Batch, Tensor], Tensor]) -> list[Array]:
         """What ``function(network, batch, rows)`` gives for every sequence; a longer network reads longer ones."""
         lengths = np.array([max(len(sequence), self.scale_.length) for sequence in sequences])
-        found: list[Array] = [np.empty(0)] * len(sequences)
+        answers: list[Array] = [np.empty(0)] * len(sequences)
         for length in np.unique(lengths).tolist():
             positions = np.flatnonzero(lengths == length)
             network = self._network_for(length)
@@ -366,8 +366,8 @@ class NeuralTransducer(BaseSequenceClassifier):
             windows = Windows.of_rows(rows, None, network.layout)
             values = predict_rows(network, windows, self.accelerator_, partial(function, network))
             for i, value in zip(positions, values):
-                found[i] = value
-        return found
+                answers[i] = value
+        return answers
 
     def _network_for(self, length: int) -> Model:
         """The network for sequences of ``length`` steps; weights do not depend on it."""

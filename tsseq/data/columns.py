@@ -238,8 +238,8 @@ def recoded(codes: Array, present: pd.Index | None, wanted: pd.Index | None, nam
     if present is None and wanted is None:
         return codes
     if present is None or wanted is None:
-        held = "numbers in fit, and categories" if wanted is None else "categories in fit, and numbers"
-        raise DataError(f"column {name!r} held {held} now.")
+        kinds = "numbers in fit, and categories" if wanted is None else "categories in fit, and numbers"
+        raise DataError(f"column {name!r} held {kinds} now.")
     if len(present) and len(wanted) and _is_text(present) != _is_text(wanted):
         old, new = wanted.tolist()[0], present.tolist()[0]
         raise DataError(f"column {name!r} held categories such as {old!r} in fit, and now {new!r}.")

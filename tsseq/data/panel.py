@@ -356,8 +356,8 @@ class Panel:
             return self
         name = self.schema.target[0]
         if self.classes is None or classes is None:
-            held = "numbers in fit, and categories" if classes is None else "categories in fit, and numbers"
-            raise DataError(f"column {name!r} held {held} now.")
+            kinds = "numbers in fit, and categories" if classes is None else "categories in fit, and numbers"
+            raise DataError(f"column {name!r} held {kinds} now.")
         if self.classes.values.equals(classes.values):
             return replace(self, classes=classes)
         codes = self.classes.recoded(self.values[:, 0], classes)

@@ -142,8 +142,8 @@ class AlignedForecasts:
             members = np.zeros((len(classes), *forecast.shape))
             for code, name in enumerate(classes):
                 if (column := f"set{level:g}_{name}") in forecasts:
-                    held = forecasts[column].astype("boolean").to_numpy(dtype=float, na_value=np.nan)
-                    members[code] = held.reshape(shape)[:, known]
+                    flags = forecasts[column].astype("boolean").to_numpy(dtype=float, na_value=np.nan)
+                    members[code] = flags.reshape(shape)[:, known]
             place = actual.astype(np.int64)
             inputs |= {"covered": members[place, :, np.arange(len(place))].T, "members": members.sum(axis=0)}
         naive = models.index(FREQUENCIES) if FREQUENCIES in models else None

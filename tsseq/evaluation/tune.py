@@ -196,13 +196,13 @@ def tune(
     panel = forecaster.to_panel(seen)
     metric, direction = _metric(panel, scoring, levels)
     search = Search(clone(forecaster), panel, _folds(cv, panel.stamps, forecaster.task.horizon), metric, levels)
-    own = isinstance(study, optuna.Study)
-    study = study if own else open_study(optuna, study, direction)
+    is_given = isinstance(study, optuna.Study)
+    study = study if is_given else open_study(optuna, study, direction)
     default = begin(study, search, direction, str(searched.distributions))
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         while (n_done := len(finished(study))) < n_trials:
             numbers = range(n_done, min(n_done + joblib.effective_n_jobs(n_jobs), n_trials))
-            trials = [draw_trial(optuna, study, searched, None if own else (seed, number)) for number in numbers]
+            trials = [draw_trial(optuna, study, searched, None if is_given else (seed, number)) for number in numbers]
             run_trials(optuna, study, search, trials, parallel)
     table = _table(forecaster, study, list(space), default)
     scores = table["score"].to_numpy(dtype=float)

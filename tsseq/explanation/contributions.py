@@ -347,14 +347,14 @@ def contributions_by_target(
     ends = [Inputs(key_names(panel.frame_layout.names)[0], "id", 0, 0, 1, 0), Inputs(BASELINE, "", 0, 0, 1, 0)]
     for channel in range(windows.n_channels):
         places = range(layout.n_targets) if layout.n_targets > 1 else [channel]
-        own = [item for item in inputs if item.role != "target" or item.place in places]
+        columns = [item for item in inputs if item.role != "target" or item.place in places]
         targets = np.tile(_objects([panel.schema.target[k] for k in places]), layout.horizon)
         for first in range(channel * per, (channel + 1) * per, n):
             rows = slice(first, min(first + n, (channel + 1) * per))
             values = _in_units(windows[rows], regressor.contributions(windows[rows]))
             has_vector = values[..., -2].any()
-            keep = [*range(len(own)), *([len(own)] if has_vector else []), len(own) + 1]
-            yield rows, targets, [[*own, *ends][k] for k in keep], values[..., keep]
+            keep = [*range(len(columns)), *([len(columns)] if has_vector else []), len(columns) + 1]
+            yield rows, targets, [[*columns, *ends][k] for k in keep], values[..., keep]
 
 
 def _in_units(windows: Windows, scaled: Array) -> Array:

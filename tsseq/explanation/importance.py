@@ -364,16 +364,16 @@ class _Sample:
     def _exchanged(self, item: Inputs, order: Index) -> Array:
         """(W, n, width) the rows of a column with the values of other windows, where both are known."""
         places = slice(item.place, item.place + item.width)
-        own, context = self.values[:, item.first : item.last, places], self.values[:, : self.length, places]
+        known, context = self.values[:, item.first : item.last, places], self.values[:, : self.length, places]
         if item.role != "target" or self.panel.classes is not None:
-            other = own[order]
+            exchanged = known[order]
         else:
             logs = any(part.models_logs for part in forecasters_in(self.model)) or self.model.models_logs
-            own_logs, context = (np.log(own), np.log(context)) if logs else (own, context)
+            logarithms, context = (np.log(known), np.log(context)) if logs else (known, context)
             mean, spread = np.nanmean(context, axis=1, keepdims=True), np.nanstd(context, axis=1, keepdims=True)
-            other = mean + spread * ((own_logs - mean) / np.where(spread > 0, spread, 1.0))[order]
-            other = np.exp(other) if logs else other
-        return np.where(np.isfinite(own) & np.isfinite(other), other, own)
+            exchanged = mean + spread * ((logarithms - mean) / np.where(spread > 0, spread, 1.0))[order]
+            exchanged = np.exp(exchanged) if logs else exchanged
+        return np.where(np.isfinite(known) & np.isfinite(exchanged), exchanged, known)
 
     def _errors_of(self, values: Array, n: int) -> Array:
         """(n * W,) errors of forecasts (n * W, H, targets, 1 + Q)."""

@@ -174,14 +174,14 @@ class Forecasts:
         Forecasts
             With a probability of 0 for what is not among the forecasts' own classes, and without it in sets.
         """
-        own = self.panel.classes
-        if own is None or classes is None or own.values.equals(classes.values):
+        known = self.panel.classes
+        if known is None or classes is None or known.values.equals(classes.values):
             return self
-        places = classes.values.get_indexer(own.values)
-        of_each = self.values[..., 1:].reshape(*self.values.shape[:-1], -1, len(own))  # probabilities, then sets
+        places = classes.values.get_indexer(known.values)
+        of_each = self.values[..., 1:].reshape(*self.values.shape[:-1], -1, len(known))  # probabilities, then sets
         recoded = np.zeros((*of_each.shape[:-1], len(classes)))
         recoded[..., places[places >= 0]] = of_each[..., places >= 0]
-        code = own.recoded(self.values[..., :1], classes)
+        code = known.recoded(self.values[..., :1], classes)
         values = np.concatenate([code, recoded.reshape(*code.shape[:-1], -1)], axis=-1)
         return replace(self, panel=self.panel.with_classes(classes), values=values)
 

@@ -66,9 +66,9 @@ def targets_of(forecast: pd.DataFrame) -> list[Hashable]:
     >>> targets_of(pd.DataFrame(columns=["close", "close_q0.1", "close_q0.9", "volume"]))
     ['close', 'volume']
     """
-    others = {column for name in forecast for column in quantile_columns(forecast, name).values()}
-    others |= {column for name in forecast for column in forecast if str(column).startswith(f"{name}_p_")}
-    return [name for name in forecast if name not in others]
+    additions = {column for name in forecast for column in quantile_columns(forecast, name).values()}
+    additions |= {column for name in forecast for column in forecast if str(column).startswith(f"{name}_p_")}
+    return [name for name in forecast if name not in additions]
 
 
 def quantile_columns(forecast: pd.DataFrame, target: Hashable) -> dict[float, Hashable]:

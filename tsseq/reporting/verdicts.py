@@ -153,11 +153,11 @@ def copies(forecasts: pd.DataFrame) -> list[str]:
     keys = [name for name in forecasts.columns[: list(forecasts).index("forecast")] if name not in ("model", "actual")]
     last = forecasts.loc[forecasts["model"] == NAIVE[0], [*keys, "forecast"]]
     table = forecasts[~forecasts["model"].isin(NAIVE)].merge(last, on=keys, suffixes=("", "_last"))
-    made, last = table["forecast"], table["forecast_last"]
+    forecast, last = table["forecast"], table["forecast_last"]
     if tidy_columns(forecasts).classes is not None:
-        gap = made.astype(str).ne(last.astype(str)).astype(float)
+        gap = forecast.astype(str).ne(last.astype(str)).astype(float)
     else:
-        gap = (made - last).abs() / last.abs().clip(lower=1e-300)
+        gap = (forecast - last).abs() / last.abs().clip(lower=1e-300)
     largest = gap.groupby(table["model"].astype(str)).max()
     return [f"All forecasts of {name} equal the last value." for name in largest.index[largest < 1e-9]]
 
