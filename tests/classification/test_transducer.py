@@ -270,7 +270,7 @@ def test_number_words_are_translated(record_property):
     greedy, beam = (
         np.mean([a == b for a, b in zip(model.predict(X[8000:], beam_width=width), y[8000:])]) for width in (1, 4)
     )
-    record_property("exact, greedy and beam", (greedy, beam))
+    record_property("exact, greedy and beam", f"{greedy:.4f}, {beam:.4f}")
     assert greedy >= 0.97
     assert beam >= greedy - 0.002
 
@@ -294,6 +294,6 @@ def test_strings_that_training_has_not_heard_are_heard_by_ctc(record_property):
     training = Training(max_epochs=10, learning_rate=5e-3, verbose=False)
     model = NeuralTransducer(network, training, loss="ctc").fit(X[:1600], y[:1600])
     errors = edit_distance([y[i] for i in new], model.predict([X[i] for i in new]))
-    record_property("word error rate", errors)
+    record_property("word error rate", f"{errors:.4f}")
     assert len(new) > 300
     assert errors <= 0.1

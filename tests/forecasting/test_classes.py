@@ -1,11 +1,13 @@
 """Targets of categories: forecast, drawn, kept and saved as whole journeys."""
 
 from contextlib import nullcontext
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from pandas.testing import assert_frame_equal, assert_series_equal
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -336,5 +338,22 @@ def test_what_makes_no_sense_of_a_fitted_model_is_refused_by_name():
     for option in ({"temperature": 0.0}, {"top_k": 0}):
         with pytest.raises(ConfigError, match=next(iter(option))):
             model.sample(**option)
+        with pytest.raises(ConfigError, match=f"Categorical.{next(iter(option))}="):
+            Categorical(3, **option)
     with pytest.raises(DataError, match="held categories"):
         model.predict(pd.Series(np.arange(60.0), DAYS[:60], name="regime"))
+
+
+def test_probabilities_that_are_no_numbers_are_refused_and_no_category_is_made_of_them():
+    class Unsure(LogisticRegression):
+        def predict_proba(self, X):
+            return super().predict_proba(X) * np.nan
+
+    network = gru().fit(regimes())
+    with torch.no_grad():
+        for parameter in network.regressor_.network_.parameters():
+            parameter.fill_(np.inf)
+    for model in (Forecaster(Unsure(), 1, 8).fit(regimes()), network):
+        for predict in (model.predict, partial(model.predict, proba=True), model.sample):
+            with pytest.raises(DataError, match="NaN or infinite"):
+                predict()

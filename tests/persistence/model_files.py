@@ -93,7 +93,7 @@ def archive(path, content_of, method=zipfile.ZIP_STORED, **manifest):
     about = {"format": "tsseq-model", "format_version": 2, "written_by": {"tsseq": "9.9"}, "members": digests}
     with zipfile.ZipFile(path, "w", method) as file:
         for name, content in [("manifest.json", json.dumps(about | manifest)), *content_of]:
-            file.writestr(name, content)
+            file.writestr(zipfile.ZipInfo(name), content, method)  # of 1980, whenever it is written
     return path
 
 

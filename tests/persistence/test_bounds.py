@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -12,11 +13,13 @@ from model_files import archive, write_content
 from write_golden import GOLDEN
 
 import tsseq
+from tsseq import load_sample
 from tsseq.errors import ConfigError, DataError, ModelFileError
 from tsseq.persistence.container import MOST_CONTAINERS, dump_json, parse_json, read, replace_file
 from tsseq.persistence.state import MOST_ARRAYS
 
-NAIVE, LSTM = (read(GOLDEN / "v2" / f"{name}.tsseq")[1] for name in ("naive", "lstm"))
+NAMES = "naive", "lstm", "lstm_covariates", "conformal"
+NAIVE, LSTM, COVARIATES, CONFORMAL = (read(GOLDEN / "v2" / f"{name}.tsseq")[1] for name in NAMES)
 
 
 def refused(tmp_path, content, words):
@@ -92,6 +95,28 @@ def test_a_horizon_that_no_array_speaks_for_is_refused(tmp_path):
     refused(tmp_path, NAIVE | {"config.json": text.encode()}, "horizon=20000000.* from 1 to 100,000")
 
 
+def test_channels_that_no_array_speaks_for_are_refused(tmp_path):
+    for name in ("n_past", "n_known", "n_static"):
+        tree = parse_json(LSTM["config.json"])
+        tree["parts"]["regressor"]["config"]["layout"]["arguments"][name] = 10**12
+        refused(tmp_path, LSTM | {"config.json": dump_json(tree)}, f"{name}=1000000000000.* from 0 to 1,000,000")
+
+
+@pytest.mark.parametrize("step", [-1, 3, {"nanoseconds": -(10**9), "unit": "us"}, {"offset": "MS"}])
+def test_a_step_that_does_not_lead_from_one_date_to_a_later_one_is_refused(tmp_path, step):
+    tree = parse_json(NAIVE["config.json"])
+    tree["parts"]["panel"]["config"]["rules"] = [{"kind": "Steps", "arguments": {"step": step}}]
+    refused(tmp_path, NAIVE | {"config.json": dump_json(tree)}, "forward in time|another kind of timestamps")
+
+
+def test_a_step_with_other_covariates_of_the_calendar_forecasts_nothing(tmp_path):
+    text = COVARIATES["config.json"].decode().replace('"nanoseconds": 86400000000000', '"nanoseconds": 1000000000')
+    assert text != COVARIATES["config.json"].decode()
+    (tmp_path / "model.tsseq").write_bytes(write_content(COVARIATES | {"config.json": text.encode()}))
+    with pytest.raises(DataError, match=r"calendar has the covariates .* and had"):
+        tsseq.load(tmp_path / "model.tsseq").predict()
+
+
 def test_weights_that_are_nan_are_refused_and_huge_ones_forecast_no_numbers(tmp_path):
     arrays = safetensors.numpy.load(LSTM["arrays.safetensors"])
     name = next(name for name in arrays if name.endswith("read.1.weight"))
@@ -105,6 +130,19 @@ def test_weights_that_are_nan_are_refused_and_huge_ones_forecast_no_numbers(tmp_
         path.write_bytes(write_content(content))
         with pytest.raises(DataError, match="NaN or infinite"):
             tsseq.load(path).predict()
+
+
+@pytest.mark.parametrize("name", ["scaling/scale", "scores"])
+def test_units_or_errors_that_are_infinite_make_no_quantiles(tmp_path, name):
+    arrays = safetensors.numpy.load(CONFORMAL["arrays.safetensors"])
+    arrays[name][: max(len(arrays[name]) // 2, 1)] = np.inf
+    content = CONFORMAL | {"arrays.safetensors": safetensors.numpy.save(arrays)}
+    (tmp_path / "model.tsseq").write_bytes(write_content(content))
+    model, air = tsseq.load(tmp_path / "model.tsseq"), load_sample("airline")
+    assert np.isfinite(model.predict().to_numpy()).all()
+    for predict in (model.predict, partial(model.predict_at, air, ["1960-06-01"])):
+        with pytest.raises(DataError, match="NaN or infinite"):
+            predict(levels=[0.1, 0.9])
 
 
 def test_no_compiler_starts_because_a_file_says_so(tmp_path):

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 import tsseq
 from tsseq import Forecaster, NeuralClassifier, NeuralLabeller, NeuralRegressor, NeuralTransducer, Quantiles
-from tsseq.errors import ConfigError, ModelFileError
+from tsseq.errors import ConfigError, DataError, ModelFileError
 from tsseq.heads import Head
 from tsseq.networks import GRU, Linear, Seq2Seq, Transformer
 from tsseq.persistence.container import dump_json, parse_json, read, write
@@ -111,6 +111,17 @@ def test_all_that_was_learnt_comes_back(elsewhere, case):
         assert_equal(getattr(loaded, name, None), getattr(model, name, None))
     if hasattr(model, "scale_"):
         assert loaded.scale_.length == model.scale_.length
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_weights_that_are_infinite_predict_nothing(elsewhere, case):
+    model = tsseq.load(elsewhere[case][1])
+    with torch.no_grad():
+        for weight in model.network_.parameters():
+            weight.fill_(np.inf)
+    for predict in (model.predict, getattr(model, "predict_proba", model.predict)):
+        with pytest.raises(DataError, match="NaN or infinite"):
+            predict(CASES[case][1])
 
 
 def test_a_loaded_regressor_has_its_quantiles(elsewhere):

@@ -24,6 +24,7 @@ from tsseq import (
     NeuralClassifier,
     NeuralLabeller,
     NeuralRegressor,
+    NeuralTransducer,
     Normal,
     PatchTSTForecaster,
     Quantiles,
@@ -35,13 +36,15 @@ from tsseq import (
     TransformerForecaster,
     load_sample,
 )
-from tsseq.networks import GRU, ChoGRU, PeepholeLSTM
+from tsseq.networks import GRU, ChoGRU, PeepholeLSTM, Seq2Seq
 from tsseq.persistence.container import FORMAT
 
 GOLDEN = Path(__file__).parent / "golden"
 QUICK = Training(max_epochs=1, max_steps=3, verbose=False)
 BAND = [0.1, 0.9]
 SPEED = np.tile([0.3, 0.9], 10)
+TEXTS = ["abc", "caab", "b"]
+MOVES = np.array(["up", "flat", "down", "flat"])
 SEQUENCES = np.sin(SPEED[:, None] * np.arange(12.0))
 
 
@@ -91,6 +94,11 @@ def models(there):
     y = np.where(SPEED > 0.5, "fast", "slow")
     labels = SEQUENCES > 0
     rows, sums = SEQUENCES[:, :6], SEQUENCES[:, 6:8]
+    texts = ["ab" * (1 + k % 4) + "abc"[k % 3] for k in range(20)]
+    fits["transducer"] = NeuralTransducer(Seq2Seq(hidden_size=4), QUICK).fit(texts, [x[::-1] for x in texts]), None
+    moves = pd.Series(MOVES[np.arange(60) % 4], pd.date_range("2024-01-01", periods=60, name="day"), name="move")
+    fits["classes"] = Seq2SeqForecaster(2, 6, **small).fit(moves), None
+    fits["classes_sets"] = ConformalForecaster(GRUForecaster(2, 6, **small), 20).fit(moves), BAND[1:]
     fits["regressor"] = NeuralRegressor(GRU(4), Quantiles(BAND), QUICK).fit(rows, sums), None
     fits["classifier"] = NeuralClassifier(GRU(4), QUICK).fit(SEQUENCES, y), None
     fits["classifier_start"] = NeuralClassifier(GRU(4), QUICK, n_convolutions=84).fit(SEQUENCES, y), None
@@ -104,7 +112,11 @@ def predictions(model, levels):
         return model.predict(SEQUENCES[:4, :6]).tolist()
     if isinstance(model, (NeuralClassifier, NeuralLabeller)):
         return model.predict_proba(SEQUENCES[:4]).tolist()
-    frame = pd.DataFrame(model.predict(levels=levels))
+    if isinstance(model, NeuralTransducer):
+        return model.attention_weights(TEXTS)["weight"].tolist()
+    panel = getattr(model, "panel_", None)  # an ensemble has none
+    frame = pd.DataFrame(model.predict(levels=levels, proba=panel is not None and panel.classes is not None))
+    frame = frame.select_dtypes(["number", "bool"])  # probabilities of categories
     columns = {str(name): column.tolist() for name, column in frame.items()}
     return {"index": [str(key) for key in frame.index], "columns": columns}
 

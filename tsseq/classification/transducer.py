@@ -35,6 +35,7 @@ from tsseq.heads import CTC, Categorical, Head
 from tsseq.hints import documented
 from tsseq.networks import GRU, Network, Seq2Seq
 from tsseq.networks.batch import Batch
+from tsseq.networks.decoding import checked_logits
 from tsseq.networks.readouts import AlignedReadout, Transduction, has_states
 from tsseq.persistence.state import State
 from tsseq.training.devices import predict_rows
@@ -179,7 +180,7 @@ class NeuralTransducer(BaseSequenceClassifier):
         ConfigError
             ``beam_width`` is below 1, or above with CTC.
         DataError
-            X does not hold sequences like those of `fit`.
+            X does not hold sequences like those of `fit`, or what the network finds is NaN or infinite.
         """
         check_is_fitted(self, "network_")
         check_value("beam_width", beam_width)
@@ -187,8 +188,9 @@ class NeuralTransducer(BaseSequenceClassifier):
             raise ConfigError(f"beam_width={beam_width} is for loss='cross_entropy'; CTC takes the best symbols, 1.")
 
         def write(network: Model, batch: Batch, rows: Tensor) -> Tensor:
-            codes = self.head_.mean(network(batch))[..., 0] if self.loss == "ctc" else network.search(batch, beam_width)
-            return codes.double()
+            if self.loss == "ctc":
+                return self.head_.mean(checked_logits(network(batch)))[..., 0].double()
+            return network.search(batch, beam_width).double()
 
         return [self._decode(codes) for codes in self._run(self._read_sequences(X), write)]
 

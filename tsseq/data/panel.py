@@ -36,7 +36,7 @@ from tsseq.data.frames import (
     parse_frame,
     row_order,
 )
-from tsseq.data.schema import Schema, listed
+from tsseq.data.schema import CALENDAR, Schema, listed
 from tsseq.data.time_rules import AsRecorded, Rows, TimeRule
 from tsseq.data.timestamps import Calendar, check_alike, check_regular, rules_for
 from tsseq.errors import ConfigError, DataError
@@ -212,6 +212,8 @@ class Panel:
         if not self.schema.calendar:
             return self
         names, columns = calendar_columns(self.times, self.rules, self.indptr)
+        if self.schema.calendar not in (names, (CALENDAR,)):
+            raise DataError(f"the calendar has the covariates {names} here, and had {self.schema.calendar} in fit.")
         n, categories = len(self.schema.measured), self.categories
         if categories:
             before, static = len(self.schema.past + self.schema.known), len(categories) - len(self.schema.static)
@@ -865,6 +867,8 @@ def _check_consistent(panel: Panel) -> None:
         raise ValueError("a timestamp is missing")
     if len(panel.rules) not in (1, n):
         raise ValueError(f"there are {len(panel.rules)} time rules for {n} series")
+    if not all(rule.fits(panel.times) for rule in panel.rules):
+        raise ValueError("the time rules are for another kind of timestamps")
     columns = [*panel.values.T[len(panel.schema.target) :], *panel.static.T]
     if len(panel.categories) not in (0, len(columns)):
         raise ValueError(f"there are {len(panel.categories)} categories for {len(columns)} covariates")

@@ -93,6 +93,21 @@ class TimeRule(ABC):
     def shortest_step(self) -> pd.Timedelta:
         """The shortest time from one timestamp to the next; only asked for dates and periods."""
 
+    def fits(self, times: pd.Index) -> bool:
+        """Tell whether timestamps are of a kind that the rule can continue.
+
+        Parameters
+        ----------
+        times : Index
+            Whole numbers, dates or periods.
+
+        Returns
+        -------
+        bool
+            Dates, unless a rule says otherwise.
+        """
+        return isinstance(times, pd.DatetimeIndex)
+
     @property
     def season_length(self) -> int:
         """Default season in rows: 24 for hours, 7 for days, 12 for months, 4 for quarters; 1 where there is none."""
@@ -130,6 +145,13 @@ class Steps(TimeRule):
         kinds = int | np.integer | pd.Timedelta | pd.offsets.BaseOffset
         if isinstance(self.step, bool) or not isinstance(self.step, kinds):
             raise ConfigError(f"Steps({self.step!r}) needs a whole number, a Timedelta or an offset.")
+        size = self.step.n if isinstance(self.step, pd.offsets.BaseOffset) else self.step
+        if size <= 0 * size:
+            raise ConfigError(f"Steps({self.step!r}) does not go forward in time.")
+
+    def fits(self, times: pd.Index) -> bool:
+        kind = pd.Timedelta | pd.offsets.Tick if isinstance(times, pd.DatetimeIndex) else int | np.integer
+        return isinstance(self.step, pd.offsets.BaseOffset if isinstance(times, pd.PeriodIndex) else kind)
 
     def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
         if isinstance(current, pd.PeriodIndex):
@@ -273,6 +295,9 @@ class AsRecorded(TimeRule):
     def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
         return np.ones(len(current), dtype=np.bool_)
 
+    def fits(self, times: pd.Index) -> bool:
+        return True
+
     def between(self, first: Any, last: Any) -> pd.Index:
         return pd.Index([first, last]).unique()
 
@@ -306,6 +331,9 @@ class Rows(TimeRule):
 
     def follows(self, previous: pd.Index, current: pd.Index) -> Mask:
         return np.ones(len(current), dtype=np.bool_)
+
+    def fits(self, times: pd.Index) -> bool:
+        return self.onward.fits(times)
 
     def between(self, first: Any, last: Any) -> pd.Index:
         return pd.Index([first, last]).unique()
@@ -342,7 +370,7 @@ def _exchange(code: str, first_year: int, last_year: int) -> Any:
     """An exchange over whole years; the range is asked for, since the library's default one moves with today's date."""
     import exchange_calendars
 
-    if not 1 <= first_year <= last_year <= 9999:
+    if not 1800 <= first_year <= last_year <= 9999:  # no session is older, and clocks were set by the sun
         raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
     start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
     try:

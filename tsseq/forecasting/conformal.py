@@ -20,7 +20,7 @@ from tsseq.data.windows import Windows, check_length
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call
 from tsseq.forecasting.forecasts import Forecasts
-from tsseq.forecasting.rows import Levels
+from tsseq.forecasting.rows import Levels, check_finite
 from tsseq.hints import rejects_foreign_names
 from tsseq.persistence.state import State, check_arrays
 from tsseq.typing import Array, Index
@@ -233,6 +233,7 @@ class ConformalForecaster(BaseForecaster):
         covered = level if with_sets else np.abs(2 * level - 1)
         edges = np.stack([_edges(sample, covered, levels) for sample in scores])[which, : forecasts.values.shape[1]]
         values = self._sets(forecasts, edges) if with_sets else self._bands(forecasts, np.sign(level - 0.5) * edges)
+        check_finite(forecasts.panel, forecasts.origins, values)
         return replace(forecasts, values=np.concatenate([forecasts.values, values], axis=-1), levels=tuple(levels))
 
     def _bands(self, forecasts: Forecasts, edges: Array) -> Array:

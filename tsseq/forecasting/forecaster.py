@@ -342,8 +342,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         seed : int
             Seed of the draws; the same one gives the same paths.
         temperature : float, default 1.0
-            For categories, above 0: their probabilities are raised to 1 / temperature, so that below 1 likely ones are
-            drawn more often.
+            For categories, 0.001 to 1,000: their probabilities are raised to 1 / temperature, so that below 1 likely
+            ones are drawn more often.
         top_k : int, optional
             For categories: only so many most probable ones are drawn; default: all.
 
@@ -367,10 +367,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         classes = rollout.panel.classes
         if classes is None and (temperature, top_k) != (1.0, None):
             raise ConfigError("temperature= and top_k= are for targets of categories, and the target holds numbers.")
-        if not temperature > 0:
-            raise ConfigError(f"temperature={temperature!r} must be above 0.")
-        if top_k is not None:
-            check_value("top_k", top_k)
+        check_value("temperature", temperature)
+        check_value("top_k", top_k)
         rollout = replace(rollout, temperature=temperature, top_k=top_k)
         paths = rollout.sample(self.regressor_, n_paths, seed)  # (n_paths, S, steps, targets)
         columns: dict[Hashable, Any] = {}

@@ -21,7 +21,7 @@ from tsseq.arguments import check_kinds
 from tsseq.data.layout import Layout
 from tsseq.data.scaling import Scaling
 from tsseq.data.windows import RowNeeds, Windows
-from tsseq.errors import ConfigError
+from tsseq.errors import ConfigError, DataError
 from tsseq.heads import Categorical, Head, Point
 from tsseq.heads.point import LOSSES
 from tsseq.hints import RejectsForeignNames, rejects_foreign_names
@@ -308,6 +308,11 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
         -------
         ndarray of shape (n, horizon * n_targets), or (n,) if y was one column
             Scaled as X is.
+
+        Raises
+        ------
+        DataError
+            Forecasts of a plain array are NaN or infinite.
         """
         forecasts = self._run(X, lambda batch, rows: self.head_.mean(self.network_(batch).float()))
         return forecasts.reshape(-1) if self.one_output_ else forecasts.reshape(len(forecasts), -1)
@@ -478,7 +483,10 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     def _run(self, X: Any, function: Callable[..., Tensor], axis: int = 0) -> Array:
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
         windows = self._as_windows(X)
-        return predict_rows(self.network_, windows, self.accelerator_, function, axis)
+        found = predict_rows(self.network_, windows, self.accelerator_, function, axis)
+        if windows is not X and not np.isfinite(found).all():  # of windows it is told which forecast
+            raise DataError("forecasts are NaN or infinite: weights are, or a row holds values far beyond fit's.")
+        return found
 
     def _as_windows(self, X: Any) -> Windows:
         """Rows to predict from, of a plain array too."""

@@ -11,11 +11,12 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from tsseq.data.panel import Panel
 from tsseq.data.windows import RowNeeds, Windows
 from tsseq.errors import ConfigError, DataError
 from tsseq.forecasting.naive import LastValue
 from tsseq.resampling.classes import drawn_classes
-from tsseq.typing import Array
+from tsseq.typing import Array, Index
 
 Levels: TypeAlias = Sequence[float] | None
 _OUTSIDE = "drop the rows before a series begins and after it ends (frame.stack().dropna() of a wide frame)"
@@ -146,15 +147,22 @@ def class_probabilities(regressor: Any, windows: Windows) -> Array:
     -------
     ndarray of shape (n_origins, horizon, K)
         They sum to 1; 0 where a classifier has not seen the category as a target.
+
+    Raises
+    ------
+    DataError
+        Some are NaN or infinite.
     """
     with _explained(regressor, windows):
         found = regressor.predict_proba(windows)
     if RowNeeds.of(regressor).reads_windows:
-        return np.asarray(found, dtype=np.float64)
-    steps = zip(found, regressor.classes_) if isinstance(found, list) else [(found, regressor.classes_)]
-    probabilities = np.zeros((len(windows), windows.layout.horizon, windows.panel.n_classes))
-    for step, (columns, codes) in enumerate(steps):
-        probabilities[:, step, np.asarray(codes, dtype=np.int64)] = columns
+        probabilities = np.asarray(found, dtype=np.float64)
+    else:
+        probabilities = np.zeros((len(windows), windows.layout.horizon, windows.panel.n_classes))
+        steps = zip(found, regressor.classes_) if isinstance(found, list) else [(found, regressor.classes_)]
+        for step, (columns, codes) in enumerate(steps):
+            probabilities[:, step, np.asarray(codes, dtype=np.int64)] = columns
+    check_finite(windows.panel, windows.origin, probabilities)
     return probabilities
 
 
@@ -191,18 +199,18 @@ def in_units(windows: Windows, scaled: Array) -> Array:
     layout = windows.layout
     values = windows.affine.undo(scaled.reshape(len(windows), layout.horizon, layout.n_targets, -1))
     values = windows.unlogged(values) if windows.scaling.log else values
-    check_finite(windows, values)
+    check_finite(windows.panel, windows.origin, values)
     channels = 1 if layout.n_targets > 1 else windows.panel.n_targets
     by_channel = values.reshape(channels, -1, *values.shape[1:])  # (channels, n_origins, H, n_targets, K)
     return np.moveaxis(by_channel, 0, 2).reshape(by_channel.shape[1], layout.horizon, -1, values.shape[-1])
 
 
-def check_finite(windows: Windows, values: Array) -> None:
-    """Refuse forecasts (n_windows, ...) that are NaN or infinite: nothing that is made of them would tell."""
+def check_finite(panel: Panel, origins: Index, values: Array) -> None:
+    """Refuse forecasts (n, ...) from origins (n,) that are NaN or infinite: nothing that is made of them would tell."""
     finite = np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if not finite.all():
         first = int(finite.argmin())
-        name, time = windows.panel.ids[windows.series[first]], windows.panel.times[windows.origin[first]]
+        name, time = panel.ids[panel.series_of(origins[[first]])[0]], panel.times[origins[first]]
         where = f"the one from {time}" if name is None else f"that of {name!r} from {time}"
         problem = f"{int((~finite).sum())} of {len(finite)} forecasts are NaN or infinite (first: {where})"
         advice = "Look for values far beyond those of fit, or at what the regressor returns for them"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from tsseq.arguments import check_values
 from tsseq.errors import DataError
 from tsseq.heads.base import Head
 from tsseq.resampling.classes import drawn_classes
@@ -24,7 +25,7 @@ class Categorical(Head):
     n_classes : int
         Number of classes; a target is one of 0..n_classes - 1.
     temperature : float, default 1.0
-        Power of draws: probabilities are raised to 1 / temperature before.
+        Power of draws, 0.001 to 1,000: probabilities are raised to 1 / temperature before.
     top_k : int or None, default None
         How many of the most probable classes are drawn; None draws all.
 
@@ -41,6 +42,9 @@ class Categorical(Head):
 
     scalings = ("none",)
     lowest = 0.0
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
     @property
     def n_params(self) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tsseq.data.layout import Layout
+from tsseq.errors import DataError
 from tsseq.networks.base import Autoregressive
 from tsseq.networks.batch import Batch
 from tsseq.networks.layers import expand_attention, segments
@@ -104,6 +105,29 @@ def map_state(state: Any, function: Callable[[Tensor], Tensor]) -> Any:
     return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
 
 
+def checked_logits(logits: Tensor) -> Tensor:
+    """Refuse logits that are NaN or infinite: the largest of them would be taken all the same.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Of any shape.
+
+    Returns
+    -------
+    Tensor
+        The same.
+
+    Raises
+    ------
+    DataError
+        Some are NaN or infinite.
+    """
+    if not logits.isfinite().all():
+        raise DataError("no symbol is the most probable one: weights are NaN or infinite, or a sequence holds such.")
+    return logits
+
+
 def beam_search(core: StepDecoder, vectors: Callable[[Tensor], Tensor], width: int, batch: Batch) -> Tensor:
     """Look for the most probable sequences of classes, the last of which is the end.
 
@@ -122,6 +146,11 @@ def beam_search(core: StepDecoder, vectors: Callable[[Tensor], Tensor], width: i
     -------
     Tensor of shape (B, H)
         Classes; the end from where it was reached.
+
+    Raises
+    ------
+    DataError
+        Logits are NaN or infinite.
     """
     memory, state = core.encode(batch)
     state = map_state(state, lambda tensor: tensor.repeat_interleave(width, dim=-2).contiguous())
@@ -133,7 +162,8 @@ def beam_search(core: StepDecoder, vectors: Callable[[Tensor], Tensor], width: i
     origins = torch.arange(n, device=before.device)[:, None] * width  # (B, 1)
     for step in range(core.layout.horizon):
         params, state = core.decode(before, memory, state, step)
-        chances = params.float().sum(dim=2).log_softmax(dim=2).unflatten(0, (n, width)).squeeze(2)  # (B, width, K)
+        logits = checked_logits(params.float().sum(dim=2))
+        chances = logits.log_softmax(dim=2).unflatten(0, (n, width)).squeeze(2)  # (B, width, K)
         end = chances.shape[2] - 1
         stays = torch.full_like(chances[0, 0], -torch.inf)
         stays[end] = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tsseq.errors import DataError
 from tsseq.typing import Array
 
 
@@ -27,6 +28,11 @@ def drawn_classes(probabilities: Array, levels: Array, temperature: float = 1.0,
     ndarray of shape (n, ...)
         Codes 0 to K - 1.
 
+    Raises
+    ------
+    DataError
+        Some probabilities are NaN or infinite.
+
     Examples
     --------
     >>> drawn_classes(np.array([0.5, 0.2, 0.3]), np.array([0.1, 0.6, 0.9])).tolist()
@@ -34,6 +40,8 @@ def drawn_classes(probabilities: Array, levels: Array, temperature: float = 1.0,
     >>> drawn_classes(np.array([0.5, 0.2, 0.3]), np.array([0.1, 0.6, 0.9]), top_k=2).tolist()
     [0.0, 0.0, 2.0]
     """
+    if not np.isfinite(probabilities).all():
+        raise DataError("some probabilities of categories are NaN or infinite: no category can be drawn of them.")
     size = probabilities.shape[-1]
     if top_k is not None and top_k < size:
         least = np.sort(probabilities, axis=-1)[..., -top_k, None]
