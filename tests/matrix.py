@@ -1,4 +1,4 @@
-"""Run the quick tests with the lowest versions that pyproject.toml allows, and with the newest that exist.
+"""Run the whole suite with the lowest versions that pyproject.toml allows, and with the newest that exist.
 
     python tests/matrix.py                     lowest versions on Python 3.11, newest on every Python that is installed
     python tests/matrix.py newest python3.13   one cell
@@ -38,9 +38,9 @@ def run(versions: str, interpreter: str) -> int:
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, *(pin for pin in pins if pin.startswith("torch=="))], check=True)
     subprocess.run([*install, *pins, "--editable", f"{ROOT}[dev]"], check=True)
-    quick = ["-q", "-n", "auto", "--maxprocesses", "2", "-m", "not slow and not proof and not clients"]
+    tests = ["-q", "-n", "auto", "--maxprocesses", "2", "-m", "not proof and not clients"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
-    command = [python, "-m", "pytest", *quick, "-o", f"filterwarnings={WARNINGS}"]
+    command = [python, "-m", "pytest", *tests, "-o", f"filterwarnings={WARNINGS}"]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
