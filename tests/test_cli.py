@@ -435,6 +435,9 @@ def test_info_names_versions(tmp_path):
         (["predict", "none.tsseq"], "No such file or directory: 'none.tsseq'"),
         (["predict", "damaged.tsseq"], "damaged.tsseq: Bad CRC-32 for file 'config.json'"),
         (["predict", "air.csv"], "air.csv: File is not a zip file"),
+        (["predict", "rows.tsseq"], "rows.tsseq holds a NeuralRegressor, which forecasts no frames; use it in Python"),
+        (["update", "rows.tsseq", "air.csv"], "rows.tsseq holds a NeuralRegressor, which forecasts no frames"),
+        (["plot", "rows.tsseq"], "rows.tsseq holds a NeuralRegressor, which forecasts no frames"),
         (["predict", "last.tsseq", "none.csv"], "none.csv is not a file"),
         (["predict", "last.tsseq", "daily.csv"], "column 'month' is not in daily.csv"),
         (["predict", "last.tsseq", "--level", 0.1], "Forecaster(LastValue()) has no quantiles"),
@@ -445,6 +448,7 @@ def test_info_names_versions(tmp_path):
 )
 def test_errors_are_one_line_and_no_traceback(air, call, arguments, message):
     tsseq.Forecaster(tsseq.LastValue(), 2, 12).fit(load_air()).save(air / "last.tsseq")
+    tsseq.NeuralRegressor(tsseq.Linear(), training=QUICK).fit(np.eye(9), np.arange(9.0)).save(air / "rows.tsseq")
     (air / "damaged.tsseq").write_bytes((air / "last.tsseq").read_bytes().replace(b"LastValue", b"LastSeven"))
     pd.Series(range(99), pd.bdate_range("2024", periods=99), name="y").to_csv(air / "daily.csv")
     (air / "words.csv").write_text("word,y\none,1\ntwo,2\n")

@@ -29,6 +29,8 @@ from tsseq.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from tsseq.forecasting import BaseForecaster
+
 History = Annotated[
     Path | None,
     typer.Argument(
@@ -61,7 +63,7 @@ def update(
     sep: Separator = None,
 ) -> None:
     """Read a model file, go on from it with the rows of a file, and write it."""
-    fitted, output = tsseq.load(model), model if output is None else output
+    fitted, output = load_forecaster(model), model if output is None else output
     fitted.update(cli.files.read_like(source, fitted, sep))
     fitted.save(output)
     typer.echo(f"Model: {output}, fitted until {fitted.fitted_until_}", err=True)
@@ -78,7 +80,7 @@ def predict(
     sep: Separator = None,
 ) -> None:
     """Read a model file and forecast the rows after the end of a file with the same columns."""
-    fitted = tsseq.load(model)
+    fitted = load_forecaster(model)
     frame, known = (None if path is None else cli.files.read_like(path, fitted, sep) for path in (source, future))
     forecasts = fitted.predict(frame, steps=steps, levels=level or None, future=known, proba=proba)
     cli.files.write_forecasts(fitted, forecasts, output, sep)
@@ -88,7 +90,7 @@ def future(
     model: ModelFile, source: History = None, steps: Steps = None, output: Output = None, sep: Separator = None
 ) -> None:
     """Write the rows to come with empty known covariates, to be filled in for predict --future."""
-    fitted = tsseq.load(model)
+    fitted = load_forecaster(model)
     frame = None if source is None else cli.files.read_like(source, fitted, sep)
     cli.files.write_forecasts(fitted, fitted.make_future_frame(frame, steps), output, sep)
 
@@ -120,12 +122,23 @@ def plot(  # noqa: PLR0913 (an option each)
         names = stems if len(set(stems)) == len(stems) else map(str, forecast)
         axes = tsseq.plot_forecast(frame, dict(zip(names, tables)), last=last, max_series=max_series)
     else:
-        fitted = tsseq.load(model)
+        fitted = load_forecaster(model)
         paths = (source, future)
         frame, known = (None if path is None else cli.files.read_like(path, fitted, sep) for path in paths)
         options: dict[str, Any] = {"steps": steps, "levels": level or None, "future": known}
         axes = fitted.plot_history() if losses else fitted.plot(frame, **options, last=last, max_series=max_series)
     save_picture(axes, output)
+
+
+def load_forecaster(path: Path) -> BaseForecaster:
+    """Read a model file of a forecaster; others predict from rows and sequences, which no command reads."""
+    from tsseq.forecasting import BaseForecaster
+
+    fitted = tsseq.load(path)
+    if not isinstance(fitted, BaseForecaster):
+        what = f"{path} holds a {type(fitted).__name__}, which forecasts no frames"
+        raise ConfigError(f"{what}; use it in Python, with tsseq.load({str(path)!r}).predict(X).")
+    return fitted
 
 
 def check_picture(output: Path) -> None:

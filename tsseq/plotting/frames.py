@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -61,13 +62,17 @@ def read_series(frame: Drawable, schema: Schema, role: str) -> SeriesTables:
 
 
 def targets_of(forecast: pd.DataFrame) -> list[Hashable]:
-    """The columns of a forecast that are not quantiles or probabilities of another column.
+    """The columns of a forecast that are not quantiles, probabilities or sets of another column.
 
     >>> targets_of(pd.DataFrame(columns=["close", "close_q0.1", "close_q0.9", "volume"]))
     ['close', 'volume']
+    >>> targets_of(pd.DataFrame(columns=["move", "move_p_up", "move_set0.9_up"]))
+    ['move']
     """
     additions = {column for name in forecast for column in quantile_columns(forecast, name).values()}
-    additions |= {column for name in forecast for column in forecast if str(column).startswith(f"{name}_p_")}
+    for name in forecast:
+        of_classes = re.compile(rf"{re.escape(str(name))}_(p|set[\d.]+)_")
+        additions |= {column for column in forecast if of_classes.match(str(column))}
     return [name for name in forecast if name not in additions]
 
 
