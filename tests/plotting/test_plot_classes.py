@@ -7,7 +7,7 @@ from matplotlib.dates import date2num
 from numpy.testing import assert_allclose
 from sklearn.ensemble import RandomForestClassifier
 
-from tsseq import ConfigError, Forecaster, plot_forecast
+from tsseq import ConfigError, ConformalForecaster, Forecaster, plot_forecast
 from tsseq.forecasting.naive import LastValue
 
 DAYS = pd.date_range("2024-01-01", periods=60, name="day")
@@ -18,8 +18,8 @@ MODEL = Forecaster(RandomForestClassifier(9, random_state=0), 3, 4).fit(SKY[:57]
 def top(ax, name, when) -> float:
     """Share of a category that is drawn at a time."""
     x = date2num(when)
-    band = next(band for band in ax.collections if band.get_label() == name)
-    return sum(band.get_paths()[0].contains_point((x, y)) for y in np.linspace(0.0005, 0.9995, 1000)) / 1000
+    paths = [band.get_paths()[0] for band in ax.collections if band.get_label() == name]
+    return sum(path.contains_point((x, y)) for path in paths for y in np.linspace(0.0005, 0.9995, 1000)) / 1000
 
 
 @pytest.mark.parametrize("draw", [lambda: MODEL.plot(), lambda: plot_forecast(SKY, MODEL.predict(proba=True))])
@@ -28,7 +28,7 @@ def test_a_category_takes_all_of_the_band_while_known_and_its_probability_afterw
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("day", "probability")
     for name in ("fog", "rain", "sun"):
         assert top(ax, name, DAYS[55]) == (1.0 if SKY.iloc[55] == name else 0.0)
-        for when in forecast.index[1:-1]:
+        for when in forecast.index:
             assert_allclose(top(ax, name, when), forecast.loc[when, f"sky_p_{name}"], atol=2e-3)
 
 
@@ -46,6 +46,18 @@ def test_the_rarest_of_many_categories_share_a_colour():
     letters = pd.Series([*"abcdefgh" * 7, *"abcd"], DAYS, name="letter")
     ax = Forecaster(LastValue(), 3, 56).fit(letters).plot()
     assert [band.get_label() for band in ax.collections] == ["a", "b", "c", "d", "e", "others"]
+
+
+def test_what_is_not_in_the_largest_set_is_hatched():
+    model = ConformalForecaster(Forecaster(RandomForestClassifier(9, random_state=0), 3, 4), 20).fit(SKY[:57])
+    ax, forecast = model.plot(levels=[0.4, 0.2]), model.predict(levels=[0.4, 0.2], proba=True)
+    hatched = 0.0
+    for when, row in forecast.iterrows():
+        share = sum(row[f"sky_p_{name}"] for name in ("fog", "rain", "sun") if not row[f"sky_set0.4_{name}"])
+        assert_allclose(top(ax, "not in the set of 40 %", when), share, atol=3e-3)
+        hatched += share
+    assert 0.0 < hatched < 3.0
+    assert top(ax, "not in the set of 40 %", DAYS[55]) == 0.0
 
 
 def test_axes_of_ones_own_are_refused():

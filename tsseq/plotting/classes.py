@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ from tsseq.plotting.style import (
     time_axis,
     tone,
 )
+from tsseq.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,11 +44,17 @@ class Strip(NamedTuple):
         Over times, a column for each category, with sums of 1, or of 0 where nothing is known.
     n_known : int
         Rows of them that were observed.
+    level : str
+        Of the largest sets that were forecast; "" without sets.
+    outside : DataFrame
+        Over the same times, 1 for each category that is not in its set, else 0.
     """
 
     title: str
     shares: pd.DataFrame
     n_known: int
+    level: str
+    outside: pd.DataFrame
 
 
 def holds_categories(models: Mapping[str, SeriesTables], target: Hashable) -> bool:
@@ -93,7 +101,26 @@ def _strip(history: pd.DataFrame, forecast: pd.DataFrame, target: Hashable, last
     else:
         probabilities = _one_of_all(forecast[target])
     shares = pd.concat([_one_of_all(past), probabilities.astype(float)]).fillna(0.0)
-    return Strip(title, shares.sort_index(axis=1), len(past))
+    level, members = _largest_sets(forecast, target)
+    outside = 1.0 - members.astype(float).reindex(index=shares.index, columns=shares.columns, fill_value=1.0)
+    return Strip(title, shares.sort_index(axis=1), len(past), level, outside)
+
+
+def _largest_sets(forecast: pd.DataFrame, target: Hashable) -> tuple[str, pd.DataFrame]:
+    """The highest level of sets, and a column for each category that says whether it is in; "" and none without sets.
+
+    >>> level, members = _largest_sets(pd.DataFrame({"sky_set0.5_sun": [False], "sky_set0.9_sun": [True]}), "sky")
+    >>> level, members.to_dict("list")
+    ('0.9', {'sun': [True]})
+    """
+    columns: dict[str, dict[str, Hashable]] = {}
+    for name in forecast:
+        found = re.fullmatch(rf"{re.escape(str(target))}_set([\d.]+)_(.*)", str(name), re.DOTALL)
+        if found:
+            columns.setdefault(found[1], {})[found[2]] = name
+    level = max(columns, key=float, default="")
+    members = columns.get(level, {})
+    return level, forecast[list(members.values())].set_axis(list(members), axis=1)
 
 
 def _one_of_all(column: pd.Series[Any]) -> pd.DataFrame:
@@ -118,11 +145,17 @@ def _draw_strip(ax: Axes, strip: Strip, names: list[str], *, alone: bool) -> Non
     rest = strip.shares.sum(axis=1) - shares.sum(axis=1)
     if rest.max() > 1e-9:
         shares, colours = shares.assign(**{OTHERS: rest}), [*colours, tone(SOFT)]
-    x = on_axis(shares.index)
-    ax.stackplot(x, shares.to_numpy().T, labels=list(shares), colors=colours, step="mid", linewidth=0, alpha=0.85)
-    if strip.n_known:
-        places: Any = x[[strip.n_known - 1, strip.n_known]]
-        ax.axvline(places[0] + (places[1] - places[0]) / 2, color=tone(INK), linewidth=1.0)
+    edges, rows = _edges(shares.index), [*range(len(shares)), -1]  # the last step ends at an edge of its own
+    outside = strip.outside.reindex(columns=shares.columns, fill_value=0.0)
+    tops, lows, gaps = (table.to_numpy()[rows].T for table in _layers(shares, outside))
+    steps: dict[str, Any] = {"step": "post", "linewidth": 0.0}
+    for name, colour, low, high in zip(shares, colours, lows, tops):
+        ax.fill_between(edges, low, high, label=name, color=colour, alpha=0.85, **steps)
+    for low, high in zip(gaps, tops) if strip.level else ():
+        label = f"not in the set of {100 * float(strip.level):g} %"
+        ax.fill_between(edges, low, high, label=label, hatch="////", facecolor="none", **steps)
+    if 0 < strip.n_known < len(shares):
+        ax.axvline(edges[strip.n_known], color=tone(INK), linewidth=1.0)
     xlabel, ylabel = (str(shares.index.name or "time"), "probability") if alone else ("", "")
     dress(ax, xlabel, ylabel, strip.title)
     ax.set_ylim(0.0, 1.0)
@@ -130,3 +163,25 @@ def _draw_strip(ax: Axes, strip: Strip, names: list[str], *, alone: bool) -> Non
     ax.margins(x=0.0)
     in_percent(ax)
     time_axis(ax, shares.index, most=9 if alone else 4)
+
+
+def _edges(times: pd.Index) -> Array:
+    """Where the bands of n times begin, on matplotlib's axis, and where the last one ends: halfway to the neighbours.
+
+    >>> _edges(pd.Index([1, 2, 4])).tolist()
+    [0.5, 1.5, 3.0, 5.0]
+    """
+    from matplotlib.dates import date2num
+
+    places = on_axis(times)
+    to_number: Any = date2num
+    x = np.asarray(to_number(places) if isinstance(places, pd.DatetimeIndex) else places, dtype=np.float64)
+    inner = (x[1:] + x[:-1]) / 2
+    first, last = (x[0] - 0.5, x[0] + 0.5) if len(x) == 1 else (2 * x[0] - inner[0], 2 * x[-1] - inner[-1])
+    return np.array([first, *inner, last])
+
+
+def _layers(shares: pd.DataFrame, outside: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Where each band ends and begins, and where what is outside of a set begins in it."""
+    tops = shares.cumsum(axis=1)
+    return tops, tops - shares, tops - shares * outside
