@@ -67,7 +67,7 @@ result.scores[["MAE", "RMSE", "skill", "pinball"]].round(3)
 forecasts = result.forecasts
 chosen = forecasts[forecasts["model"].isin(["poisson", "negative binomial"])]
 levels = pd.DataFrame({f"below {q}": chosen["actual"] <= chosen[f"q{q}"].round() for q in (0.05, 0.5, 0.95)})
-levels.groupby(chosen["model"]).mean().round(3)
+levels.groupby(chosen["model"], observed=True).mean().round(3)
 
 # %% [markdown]
 # Demand should be at most the 0.95 quantile in at least 95 % of the weeks, which it is with one of the two. (Of whole

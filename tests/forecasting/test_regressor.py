@@ -34,7 +34,7 @@ def test_check_estimator_passes_but_for_the_order_of_batches(network):
         results = check_estimator(model, on_skip=None, on_fail=None, expected_failed_checks=SHUFFLED)
     assert [result for result in results if result["status"] == "failed"] == []
     assert {result["check_name"] for result in results if result["status"] == "xfail"} <= SHUFFLED.keys()
-    assert [result["check_name"] for result in results if result["status"] == "skipped"] == ["check_array_api_input"]
+    assert {result["check_name"] for result in results if result["status"] == "skipped"} <= {"check_array_api_input"}
     assert sum(result["status"] == "passed" for result in results) >= 50
     tags = model.__sklearn_tags__()
     assert tags.input_tags.two_d_array

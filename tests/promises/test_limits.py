@@ -1,9 +1,12 @@
 """Forecasts are numbers or an error, and what no machine holds is refused before it is asked for."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import poisson
 from sklearn.linear_model import LinearRegression, Ridge
 from torch import nn
 
@@ -35,8 +38,9 @@ class TestForecastsAreNumbers:
 
     def test_counts_beyond_all_counts_are_an_error(self):
         model = LinearForecaster(2, 12, head=Poisson(), scaling="mean", training=QUICK).fit(AIR * 1e17)
-        with pytest.raises(DataError, match="NaN or infinite"):
-            model.predict(levels=[0.1, 0.9])
+        knows = np.isfinite(poisson.ppf(0.9, 5e19))  # versions of scipy differ
+        with nullcontext() if knows else pytest.raises(DataError, match="NaN or infinite"):
+            assert np.isfinite(model.predict(levels=[0.1, 0.9]).to_numpy()).all()
 
     def test_logarithms_that_grow_beyond_all_numbers_are_an_error(self):
         growing = pd.Series(np.exp(np.linspace(0, 340, 60)), pd.date_range("2024", periods=60))

@@ -307,7 +307,8 @@ def _shares(forecasts: Forecasts) -> Array:
     panel, origins = forecasts.panel, forecasts.origins
     times = panel.times.as_unit("us") if isinstance(panel.times, pd.DatetimeIndex) else panel.times
     stamps = np.asarray(getattr(times, "asi8", times), dtype=np.int64)[origins].astype(np.uint64)
-    ids = pd.util.hash_array(panel.ids.astype(str).to_numpy(dtype=object))[panel.series_of(origins)]
+    names = np.array([str(name) for name in panel.ids], dtype=object)  # pandas' own texts differ between its versions
+    ids = pd.util.hash_array(names)[panel.series_of(origins)]
     steps = pd.util.hash_array(np.arange(1, forecasts.values.shape[1] + 1, dtype=np.uint64))
     keys = (pd.util.hash_array(stamps) ^ ids)[:, None] ^ steps
     return np.asarray(pd.util.hash_array(keys.ravel()).reshape(keys.shape) / 2.0**64)
