@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 
 from tsseq import load_sample
+from tsseq.data.time_rules import Sessions
+from tsseq.errors import DataError
 
 # The same examples on every run; `make proof` draws many more, and others each time.
 settings.register_profile("tsseq", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -63,3 +65,18 @@ def walks():
     noise = np.random.default_rng(7).normal(size=(80, 4)).cumsum(axis=0)
     days = pd.date_range("2024-01-01", periods=80, freq="D", name="day")
     return pd.DataFrame(noise + np.array([10, 100, 1000, 10000]), days, ["10", "A", "2", "1"])
+
+
+@pytest.fixture
+def needs_exchange():
+    """Skip a test of an exchange that exchange_calendars cannot make with this version of pandas, and says so."""
+
+    def check(code):
+        try:
+            Sessions(code).between(pd.Timestamp("2023-01-02"), pd.Timestamp("2023-02-01"))
+        except DataError as error:
+            if "exchange_calendars" not in str(error):
+                raise
+            pytest.skip(str(error)[:200])
+
+    return check

@@ -105,7 +105,8 @@ class TestHolidays:
     def test_a_closure_that_nobody_foresaw_is_not_announced(self, day):
         assert sessions(day, day)["calendar_before_holiday"].item() == 0
 
-    def test_a_weekend_on_friday_and_saturday_is_no_holiday(self):
+    def test_a_weekend_on_friday_and_saturday_is_no_holiday(self, needs_exchange):
+        needs_exchange("XTAE")
         found = sessions("2023-04-02", "2023-06-01", "XTAE")  # Passover, Memorial and Independence Day, Shavuot
         assert found.index[found["calendar_before_holiday"] == 1].strftime("%m-%d").tolist() == [
             "04-04", "04-10", "04-24", "05-24",

@@ -214,7 +214,8 @@ def test_the_first_sessions_that_a_calendar_records_can_be_read():
     assert coming(pd.DatetimeIndex(index[:-3], freq=None), "XSHG").tolist() == index[-3:].tolist()
 
 
-def test_an_exchange_that_was_closed_for_weeks_opens_again():
+def test_an_exchange_that_was_closed_for_weeks_opens_again(needs_exchange):
+    needs_exchange("ASEX")
     index = Sessions("ASEX").between(pd.Timestamp("2015-05-01"), pd.Timestamp("2015-06-26"))
     assert coming(index, "ASEX").strftime("%m-%d").tolist() == ["08-03", "08-04", "08-05"]
 

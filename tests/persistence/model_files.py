@@ -17,8 +17,6 @@ from tsseq.networks import Network
 QUICK = Training(max_epochs=1, max_steps=3, verbose=False)
 DAYS = pd.date_range("2024-01-01", periods=80, name="day")
 WALK = np.random.default_rng(1).normal(size=(80, 3)).cumsum(axis=0) + 50
-# What another process makes errors of: all warnings but one, of exchange calendars with pandas 3.1.
-WARNINGS = "error,ignore:Series.values returning"
 CHILD = """
 import pathlib, sys
 import pandas as pd

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from model_files import CHILD, DAYS, QUICK, WALK, WARNINGS, Average, archive, assert_forecasts_equal, damaged, shop
+from model_files import CHILD, DAYS, QUICK, WALK, Average, archive, assert_forecasts_equal, damaged, shop
 from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -65,7 +65,7 @@ def elsewhere(tmp_path_factory):
             given = {"future": future, "levels": levels}
             pd.to_pickle({"frame": frame, **given}, path.with_suffix(".given"))
             here[path] = {"fitted": model.predict(**given), "frame": model.predict(frame, **given)}
-    environment = {**os.environ, "PYTHONWARNINGS": WARNINGS}
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
     subprocess.run([sys.executable, "-c", CHILD, *map(str, here)], check=True, cwd=folder, env=environment)
     return {path.stem: (found, pd.read_pickle(path.with_suffix(".found"))) for path, found in here.items()}
 

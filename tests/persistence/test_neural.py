@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from model_files import DAYS, QUICK, WALK, WARNINGS, Average, assert_forecasts_equal
+from model_files import DAYS, QUICK, WALK, Average, assert_forecasts_equal
 from pandas.testing import assert_frame_equal
 from sklearn.exceptions import NotFittedError
 
@@ -85,7 +85,7 @@ def elsewhere(tmp_path_factory):
         models[case] = model.fit(X, y), path
         model.save(path)
         pd.to_pickle(X, path.with_suffix(".X"))
-    environment = {**os.environ, "PYTHONWARNINGS": WARNINGS}
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
     paths = [str(path) for _, path in models.values()]
     subprocess.run([sys.executable, "-c", CHILD, *paths], check=True, cwd=folder, env=environment)
     return {case: (*pair, pd.read_pickle(pair[1].with_suffix(".predictions"))) for case, pair in models.items()}

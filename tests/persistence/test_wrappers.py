@@ -16,7 +16,6 @@ from model_files import (
     DAYS,
     QUICK,
     WALK,
-    WARNINGS,
     Average,
     assert_forecasts_equal,
     damaged,
@@ -110,7 +109,7 @@ def elsewhere(tmp_path_factory):
         model.save(path)
         pd.to_pickle({"frame": frame, **given}, path.with_suffix(".given"))
         here[path] = {"fitted": model.predict(**given), "frame": model.predict(frame, **given)}
-    environment = {**os.environ, "PYTHONWARNINGS": WARNINGS}
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
     subprocess.run([sys.executable, "-c", CHILD, *map(str, here)], check=True, cwd=folder, env=environment)
     there = {path.stem: pd.read_pickle(path.with_suffix(".found")) for path in here}
     return {path.stem: (models[path.stem], path, found, there[path.stem]) for path, found in here.items()}

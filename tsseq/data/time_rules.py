@@ -17,6 +17,7 @@ from pytz.exceptions import InvalidTimeError
 
 from tsseq.data.contexts import pieces
 from tsseq.errors import ConfigError, DataError
+from tsseq.quiet import no_warnings
 from tsseq.typing import Mask
 
 DAY = pd.Timedelta(days=1)
@@ -374,16 +375,21 @@ def _exchange(code: str, first_year: int, last_year: int) -> Any:
         raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
     start, end = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
     try:
-        return exchange_calendars.get_calendar(code, start=start, end=end)
+        with no_warnings("exchange_calendars|pandas"):
+            try:
+                return exchange_calendars.get_calendar(code, start=start, end=end)
+            except ValueError:  # a part of the years is not recorded
+                kind = type(exchange_calendars.get_calendar(code))
+            start, end = max(start, kind.bound_min() or start), min(end, kind.bound_max() or end)
+            if start <= end:
+                return exchange_calendars.get_calendar(code, start=start, end=end)
     except exchange_calendars.errors.InvalidCalendarName as error:
         known = "neither a pandas offset nor an exchange code such as 'XNYS'"
         raise ConfigError(f"calendar={code!r} is {known}.") from error
-    except ValueError:  # a part of the years is not recorded
-        kind = type(exchange_calendars.get_calendar(code))
-    start, end = max(start, kind.bound_min() or start), min(end, kind.bound_max() or end)
-    if start > end:
-        raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
-    return exchange_calendars.get_calendar(code, start=start, end=end)
+    except (ValueError, NotImplementedError) as error:  # as of 4.13 with pandas 3.1, for two exchanges
+        versions = f"exchange_calendars {exchange_calendars.__version__} with pandas {pd.__version__}"
+        raise DataError(f"{versions} cannot make calendar {code!r}: {error}.") from error
+    raise DataError(f"calendar {code!r} does not record {first_year} to {last_year}.")
 
 
 def _working(exchange: Any, days: pd.DatetimeIndex) -> Mask:

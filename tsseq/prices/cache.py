@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -192,7 +193,7 @@ def read(folder: Path, ticker: str) -> CachedBars | None:
     if not path.is_file():
         return None
     try:
-        bars = pd.read_parquet(path)
+        bars = pd.read_parquet(BytesIO(path.read_bytes()))  # by its path it would be opened twice, replaced in between
         meta = dict(bars.attrs)
         digest = meta.pop("sha256")
         if meta["format"] != FORMAT or meta["ticker"] != ticker or digest != _digest(bars, meta):

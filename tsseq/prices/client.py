@@ -189,6 +189,7 @@ def _yfinance() -> Iterator[Any]:
         import yfinance as yf
         from yfinance.data import YfData
 
+        warnings.simplefilter("ignore")  # yfinance shows its own again when it is imported
         YfData.cache_get.cache_clear()  # holds errors, too
         _move_files(yf)
         levels, hidden = [logger.level for logger in loggers], yf.config.debug.hide_exceptions

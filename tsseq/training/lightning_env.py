@@ -10,13 +10,14 @@ import signal
 import sys
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import torch
+
+from tsseq.quiet import no_warnings
 
 LOGGERS = ("pytorch_lightning", "lightning_fabric", "torch.multiprocessing.spawn")
 COMPILER_CACHE = "TORCHINDUCTOR_CACHE_DIR"
@@ -55,24 +56,6 @@ def quiet_lightning() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels):
             logger.setLevel(level)
-
-
-@contextmanager
-def no_warnings(module: str) -> Iterator[None]:
-    """Within it, modules whose names match warn of nothing; afterwards just this filter is gone.
-
-    `warnings.catch_warnings` puts back what it found, and so leaves the filters of one thread to another.
-    """
-    warnings.filterwarnings("ignore", module=module)
-    filters: list[Any] = warnings.filters  # type: ignore[assignment]
-    entry = filters[0]
-    try:
-        yield
-    finally:
-        # another thread may have entered or left `catch_warnings`
-        for place in (filters, cast(list[Any], warnings.filters)):
-            with suppress(ValueError):
-                place.remove(entry)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tsseq.errors import ConfigError, TsseqError
 from tsseq.heads import Head
 from tsseq.networks import Network
 from tsseq.networks.embedding import table_names
-from tsseq.training.lightning_env import no_warnings
+from tsseq.quiet import no_warnings
 from tsseq.training.line import Line
 from tsseq.training.model import Model
 
