@@ -82,6 +82,35 @@ def test_categories_are_forecast_with_their_probabilities_and_scored(tmp_path, c
     assert "set_size" in done.stdout
 
 
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_a_report_of_categories_has_a_logistic_regression_and_no_audit(tmp_path, call, horizon):
+    days = pd.date_range("2024-01-01", periods=120, name="day")
+    pd.DataFrame({"sky": ["sun", "sun", "rain"] * 40}, days).to_csv(tmp_path / "sky.csv")
+    source = ("sky.csv", "--target", "sky", "--context-length", 8, "--max-epochs", 1, "--n-cutoffs", 12)
+    done = call("report", *source, "--horizon", horizon, "--model", "ridge")
+    assert done.returncode == 0, done.stderr
+    assert "\nlogistic " in done.stdout
+    assert "\nridge " not in done.stdout
+    assert "No audit: it is of numbers, and the target holds categories.\n" in done.stderr
+    assert "log loss" in (tmp_path / "report.html").read_text()
+    if horizon == 1:
+        assert call("backtest", *source, "--horizon", 1).returncode == 0  # with the models that it has by default
+
+
+@pytest.mark.parametrize("columns", [["shop", "day", "sales"], ["day", "shop", "sales"]])
+def test_the_times_are_in_the_first_column_that_is_not_the_id(tmp_path, call, columns):
+    days = pd.date_range("2024-01-01", periods=30)
+    frames = [pd.DataFrame({"shop": name, "day": days, "sales": np.arange(30.0)}) for name in "ab"]
+    pd.concat(frames)[columns].to_csv(tmp_path / "sales.csv", index=False)
+    options = ["--target", "sales", "--horizon", 2, "--context-length", 6, "--id-column", "shop", "--model", "naive"]
+    done = call("fit", "sales.csv", *options)
+    assert done.returncode == 0, done.stderr
+    call("predict", "model.tsseq", "-o", "forecast.csv")
+    assert sorted(pd.read_csv(tmp_path / "forecast.csv")["day"]) == ["2024-01-31"] * 2 + ["2024-02-01"] * 2
+    done = call("plot", "sales.csv", "--forecast", "forecast.csv", "--id-column", "shop")
+    assert done.returncode == 0, done.stderr
+
+
 def table(done, **more) -> pd.DataFrame:
     """What a command printed."""
     assert done.returncode == 0, done.stderr
@@ -150,8 +179,9 @@ def test_a_model_file_is_updated_with_the_rows_since(air, call):
     assert found.index[0] == pd.Timestamp("1961-01")
 
 
-def test_a_model_of_indexed_series_made_in_python_predicts_from_a_file(air, call):
-    day = pd.date_range("2024", periods=30, name="day")
+@pytest.mark.parametrize(("name", "column"), [("day", "day"), (None, "Unnamed: 1")])
+def test_a_model_of_indexed_series_made_in_python_predicts_from_a_file(air, call, name, column):
+    day = pd.date_range("2024", periods=30, name=name)
     frame = pd.concat(
         {name: pd.DataFrame({"y": np.arange(30.0) + k}, day) for k, name in enumerate("ab")}, names=["id"]
     )
@@ -159,7 +189,7 @@ def test_a_model_of_indexed_series_made_in_python_predicts_from_a_file(air, call
     frame.to_csv(air / "panel.csv")
     found = table(call("predict", "drift.tsseq", "panel.csv"))
     assert found["id"].tolist() == ["a", "a", "b", "b"]
-    assert found["day"].tolist() == ["2024-01-31", "2024-02-01"] * 2
+    assert found[column].tolist() == ["2024-01-31", "2024-02-01"] * 2
     assert found["y"].tolist() == [30.0, 31.0, 31.0, 32.0]
 
 
@@ -303,10 +333,13 @@ def test_pictures_are_drawn_of_models_forecasts_losses_and_backtests(air, call):
     fit = ["--horizon", 2, "--context-length", 12, "--model", "linear", "--max-epochs", 2]
     assert call("fit", *AIR, *fit).returncode == 0
     call("predict", "model.tsseq", "-o", "forecast.csv")
+    conformal = tsseq.ConformalForecaster(tsseq.load(air / "model.tsseq"), refit=False)
+    conformal.fit(load_air()).save(air / "conformal.tsseq")
     pictures = {
         "model.png": ("plot", "model.tsseq", "air.csv", "-o"),
         "forecast.svg": ("plot", "air.csv", "--forecast", "forecast.csv", "-o"),
         "losses.pdf": ("plot", "model.tsseq", "--losses", "-o"),
+        "inside.png": ("plot", "conformal.tsseq", "--losses", "-o"),
         "skill.png": ("backtest", *AIR, "--horizon", 2, "--model", "ridge", "--n-cutoffs", 9, "--plot"),
     }
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -438,19 +471,26 @@ def test_info_names_versions(tmp_path):
         (["predict", "rows.tsseq"], "rows.tsseq holds a NeuralRegressor, which forecasts no frames; use it in Python"),
         (["update", "rows.tsseq", "air.csv"], "rows.tsseq holds a NeuralRegressor, which forecasts no frames"),
         (["plot", "rows.tsseq"], "rows.tsseq holds a NeuralRegressor, which forecasts no frames"),
+        (["plot", "conformal.tsseq", "--losses"], "LastValue records no losses; neural forecasters do"),
+        (["plot", "ensemble.tsseq", "--losses"], "EnsembleForecaster records no losses; neural forecasters do"),
         (["predict", "last.tsseq", "none.csv"], "none.csv is not a file"),
         (["predict", "last.tsseq", "daily.csv"], "column 'month' is not in daily.csv"),
         (["predict", "last.tsseq", "--level", 0.1], "Forecaster(LastValue()) has no quantiles"),
         (["predict", "last.tsseq", "--steps", 0], "steps=0 must be a whole number"),
+        (["report", "moods.csv", "--target", "mood", "--horizon", 1, "--bps", 5], "--bps trades forecasts of numbers"),
         (["backtest", *AIR, "--horizon", 3, "--n-cutoffs", 900, "--model", "ridge"], "leave room for"),
         (["backtest", *AIR, "--horizon", 3, "--refit", "yearly", "--model", "ridge"], "refit='yearly' is neither"),
     ],
 )
 def test_errors_are_one_line_and_no_traceback(air, call, arguments, message):
-    tsseq.Forecaster(tsseq.LastValue(), 2, 12).fit(load_air()).save(air / "last.tsseq")
+    last = tsseq.Forecaster(tsseq.LastValue(), 2, 12).fit(load_air())
+    last.save(air / "last.tsseq")
+    tsseq.ConformalForecaster(last, refit=False).fit(load_air()).save(air / "conformal.tsseq")
+    tsseq.EnsembleForecaster([last]).fit(load_air()).save(air / "ensemble.tsseq")
     tsseq.NeuralRegressor(tsseq.Linear(), training=QUICK).fit(np.eye(9), np.arange(9.0)).save(air / "rows.tsseq")
     (air / "damaged.tsseq").write_bytes((air / "last.tsseq").read_bytes().replace(b"LastValue", b"LastSeven"))
     pd.Series(range(99), pd.bdate_range("2024", periods=99), name="y").to_csv(air / "daily.csv")
+    pd.Series(["up", "down"] * 50, pd.date_range("2024", periods=100), name="mood").to_csv(air / "moods.csv")
     (air / "words.csv").write_text("word,y\none,1\ntwo,2\n")
     (air / "binary.csv").write_bytes(bytes(range(256)))
     own_process = message.startswith(("--model prophet", "damaged"))

@@ -11,7 +11,7 @@ import pytest
 import tsseq
 
 PACKAGE = Path(tsseq.__file__).parent
-FLOOR = {"errors", "typing", "hints", "arguments", "metrics", "resampling"} | {
+FLOOR = {"errors", "typing", "hints", "arguments", "metrics", "quiet", "resampling"} | {
     "persistence/container",
     "persistence/codec",
     "persistence/state",
@@ -33,6 +33,7 @@ ALLOWED = {
     "errors": set(),
     "typing": set(),
     "hints": {"errors"},
+    "quiet": set(),
     "arguments": {"errors"},
     "metrics": {"errors", "typing"},
     "plotting": DATA | {"hints", "plotting"},

@@ -298,3 +298,9 @@ def test_axes_in_the_order_of_sktime_are_recognised():
         model.fit(rng.normal(size=(20, 1, 24)), y)
     with pytest.warns(UserWarning, match="2 steps of 24 channels"):
         model.fit(rng.normal(size=(20, 2, 24)), y)
+
+
+def test_labels_that_are_missing_are_counted():
+    X = np.random.default_rng(0).normal(size=(40, 8))
+    with pytest.raises(DataError, match=r"10 missing labels \(first: row 2\)"):
+        NeuralClassifier().fit(X, ["a", "b", None, "a"] * 10)

@@ -170,3 +170,10 @@ def test_networks_without_states_are_refused_by_name():
 def test_labels_that_cannot_be_learnt_are_said_clearly(y, message):
     with pytest.raises((DataError, ValueError), match=message):
         NeuralLabeller(BOTH, QUICK).fit(X, y)
+
+
+def test_labels_of_two_kinds_are_refused():
+    X = np.random.default_rng(0).normal(size=(20, 8))
+    y = np.where(X > 0, np.array(1, dtype=object), np.array("a", dtype=object))
+    with pytest.raises(DataError, match="text and numbers among its labels"):
+        NeuralLabeller().fit(X, y)

@@ -62,6 +62,14 @@ def test_a_calendar_fills_what_has_no_fixed_length(freq):
     assert_series_equal(regularize(without(whole), freq), emptied(whole), check_freq=False)
 
 
+@pytest.mark.parametrize("tz", [None, "America/New_York"])
+@pytest.mark.parametrize("hours", [0, 16])
+def test_business_days_with_gaps_get_no_weekends(hours, tz):
+    index = pd.bdate_range("2024-02-01", periods=40, name="day") + pd.Timedelta(hours=hours)
+    whole = series(index.tz_localize(tz))  # clocks change on 10 March
+    assert_series_equal(regularize(without(whole)), emptied(whole), check_freq=False)
+
+
 def test_sessions_are_filled_and_holidays_are_not(sp500):
     year = sp500.loc["2018", ["close"]]
     found = regularize(without(year), "XNYS")
@@ -102,6 +110,7 @@ def test_a_long_frame_of_one_series_is_filled():
     whole = series().reset_index()
     want = whole.assign(y=emptied(whole["y"]))
     assert_frame_equal(regularize(without(whole), time_column="day"), want)
+    assert_frame_equal(regularize(without(whole.rename(columns={"day": "ds"}))), want.rename(columns={"day": "ds"}))
 
 
 @pytest.mark.parametrize("ids", [pd.Categorical(["b"] * 15 + ["a"] * 15), [7] * 15 + [3] * 15], ids=["category", "int"])
@@ -279,3 +288,12 @@ def test_only_the_past_fills(fill):
 def test_rows_as_they_stand_have_nothing_to_fill():
     with pytest.raises(ConfigError, match="no timestamp is missing"):
         regularize(without(panel(), [18]), "rows")
+
+
+def test_a_series_of_a_few_weekdays_beside_daily_ones_has_weekends_too():
+    days = pd.date_range("2024-01-01", "2024-01-14")
+    short = pd.DatetimeIndex(["2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"])
+    frame = pd.concat({"a": pd.Series(1.0, days.delete(4)), "b": pd.Series(1.0, short)})
+    filled = regularize(frame)
+    assert filled.loc["b"].index.tolist() == pd.date_range("2024-01-04", "2024-01-09").tolist()
+    assert len(filled.loc["a"]) == 14

@@ -406,7 +406,18 @@ def test_whole_numbers_that_read_as_dates_are_refused_with_the_way_to_convert_th
         coming(pd.Index(days), calendar)
 
 
-@pytest.mark.parametrize("first", [20_240_120, 1_990, 19_000_101])
+def test_whole_numbers_that_read_as_months_are_refused_with_the_way_to_convert_them():
+    months = pd.period_range("2022-11", periods=20, freq="M").strftime("%Y%m").astype(int)
+    advice = r"such as 202211 .*read as dates; convert 'month' with pd.to_datetime\(..., format=\"%Y%m\"\)"
+    panel = pd.DataFrame({"id": np.repeat([1, 0], 20), "month": np.tile(months[::-1], 2), "y": np.arange(40.0)})
+    for frame in (panel[:20], panel):
+        ids = {"id_column": "id"} if len(frame) == 40 else {"target": "y"}
+        with pytest.raises(DataError, match=advice.replace("202211", r"20\d{4}")):
+            Forecaster(LastValue(), 2, 5, time_column="month", **ids).fit(frame)
+    assert coming(pd.Index(range(202_401, 202_413)))[0] == 202_413  # one year may be anything
+
+
+@pytest.mark.parametrize("first", [20_240_120, 1_990, 19_000_101, 202_301])
 def test_whole_numbers_that_do_not_read_as_dates_are_numbers(first):
     assert coming(pd.Index(np.arange(first, first + 50)))[0] == first + 50
 

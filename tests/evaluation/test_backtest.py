@@ -396,6 +396,23 @@ def test_a_result_prints_where_nothing_can_be_said():
     assert "no forecast has a known actual value" in repr(tsseq.backtest(model, walk, cutoffs=[59]))
 
 
+@pytest.mark.parametrize(
+    ("horizon", "cutoffs", "line"),
+    [
+        (7, range(84, 99), "6 of 15 cutoffs have fewer than 7 known rows."),
+        (2, range(80, 99), "1 of 19 cutoffs has fewer than 2 known rows."),
+        (1, range(80, 100), "1 of 20 cutoffs has no known row."),
+    ],
+)
+def test_a_result_says_after_how_many_cutoffs_too_few_rows_are_known(horizon, cutoffs, line):
+    walk = pd.Series(np.random.default_rng(0).normal(size=100).cumsum(), name="y")
+    model = Forecaster(Ridge(), horizon, 14)
+    result = tsseq.backtest(model, walk, cutoffs=[*cutoffs])
+    assert repr(result).splitlines()[2] == line
+    assert line in result._repr_html_()
+    assert "known row" not in repr(tsseq.backtest(model, walk, n_cutoffs=8))
+
+
 def test_the_skill_stands_first_in_the_scores():
     walk = pd.Series(np.random.default_rng(0).normal(size=60).cumsum(), name="y")
     assert tsseq.backtest(Forecaster(Ridge(), 2, 14), walk, n_cutoffs=2).scores.columns[0] == "skill"

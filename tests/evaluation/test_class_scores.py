@@ -122,6 +122,8 @@ def test_models_are_compared_by_their_log_loss(result):
     ):
         with pytest.raises(ConfigError, match=message):
             result.compare(**options)
+    with pytest.raises(ConfigError, match="is for forecasts of numbers"):
+        result.clark_west("markov")
 
 
 def test_scores_by_step_and_their_intervals_are_of_the_same_kind(result):
@@ -129,6 +131,7 @@ def test_scores_by_step_and_their_intervals_are_of_the_same_kind(result):
     np.testing.assert_allclose(by.mean(), result.scores["log_loss"][by.columns])
     ends = result.intervals("log_loss").loc["logistic"]
     assert ends["lower"] < ends["log_loss"] < ends["upper"]
+    pd.testing.assert_frame_equal(result.intervals(), result.intervals("log_loss"))
     assert result.intervals("F1").loc["season"].notna().all()
     assert result.suspicions() == ()
     assert len(result.plot("accuracy").lines) >= 5

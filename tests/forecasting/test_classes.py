@@ -11,7 +11,10 @@ import torch
 from pandas.testing import assert_frame_equal, assert_series_equal
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 import tsseq
 from tsseq import (
@@ -357,3 +360,36 @@ def test_probabilities_that_are_no_numbers_are_refused_and_no_category_is_made_o
         for predict in (model.predict, partial(model.predict, proba=True), model.sample):
             with pytest.raises(DataError, match="NaN or infinite"):
                 predict()
+
+
+@pytest.mark.parametrize("classifier", [MLPClassifier((4,), max_iter=3000), OneVsRestClassifier(LogisticRegression())])
+def test_a_classifier_that_takes_steps_for_labels_of_a_row_is_refused_with_advice(classifier):
+    for target in (regimes(), regimes().eq("flat")):
+        with pytest.raises(ConfigError, match=r"predicts one category, and 2 are needed; use MultiOutputClassifier\("):
+            Forecaster(classifier, 2, 3).fit(target)
+
+
+def test_medians_that_are_all_0_give_way_to_means():
+    random = pd.Series(np.random.default_rng(3).choice(list("abc"), 240), DAYS, name="regime")
+    trees = [Forecaster(DecisionTreeClassifier(random_state=k), 1, k) for k in (8, 12, 15)]
+    ensemble = EnsembleForecaster(trees, combine="median").fit(random[:150])
+    shares = ensemble.predict_at(random, random.index[150:230], proba=True).filter(like="p_")
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert (shares.round(3) == 0.333).all(axis=1).any()  # each tree is sure of another one
+
+
+def test_categories_that_read_alike_are_refused():
+    mixed = pd.Categorical([{"up": 1, "down": "1", "flat": 2}[name] for name in regimes()], categories=[1, "1", 2])
+    with pytest.raises(DataError, match="read alike, such as 1 and '1'"):
+        gru().fit(pd.Series(mixed, DAYS, name="regime"))
+
+
+def test_targets_that_are_all_alike_are_told_as_such():
+    with pytest.raises(DataError, match="two categories among the targets, and those of 50 training windows are all"):
+        Forecaster(LogisticRegression(), 1, 3).fit(pd.Series(["a"] * 3 + ["b"] * 50, name="regime"))
+
+
+def test_a_category_that_fit_has_not_seen_is_named_among_the_reasons():
+    model = Forecaster(LogisticRegression(max_iter=500), 1, 3).fit(regimes())
+    with pytest.raises(DataError, match="or categories that fit has not seen"):
+        model.predict(regimes().replace({"down": "fog"}))

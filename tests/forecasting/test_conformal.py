@@ -262,7 +262,7 @@ def test_quantiles_end_at_the_horizon():
 
 
 def test_a_history_too_short_says_what_is_needed():
-    with pytest.raises(NotEnoughHistory, match=r"has 6 rows, fewer than context_length \+ horizon before the last 21"):
+    with pytest.raises(NotEnoughHistory, match=r"n_calibration=20 holds out the last 21 of 27 rows, and 7 \(con"):
         small().fit(ar1(27))
     assert len(small().fit(ar1(28)).predict(levels=BAND)) == 2
 

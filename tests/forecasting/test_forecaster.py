@@ -87,7 +87,7 @@ class TestFutureValues:
             model.predict(future=planned().rename(columns={"promo": "discount"}))
         with pytest.raises(DataError, match=r"occur more than once \(first: \('z', "):
             model.predict(future=pd.concat([planned(), planned()]))
-        with pytest.raises(DataError, match=r"6 values are missing"):
+        with pytest.raises(DataError, match=r"no timestamp of future= is among the 6 coming rows: .* in UTC"):
             model.predict(future=planned().tz_localize("UTC", level="day"))
         with pytest.raises(ConfigError, match=r"name them with known="):
             forecaster(target="sales").fit(shop()).predict(future=planned())
@@ -634,3 +634,13 @@ def test_the_summary_says_what_was_fitted():
     found = model.summary()
     assert found["until"] == shop().index.get_level_values(1).max()
     assert found[["model", "target", "horizon", "context", "series"]].tolist() == ["Forecaster", "sales", 3, 8, 2]
+
+
+def test_a_cutoff_between_rows_is_told_as_such():
+    weekdays = pd.Series(np.arange(80.0), pd.bdate_range("2023-01-02", periods=80))
+    model = Forecaster(LastValue(), 2, 20).fit(weekdays)
+    with pytest.raises(DataError, match=r"no rows of the frame \(first: 2023-04-01.*before it is 2023-03-31"):
+        model.predict_at(weekdays, "2023-04-01")
+    with pytest.raises(DataError, match="1 cutoffs have no series with 20 rows"):
+        model.predict_at(weekdays, "2023-01-04")
+    assert len(repr(model.windows(weekdays))) < 200

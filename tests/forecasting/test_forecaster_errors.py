@@ -1,5 +1,7 @@
 """What cannot be forecast is refused in our words: what was found, what was needed, what to do."""
 
+import zoneinfo
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,6 +143,26 @@ FRAMES = {
         {"multivariate": "yes"},
         r"multivariate='yes'\) must be one of 'independent', 'joint'",
     ),
+}
+SHOPS = pd.DataFrame(
+    {"store": np.repeat(["a", "b"], 400), "date": np.tile(days(400), 2), "sales": np.arange(800.0), "price": 1.0}
+)
+NUMBERED = {
+    "dates": (SHOPS, r"rows 0 to 799, and column 'date' holds dates; pass time_column='date' and id_column='store'"),
+    "dates of one series": (SHOPS[["date", "sales", "price"]], r"pass time_column='date', or make an index of dates"),
+    "text": (SHOPS.assign(date=SHOPS["date"].dt.strftime("%Y-%m-%d")), r"time_column='date' and id_column='store'"),
+    "text with hours": (SHOPS.assign(date=SHOPS["date"].dt.strftime("%Y-%m-%d %H:%M")), r"time_column='date' and"),
+    "objects": (SHOPS.assign(date=SHOPS["date"].dt.date), r"pass time_column='date' and id_column='store'"),
+    "periods": (SHOPS.assign(date=SHOPS["date"].dt.to_period("D")), r"pass time_column='date' and"),
+    "a first date that is missing": (SHOPS.assign(date=SHOPS["date"].where(SHOPS.index > 0)), r"column 'date' holds"),
+    "two columns of text": (SHOPS.assign(region="x"), r"pass time_column='date', or"),
+    "two columns of dates": (SHOPS.assign(due=SHOPS["date"]), r"columns 'date', 'due' hold dates; pass time_column='d"),
+    "the rows of one shop": (SHOPS[SHOPS["store"] == "b"], r"rows 400 to 799, and column 'date' holds dates"),
+    "sorted rows": (SHOPS.sort_values("date"), r"rows 0 to 799, and column 'date' holds dates"),
+}
+FRAMES |= {
+    f"numbered rows beside {name}": (frame, {"target": "sales", "known": "price"}, message)
+    for name, (frame, message) in NUMBERED.items()
 }
 ODD_FRAMES = {
     "a ticker without prices": (
@@ -323,6 +345,60 @@ def test_text_and_numbers_in_the_index_of_a_yahoo_frame_are_refused():
     frame = pd.concat({"a": table()}, axis=1, names=["Ticker", "Price"]).set_axis(pd.Index([1, "a"] * 30))
     with pytest.raises(DataError, match="timestamps were needed"):
         fit(frame, target="y")
+
+
+@pytest.mark.parametrize(
+    ("frame", "roles"),
+    [
+        (SHOPS[["sales", "price"]], {"target": "sales"}),
+        (SHOPS.assign(date="soon"), {"target": "sales"}),
+        (SHOPS.assign(date=pd.NaT), {"target": "sales"}),
+        (SHOPS.assign(date=SHOPS["date"].astype(str)), {"target": "sales", "past": "date"}),
+        (SHOPS.rename_axis("row"), {"target": "sales"}),
+        (SHOPS["sales"], {}),
+    ],
+    ids=["no dates", "words", "no date at all", "dates with a role", "a named index", "a Series"],
+)
+def test_numbered_rows_without_dates_beside_them_are_one_series(frame, roles):
+    assert fit(frame, **roles).predict().index.tolist() == [800, 801, 802]
+
+
+FUTURES = {
+    "another time zone": (lambda index: index.tz_localize("UTC"), r"2024-03-01 00:00:00 without a time zone, future="),
+    "a later week": (
+        lambda index: index + pd.Timedelta(days=7),
+        r"those begin at 2024-03-01 00:00:00, future= at 2024-",
+    ),
+    "numbers": (lambda index: pd.RangeIndex(len(index)), r"future= at 0; make_future_frame\(\)"),
+}
+
+
+@pytest.mark.parametrize(("move", "message"), [pytest.param(*case, id=name) for name, case in FUTURES.items()])
+def test_a_future_frame_of_other_timestamps_is_told_from_one_that_was_not_filled(move, message):
+    fitted = fit(table(), target="y", known="x")
+    future = fitted.make_future_frame().assign(x=0.0)
+    with pytest.raises(DataError, match=rf"no timestamp of future= is among the 3 coming rows: .*{message}"):
+        fitted.predict(future=future.set_axis(move(future.index)))
+    with pytest.raises(DataError, match="1 values are missing"):
+        fitted.predict(future=future[1:])
+
+
+def test_a_future_frame_may_name_its_hours_in_another_time_zone():
+    fitted = fit(table().tz_localize("Europe/Berlin"), target="y", known="x")
+    future = fitted.make_future_frame().assign(x=0.5)
+    np.testing.assert_array_equal(fitted.predict(future=future.tz_convert("UTC")), fitted.predict(future=future))
+
+
+def test_a_history_in_another_time_zone_is_refused():
+    local = series(index=days(freq="h", tz="America/New_York"))
+    fitted = fit(local)
+    message = r"in America/New_York, these are in UTC; convert these with tz_convert\('America/New_York'\)"
+    with pytest.raises(DataError, match=message):
+        fitted.predict(local.tz_convert("UTC"))
+    again = local.tz_convert("UTC").tz_convert(zoneinfo.ZoneInfo("America/New_York"))
+    pd.testing.assert_series_equal(fitted.predict(again), fitted.predict(), check_freq=False)
+    with pytest.raises(DataError, match="without a time zone; convert one of them with tz_localize"):
+        fitted.predict(local.tz_localize(None))
 
 
 def test_a_yahoo_future_frame_that_was_not_filled_is_told_to_be_filled():

@@ -218,6 +218,17 @@ def test_a_long_frame_of_one_series_needs_a_time_column_only(walks):
     assert_series_equal(out.set_index("day")["A"], forecasts(walks["A"]), check_exact=True, check_freq=False)
 
 
+@pytest.mark.parametrize("rows", [slice(None), slice(10, None)], ids=["all rows", "rows that were chosen"])
+def test_a_long_frame_of_one_series_with_its_dates_in_ds_needs_no_roles(walks, rows):
+    frame = walks["A"].rename_axis("ds").rename("y").reset_index()[rows]
+    want = forecasts(walks["A"][rows])
+    for each in (frame, frame.assign(ds=frame["ds"].dt.strftime("%Y-%m-%d"))):
+        out = forecasts(each)
+        assert out.columns.tolist() == ["ds", "y"]
+        np.testing.assert_array_equal(out["y"], want)
+        assert out["ds"].tolist() == want.index.tolist()
+
+
 def test_dates_in_text_are_read_as_dates_in_a_long_frame(walks):
     frame = nixtla(close=walks)
     text = frame.assign(ds=frame["ds"].dt.strftime("%Y-%m-%d"))

@@ -26,6 +26,7 @@ from tsseq import (
 LETTERS = np.array(list("abcd"))
 CHAIN = np.random.default_rng(7).dirichlet(np.ones(4), (4, 4))
 TREE, LOGISTIC, PRIOR = DecisionTreeClassifier(min_samples_leaf=5), LogisticRegression(max_iter=300), DummyClassifier()
+FEW = Training(max_epochs=1, max_steps=5, verbose=False)
 
 
 def days(n):
@@ -247,3 +248,17 @@ def test_what_cannot_be_is_refused_by_name():
         model.predict(levels=[1.0])
     with pytest.raises(ConfigError, match=r"use predict\(proba=True\), or ConformalForecaster\(...\) for sets"):
         Forecaster(TREE, 1, 2).fit(series).predict(levels=[0.9])
+
+
+@pytest.mark.parametrize("rolling", [False, True])
+def test_an_update_with_some_of_the_categories_keeps_them_apart(rolling):
+    frame = pd.concat([chain(160), pd.Series(list("cdcdcdcdcd"), days(170)[160:])]).rename("letter")
+    model = ConformalForecaster(GRUForecaster(1, 2, training=FEW), 20, rolling=rolling).fit(frame[:160])
+    model.update(frame[160:])
+    assert_frame_equal(model.predict(levels=[0.8], proba=True), model.predict(frame, levels=[0.8], proba=True))
+
+
+def test_rolling_sets_of_series_that_end_at_different_times_need_no_frame():
+    frame = pd.concat({"x": chain(80), "y": chain(60, seed=1)}).to_frame()
+    model = sets(LOGISTIC, 15, rolling=True).fit(frame)
+    assert_frame_equal(model.predict(levels=[0.5, 0.8]), model.predict(frame, levels=[0.5, 0.8]))

@@ -251,3 +251,12 @@ def test_a_line_that_was_believed_alone_lets_its_network_try_again():
     other = Y + np.abs(X[:, 0])
     model.partial_fit(X, other, training=Training(max_epochs=10, learning_rate=0.01, verbose=False))
     assert float(model.network_.line.share) > 0
+
+
+def test_rows_that_end_before_those_of_fit_are_no_update():
+    frame = series()[["sales"]]
+    model = LinearForecaster(HORIZON, LENGTH, training=QUICK).fit(frame[:120])
+    for older in (frame[:100], frame[90:119]):
+        with pytest.raises(DataError, match=r"newer rows end at .* and those that were fitted on at 2024-04-29"):
+            model.update(older)
+    assert model.update(frame[100:125]).fitted_until_ == DAYS[124]

@@ -7,7 +7,7 @@ from matplotlib.dates import date2num
 from numpy.testing import assert_allclose
 from sklearn.ensemble import RandomForestClassifier
 
-from tsseq import ConfigError, ConformalForecaster, Forecaster, plot_forecast
+from tsseq import ConfigError, ConformalForecaster, DataError, Forecaster, plot_forecast
 from tsseq.forecasting.naive import LastValue
 
 DAYS = pd.date_range("2024-01-01", periods=60, name="day")
@@ -64,3 +64,9 @@ def test_axes_of_ones_own_are_refused():
     ax = MODEL.plot()
     with pytest.raises(ConfigError, match="categories are drawn on axes of their own"):
         plot_forecast(SKY, MODEL.predict(), ax=ax)
+
+
+@pytest.mark.parametrize("history", [SKY.tz_localize("UTC"), SKY.to_period("D")])
+def test_a_history_with_another_kind_of_index_is_an_error_that_says_so(history):
+    with pytest.raises(DataError, match=r"the history is indexed by .*; pass the history that was forecast"):
+        plot_forecast(history, MODEL.predict(proba=True))

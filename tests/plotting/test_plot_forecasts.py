@@ -245,6 +245,7 @@ def test_dates_are_few_enough_not_to_collide():
         (HISTORY.assign(close="a"), "not numeric"),
         (HISTORY.assign(close=np.nan), "no values"),
         (HISTORY.reset_index(drop=True), "indexed by"),
+        (HISTORY.tz_localize("UTC"), "indexed by"),
         ([1.0, 2.0], "not list"),
     ],
 )

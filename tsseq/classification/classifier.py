@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
@@ -22,6 +23,7 @@ from tsseq.classification.start import fit_start, log_losses
 from tsseq.classification.symbols import holds_symbols, read_symbols
 from tsseq.data.layout import Layout
 from tsseq.data.windows import row_weights
+from tsseq.errors import DataError
 from tsseq.heads import Bernoulli, Head
 from tsseq.hints import documented
 from tsseq.networks import GRU, Network
@@ -155,6 +157,9 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         DataError
             X does not hold sequences of numbers or of symbols, its axes are in another order, or y has a single class.
         """
+        missing = [row for row, name in enumerate(y) if name is None] if isinstance(y, (list, pd.Series)) else []
+        if missing:
+            raise DataError(f"y has {len(missing)} missing labels (first: row {missing[0]}); leave these rows out.")
         are_symbols = holds_symbols(X, self.symbols)
         if not are_symbols and is_table(X):
             options: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan", "multi_output": True}

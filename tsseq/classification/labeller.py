@@ -189,6 +189,8 @@ def _encode_labels(labels: list[NDArray[Any]], length: int) -> tuple[NDArray[Any
     known = ~pd.isna(flat)
     if not known.any():
         raise DataError("y has no labels; all of them are missing.")
+    if len({isinstance(name, str) for name in flat[known]}) > 1:
+        raise DataError("y holds text and numbers among its labels; they should be all of one kind.")
     numbers = np.full(len(flat), np.nan)
     classes, numbers[known] = np.unique(np.array(flat[known].tolist()), return_inverse=True)
     codes = np.full((len(labels), length), np.nan)

@@ -33,7 +33,7 @@ def read(
     source : Path
         A CSV, parquet or feather file; "-" is standard input.
     time_column : str or None
-        Column of timestamps; None takes the first column, or the index that a parquet file has.
+        Column of timestamps; None takes the first that is not the id, or the index that a parquet file has.
     id_column : str or None
         Column of series ids; None if the file holds one series.
     sep : str, optional
@@ -54,7 +54,7 @@ def read(
     frame = _table(source, sep)
     if time_column is None and not isinstance(frame.index, pd.RangeIndex):
         return frame, {}
-    time_name = frame.columns[0] if time_column is None else time_column
+    time_name = _first_column(frame, id_column) if time_column is None else time_column
     _check_columns(source, frame, time_name)
     if id_column is not None:
         return frame, {"id_column": id_column, "time_column": time_name}
@@ -103,7 +103,8 @@ def read_like(source: Path, model: BaseForecaster, sep: str | None = None) -> pd
     if layout.kind == "long" or not isinstance(frame.index, pd.RangeIndex):
         return frame
     id_name, time_name = layout.names
-    time_name = frame.columns[0] if time_name is None else time_name
+    if time_name is None:
+        time_name = _first_column(frame, id_name if layout.kind == "panel" else None)
     if layout.kind != "panel":
         _check_columns(source, frame, time_name)
         return _by_time(source, frame, time_name).rename_axis(columns=id_name)
@@ -212,6 +213,15 @@ def _separator(path: Path, sep: str | None) -> str:
     if sep is None:
         return "\t" if ".tsv" in path.suffixes else ","
     return "\t" if sep == r"\t" else sep
+
+
+def _first_column(frame: pd.DataFrame, id_column: Hashable) -> Hashable:
+    """The first column that is not the id; None if there is none.
+
+    >>> _first_column(pd.DataFrame(columns=["shop", "day", "sales"]), "shop")
+    'day'
+    """
+    return next((name for name in frame if name != id_column), None)
 
 
 def _check_columns(source: Path, frame: pd.DataFrame, *names: Hashable) -> None:

@@ -12,6 +12,7 @@ from tsseq import cli
 from tsseq.cli.modelling import check_picture, save_picture
 from tsseq.cli.models import forecaster
 from tsseq.cli.options import Data, Model, Models, NCutoffs, Output, Refit, Stride, reads_data
+from tsseq.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,8 @@ def audit(
     from tsseq.reporting.forecasts import leaks
 
     frame, models = data.read([model])
-    table = tsseq.audit(models[model], frame, n_cutoffs, seed)
+    (leader,) = models.values()
+    table = tsseq.audit(leader, frame, n_cutoffs, seed)
     if output is not None:
         cli.files.write(table, output, sep=data.sep)
     else:
@@ -87,13 +89,19 @@ def report(
 ) -> None:
     """Write a page about a backtest and an audit of the first model, and with --bps about money."""
     frame, models = data.read(model)
+    name, leader = next(iter(models.items()))
+    has_categories = leader.to_panel(frame).classes is not None
+    if has_categories and bps is not None:
+        raise ConfigError("--bps trades forecasts of numbers, and the target holds categories.")
     result = _result(models, frame, n_cutoffs, stride, refit, None)
-    findings, book = tsseq.audit(models[model[0]], frame), None
+    findings, book = None if has_categories else tsseq.audit(leader, frame), None
+    if has_categories:
+        typer.echo("No audit: it is of numbers, and the target holds categories.", err=True)
     if bps is not None:
-        schema = models[model[0]].task.schema
+        schema = leader.task.schema
         columns = schema.id_column, schema.time_column
         prices = frame if schema.id_column is None else cli.files.indexed(data.source, frame, *columns)
-        weights = tsseq.to_weights(result.forecasts, prices, model=model[0], rule="sign", allow_short=False)
+        weights = tsseq.to_weights(result.forecasts, prices, model=name, rule="sign", allow_short=False)
         book = tsseq.simulate(weights, prices, costs=tsseq.Costs(bps=bps), price=data.target)
     _show(result)
     page = tsseq.report(result, book, output, title=f"{data.target} of {data.source.stem}", audit=findings)

@@ -49,7 +49,8 @@ def fit(
 ) -> None:
     """Fit a model on a whole file and write it to a model file."""
     frame, models = data.read([model], level)
-    fitted = models[model].fit(frame)
+    (forecaster,) = models.values()
+    fitted = forecaster.fit(frame)
     fitted.save(output)
     typer.echo(f"Model: {output}, fitted until {fitted.fitted_until_}", err=True)
 
@@ -126,7 +127,7 @@ def plot(  # noqa: PLR0913 (an option each)
         paths = (source, future)
         frame, known = (None if path is None else cli.files.read_like(path, fitted, sep) for path in paths)
         options: dict[str, Any] = {"steps": steps, "levels": level or None, "future": known}
-        axes = fitted.plot_history() if losses else fitted.plot(frame, **options, last=last, max_series=max_series)
+        axes = draw_losses(fitted) if losses else fitted.plot(frame, **options, last=last, max_series=max_series)
     save_picture(axes, output)
 
 
@@ -139,6 +140,14 @@ def load_forecaster(path: Path) -> BaseForecaster:
         what = f"{path} holds a {type(fitted).__name__}, which forecasts no frames"
         raise ConfigError(f"{what}; use it in Python, with tsseq.load({str(path)!r}).predict(X).")
     return fitted
+
+
+def draw_losses(fitted: BaseForecaster) -> Axes:
+    """Draw the losses of a forecaster, or of the one that a conformal forecaster calibrates."""
+    inner = fitted.forecaster_ if isinstance(fitted, tsseq.ConformalForecaster) else fitted
+    if not isinstance(inner, tsseq.Forecaster):
+        raise ConfigError(f"{type(inner).__name__} records no losses; neural forecasters do.")
+    return inner.plot_history()
 
 
 def check_picture(output: Path) -> None:

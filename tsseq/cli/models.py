@@ -30,7 +30,7 @@ def forecaster(
     Parameters
     ----------
     name : str
-        One of `MODELS`.
+        One of `MODELS`. Of categories, "ridge" is a logistic regression, which has the same penalty.
     frame : Series or DataFrame
         What it will be fitted on; the seasonal naive model takes its season from it.
     horizon : int
@@ -65,9 +65,7 @@ def forecaster(
         return neural.set_params(head=tsseq.Quantiles(levels)) if levels else neural
     model = tsseq.Forecaster(tsseq.LastValue(), horizon, context_length, **roles)
     if name == "ridge":
-        from sklearn.linear_model import Ridge
-
-        model.set_params(regressor=Ridge())
+        model.set_params(regressor=_linear(horizon, categories=model.to_panel(frame).classes is not None))
     elif name == "seasonal-naive":
         season = model.to_panel(frame).rules[0].season_length
         if season == 1:
@@ -75,3 +73,13 @@ def forecaster(
             raise ConfigError(f"{step}; use naive.")
         model.set_params(regressor=tsseq.SeasonalNaive(season))
     return tsseq.ConformalForecaster(model) if levels else model
+
+
+def _linear(horizon: int, *, categories: bool) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.multioutput import MultiOutputClassifier
+
+    if not categories:
+        return Ridge()
+    logistic = LogisticRegression(max_iter=1000)
+    return logistic if horizon == 1 else MultiOutputClassifier(logistic)

@@ -23,7 +23,7 @@ def _known_models() -> list[str]:
     return list(MODELS)
 
 
-_NAMES = f"One of {', '.join(MODELS)}"
+_NAMES = f"One of {', '.join(MODELS)}; of categories, ridge is logistic regression"
 Model = Annotated[str, typer.Option(help=f"{_NAMES}.", autocompletion=_known_models)]
 Models = Annotated[list[str], typer.Option("--model", help=f"{_NAMES}; may be repeated.", autocompletion=_known_models)]
 ModelFile = Annotated[Path, typer.Argument(help="A model file, as fit writes it.")]
@@ -43,7 +43,7 @@ Refit = Annotated[
         help="When to fit anew: a pandas offset (YE: each year), or k for every k-th cutoff; 'update k' goes on."
     ),
 ]
-TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps. Default: the first column.")]
+TimeColumn = Annotated[str | None, typer.Option(help="Column of timestamps. Default: the first that is not the id.")]
 IdColumn = Annotated[str | None, typer.Option(help="Column of series ids, when the file holds several series.")]
 Separator = Annotated[
     str | None, typer.Option("--sep", help="Separator in text files. Default: a comma, a tab in .tsv.")
@@ -83,12 +83,15 @@ class Data:
     def read(
         self, names: list[str], levels: list[float] | None = None
     ) -> tuple[pd.DataFrame, dict[str, BaseForecaster]]:
-        """Read the table, and make the models of these names."""
+        """Read the table, and make the models of these names; of categories, ridge is called logistic."""
         frame, columns = cli.files.read(self.source, self.time_column, self.id_column, self.sep)
         roles: dict[str, Any] = {name: getattr(self, name) for name in ("target", "weight", "calendar", "log")}
         roles |= {name: getattr(self, name) or None for name in ("past", "known", "static")} | columns
         sizes = self.horizon, self.context_length, self.max_epochs
-        return frame, {name: forecaster(name, frame, *sizes, levels, **roles) for name in names}
+        models = {name: forecaster(name, frame, *sizes, levels, **roles) for name in names}
+        if "ridge" in models and models["ridge"].to_panel(frame).classes is not None:
+            models = {"logistic" if name == "ridge" else name: model for name, model in models.items()}
+        return frame, models
 
 
 def reads_data(command: Callable[..., None]) -> Callable[..., None]:

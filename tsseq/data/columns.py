@@ -144,6 +144,9 @@ class Classes:
         boolean = pd.api.types.is_bool_dtype(column.dtype)
         boolean |= column.dtype == object and pd.api.types.infer_dtype(column) == "boolean"
         values = categories_of(column, certain or boolean)
+        if values is not None and len({str(value) for value in values}) < len(values):
+            alike = f"categories of column {column.name!r} read alike, such as 1 and '1'"
+            raise DataError(f"{alike}; make them of one kind.")
         dtype = str(column.dtype) if str(column.dtype) in HOLDERS else "object"
         return None if values is None else cls(values, dtype, bool(getattr(column.dtype, "ordered", False)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
@@ -11,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tsseq.data.schema import Schema
+from tsseq.data.schema import Schema, listed
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index, Mask
 
 Kind = Literal["single", "panel", "long", "wide", "closes"]
 MOST_CELLS = 4
 TICKER_NAMES = ("ticker", "tickers", "symbol", "symbols")
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 
 
 @runtime_checkable
@@ -175,7 +177,7 @@ def parse_frame(
     Raises
     ------
     DataError
-        It is not a frame, is empty, or has repeated columns.
+        It is not a frame, is empty, has repeated columns, or counts its rows beside a column of dates without a role.
     """
     frame = as_pandas(frame)
     is_series = isinstance(frame, pd.Series)
@@ -192,12 +194,46 @@ def parse_frame(
         raise DataError(f"column {frame.columns[frame.columns.duplicated()][0]!r} occurs more than once.")
     if isinstance(frame.index, pd.MultiIndex):
         return _from_panel(frame, is_series)
-    if schema.time_column is not None or schema.id_column is not None or {"unique_id", "ds"} <= set(frame.columns):
+    if _is_long(frame, schema):
         return _from_long(frame, schema)
     if holds_one_field(frame, schema):
         return _from_closes(frame, schema, layout)
+    if not is_series:
+        _check_no_dates_beside(frame, schema)
     layout = FrameLayout("single", (None, frame.index.name), freq=_freq(frame.index), is_series=is_series)
     return ParsedFrame(layout, None, frame.index, frame.reset_index(drop=True))
+
+
+def _is_long(frame: pd.DataFrame, schema: Schema) -> bool:
+    """Whether timestamps are a column: one that the schema names, or "ds" beside ids or numbered rows."""
+    named = schema.time_column is not None or schema.id_column is not None
+    return named or (len(frame.columns) > 1 and "ds" in frame and ("unique_id" in frame or _counts_rows(frame.index)))
+
+
+def _counts_rows(index: pd.Index) -> bool:
+    """Whether an index is what pandas numbers rows with, or what is left of it after rows were chosen or sorted."""
+    return index.name is None and index.dtype.kind in "iu"
+
+
+def _check_no_dates_beside(frame: pd.DataFrame, schema: Schema) -> None:
+    """Refuse numbered rows beside dates without a role: all series would be read as one, in the order of the rows."""
+    if not _counts_rows(frame.index):
+        return
+    free = [name for name in frame if name not in (*schema.measured, *schema.static, schema.weight)]
+    texts = [name for name in free if frame[name].dtype.kind in "MUO"]
+    dates = [name for name in texts if _holds_dates(frame[name])]
+    if not dates:
+        return
+    ids = [name for name in texts if name not in dates]
+    advice = f"pass time_column={dates[0]!r}" + (f" and id_column={ids[0]!r}" if len(ids) == 1 else "")
+    rows = f"the index counts rows {frame.index.min()} to {frame.index.max()}"
+    columns = f"column {dates[0]!r} holds" if len(dates) == 1 else f"columns {listed(dates)} hold"
+    raise DataError(f"{rows}, and {columns} dates; {advice}, or make an index of dates with set_index.")
+
+
+def _holds_dates(column: pd.Series[Any]) -> bool:
+    """Whether the first value that is not missing reads as a date: 2024-01-31, or 2024-01-31 10:00."""
+    return ISO_DATE.fullmatch(str(column.iloc[int(column.notna().argmax())])) is not None
 
 
 def _way_in(content: Any) -> str:
@@ -261,7 +297,7 @@ def _from_long(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
     id_column, time_column = schema.id_column, schema.time_column
     if time_column is None:
         time_column = "ds"
-        id_column = "unique_id" if id_column is None else id_column
+        id_column = "unique_id" if id_column is None and "unique_id" in frame.columns else id_column
     missing = [repr(name) for name in (id_column, time_column) if name is not None and name not in frame.columns]
     if missing:
         raise DataError(f"column {', '.join(missing)} is not in the frame; it has {list(frame.columns)}.")

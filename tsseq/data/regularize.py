@@ -12,7 +12,7 @@ from tsseq.data.frames import FrameLayout, ParsedFrame, as_pandas, holds_one_fie
 from tsseq.data.panel import Frame, PandasFrame
 from tsseq.data.schema import Schema
 from tsseq.data.time_rules import Rows, TimeRule
-from tsseq.data.timestamps import Calendar, calendar_of, inferred_freq, rule_for, step_rule, usual_step
+from tsseq.data.timestamps import Calendar, calendar_of, inferred_freq, onward_rule, rule_for, usual_step
 from tsseq.errors import ConfigError, DataError
 from tsseq.typing import Index
 
@@ -33,7 +33,8 @@ def regularize(
         Any frame that `tsseq.Forecaster.fit` takes; it is not changed.
     calendar : str, DateOffset, TimeRule or dict, optional
         A pandas offset or its alias ("B", "MS"), the code of an exchange ("XNYS"), a rule of time, or a dict of these
-        by id. Default: the frequency that the timestamps suggest, else the most frequent step between rows.
+        by id. Default: the frequency that the timestamps suggest, else the most frequent step between rows; a step of
+        a day skips weekends if none has a row.
     fill : {"ffill"}, optional
         "ffill" gives every missing value between the first and the last of its column and series the last one before
         it, as regressors need that take no missing values (scikit-learn's `Ridge`): those of new rows, and those that
@@ -42,7 +43,7 @@ def regularize(
     id_column : Hashable, optional
         Column of ids in a long frame. Default: "unique_id" in a long frame with the columns "unique_id" and "ds".
     time_column : Hashable, optional
-        Column of timestamps in a long frame. Default: "ds" in such a frame.
+        Column of timestamps in a long frame. Default: "ds" in such a frame, and in one whose rows are numbered.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def regularize(
     2024-01-02    2.0
     2024-01-03    NaN
     2024-01-04    4.0
-    dtype: float64
+    Freq: B, dtype: float64
     >>> days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-04"])
     >>> regularize(pd.Series([1.0, 2.0, 4.0], days), fill="ffill").tolist()
     [1.0, 2.0, 2.0, 4.0]
@@ -88,7 +89,7 @@ def regularize(
     for name, start, end in zip(ids, indptr, indptr[1:]):
         rows = order[start:end]
         times = parsed.times.take(rows)
-        grid = _grid(_rule(calendar_of(name, calendar), times), times, name)
+        grid = _grid(_rule(calendar_of(name, calendar), times, parsed.times), times, name)
         grids.append(grid)
         sources.append(np.append(rows, -1)[times.get_indexer(grid)])
     times = grids[0].append(grids[1:]).rename(parsed.times.name)
@@ -106,10 +107,13 @@ def _parsed(frame: pd.DataFrame, schema: Schema) -> ParsedFrame:
     return parse_frame(frame, schema)
 
 
-def _rule(calendar: Calendar, times: pd.Index) -> TimeRule:
-    """The rule of one series; that of its most frequent step if no calendar and no frequency is known."""
+def _rule(calendar: Calendar, times: pd.Index, all_times: pd.Index) -> TimeRule:
+    """The rule of one series; that of its most frequent step if no calendar and no frequency is known.
+
+    Business days are such of all series: one that was open for some days need not have been closed at weekends.
+    """
     if calendar is None and isinstance(times, pd.DatetimeIndex) and len(times) > 2 and inferred_freq(times) is None:
-        return step_rule(usual_step(times.tz_localize(None)), times)
+        return onward_rule(usual_step(times.tz_localize(None)), pd.DatetimeIndex(all_times))
     rule = rule_for(calendar, times, times)
     if isinstance(rule, Rows):
         raise ConfigError("calendar='rows' takes rows as they stand: no timestamp is missing. Pass another calendar.")

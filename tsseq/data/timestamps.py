@@ -22,6 +22,7 @@ Refit: TypeAlias = bool | int | str | pd.DateOffset
 
 MOST_LISTED = 20
 MONTHLY = ("YS", "YE", "QS", "QE", "MS", "ME")  # steps that are no number of days
+NUMBERED = {"%Y%m%d": (19_000_101, 21_001_231), "%Y%m": (190_001, 210_012)}  # dates as whole numbers
 GRIDS = {"s": "1s", "min": "1min", "h": "1h", "D": "1D", "W": "7D", "MS": "30.4D", "QS": "91.3D", "YS": "365.25D"}
 PERIOD_ENDS = (  # offsets that name the last day of a period; all others name the first
     pd.offsets.YearEnd,
@@ -101,7 +102,12 @@ def _onward(times: pd.Index, longest: pd.Index) -> TimeRule:
         raise DataError(f"no step can be learnt from {len(longest)} timestamps; pass more rows, or a rule of time.")
     clock = longest.tz_localize(None)
     step = pd.Timedelta(_median_step(clock.asi8), unit=clock.unit)
-    return Offsets(pd.offsets.BDay()) if step == DAY and _on_weekdays(longest) else step_rule(step, times)
+    return onward_rule(step, longest)
+
+
+def onward_rule(step: pd.Timedelta, stamps: pd.DatetimeIndex) -> TimeRule:
+    """The rule of a step that ``stamps`` take: by weekdays where it is a day and no weekend has a row."""
+    return Offsets(pd.offsets.BDay()) if step == DAY and _on_weekdays(stamps) else step_rule(step, stamps)
 
 
 def _on_weekdays(stamps: pd.DatetimeIndex) -> bool:
@@ -109,14 +115,17 @@ def _on_weekdays(stamps: pd.DatetimeIndex) -> bool:
 
 
 def _check_no_dates(times: pd.Index) -> None:
-    """Refuse whole numbers that read as dates: 20240131 is not followed by 20240132."""
+    """Refuse whole numbers that read as dates: 20240131 is not followed by 20240132, nor 202412 by 202413."""
     first, last = int(times.min()), int(times.max())
-    if isinstance(times, pd.RangeIndex) or not 19_000_101 <= first < last <= 21_001_231:
+    form = next((form for form, (low, high) in NUMBERED.items() if low <= first < last <= high), None)
+    if form is None or isinstance(times, pd.RangeIndex):
         return
-    numbers = times.unique()
-    if pd.to_datetime(numbers.astype(str), format="%Y%m%d", errors="coerce").notna().all():
+    numbers = times.unique().sort_values()
+    if form == "%Y%m" and not (np.diff(numbers) == 89).any():  # from December to January
+        return
+    if pd.to_datetime(numbers.astype(str), format=form, errors="coerce").notna().all():
         name = "them" if times.name is None else repr(times.name)
-        advice = f'convert {name} with pd.to_datetime(..., format="%Y%m%d")'
+        advice = f'convert {name} with pd.to_datetime(..., format="{form}")'
         raise DataError(f"timestamps such as {times[0]} are whole numbers that read as dates; {advice}.")
 
 
@@ -139,13 +148,15 @@ def rules_for(calendar: Calendar, times: pd.Index, indptr: NDArray[np.int64], id
 
 
 def check_alike(fitted: pd.Index, times: pd.Index) -> None:
-    """Refuse timestamps of another kind than those of fit."""
+    """Refuse timestamps of another kind or time zone than those of fit."""
     if any(isinstance(fitted, kind) != isinstance(times, kind) for kind in (pd.DatetimeIndex, pd.PeriodIndex)):
         raise DataError(f"the frame of fit had timestamps like {fitted[-1]!r}, this one has {times[0]!r}.")
     zones = [getattr(index, "tz", None) for index in (fitted, times)]
-    if (zones[0] is None) != (zones[1] is None):
+    if str(zones[0]) != str(zones[1]):
         kinds = ["without a time zone" if zone is None else f"in {zone}" for zone in zones]
         advice = "convert one of them with tz_localize"
+        if None not in zones:
+            advice = f"convert these with tz_convert('{zones[0]}')"
         raise DataError(f"the timestamps of fit were {kinds[0]}, these are {kinds[1]}; {advice}.")
 
 

@@ -62,7 +62,7 @@ class RowNeeds:
         return RowNeeds(classes=hasattr(regressor, "predict_proba")) if needs is None else needs
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Windows:
     """A lazy matrix of forecasting samples: scikit-learn's X, with its y in `targets`.
 
@@ -106,6 +106,9 @@ class Windows:
     y: Array | None = None
     constants: bool = True
     weight: Array | None = None
+
+    def __repr__(self) -> str:
+        return f"Windows({len(self)} rows, {self.layout})"
 
     @classmethod
     def of(cls, panel: Panel, layout: Layout, scaling: Scaling, origins: Index | None = None) -> Windows:

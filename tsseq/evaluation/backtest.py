@@ -68,6 +68,7 @@ def backtest(
         The whole history, of any accepted shape; with ``prepare`` the raw one.
     cutoffs : sequence of timestamps, optional
         The origins; default: ``n_cutoffs`` of them, ``stride`` rows apart, the last one a horizon before the end.
+        After origins closer to the end only the known rows are scored; the printed result counts such origins.
     n_cutoffs : int, optional
         Number of origins; default: 20.
     stride : int, optional

@@ -132,7 +132,18 @@ class BacktestResult:
         shown = ("MAE", "RMSE", "MASE", "pinball", "log_loss", "accuracy", "coverage", "set_size")
         columns = [name for name in shown if name in scores]
         table = pd.DataFrame({"skill": scores["skill"], "p": p_values}).join(scores[columns])
-        return f"{verdict}.\n{size}", table.sort_values("skill", ascending=False, kind="stable")
+        return f"{verdict}.\n{size}{self._cut_short}", table.sort_values("skill", ascending=False, kind="stable")
+
+    @property
+    def _cut_short(self) -> str:
+        """A line about cutoffs after which too few rows are known; "" without such."""
+        n_cutoffs = self.forecasts["cutoff"].nunique()
+        known = self.forecasts.loc[self.forecasts["actual"].notna(), ["cutoff", "step"]].drop_duplicates()
+        n_short = n_cutoffs - int((known["cutoff"].value_counts() == self.horizon).sum())
+        if not n_short:
+            return ""
+        rows = "no known row" if self.horizon == 1 else f"fewer than {self.horizon} known rows"
+        return f"\n{n_short} of {n_cutoffs} cutoffs {'has' if n_short == 1 else 'have'} {rows}."
 
     @property
     def keys(self) -> list[Hashable]:
@@ -264,7 +275,7 @@ class BacktestResult:
 
     def intervals(
         self,
-        metric: str = "MAE",
+        metric: str | None = None,
         level: float = 0.95,
         *,
         n_samples: int = 1000,
@@ -278,8 +289,8 @@ class BacktestResult:
 
         Parameters
         ----------
-        metric : str
-            A column of `scores` other than ``direction_p``. Default: "MAE".
+        metric : str, optional
+            A column of `scores` other than ``direction_p``. Default: "MAE"; of categories "log_loss".
         level : float
             Share of the draws between the ends, in 0..1. Default: 0.95.
         n_samples : int
@@ -308,6 +319,8 @@ class BacktestResult:
         block = block_length(n, self.overlap) if block is None else block
         check_value("block", block)
         metrics = aligned.metrics
+        if metric is None:
+            metric = "log_loss" if aligned.n_classes else "MAE"
         if metric not in metrics:
             raise ConfigError(f"metric={metric!r} must be one of {', '.join(metrics)}.")
         chosen = {metric: metrics[metric]}
@@ -371,10 +384,12 @@ class BacktestResult:
         Raises
         ------
         ConfigError
-            The benchmark is unknown.
+            The benchmark is unknown, or the forecasts are of categories.
         DataError
             There are no more cutoffs than overlap.
         """
+        if self._aligned.n_classes:
+            raise ConfigError("clark_west() is for forecasts of numbers; compare() tests those of categories.")
         losses = self._losses("squared", benchmark)
         return self._tested(self._losses("squared", benchmark, nested=True), losses[benchmark], "less")
 

@@ -16,7 +16,7 @@ from tsseq.arguments import check_levels, check_value
 from tsseq.data.layout import Layout
 from tsseq.data.panel import Frame, Panel, followed
 from tsseq.data.scaling import Scaling, logged
-from tsseq.data.windows import Windows, check_length
+from tsseq.data.windows import Windows
 from tsseq.errors import ConfigError, NotEnoughHistory
 from tsseq.forecasting.base import BaseForecaster, History, Task, as_forecaster, check_fit_call
 from tsseq.forecasting.forecasts import Forecasts
@@ -138,13 +138,15 @@ class ConformalForecaster(BaseForecaster):
         held_out, stamps = self.n_calibration + horizon - 1, panel.stamps
         before = panel.before(stamps[max(len(stamps) - 1 - held_out, 0)])
         if (before.lengths < length + horizon).all():
-            check_length(before, length + horizon, f"context_length + horizon before the last {held_out} rows")
+            held = f"n_calibration={self.n_calibration} holds out the last {held_out} of {len(stamps)} rows"
+            needed = f"{length + horizon} (context_length + horizon) are needed before them"
+            raise NotEnoughHistory(f"{held}, and {needed}. Lower n_calibration, or pass more rows.")
         inner.fit(before := before.with_min_length(length + horizon))  # without series that are too short for it
         self.layout_ = Layout(length, horizon, panel.n_targets)
         self.scaling_ = Scaling.learn(before, "last", inner.models_logs, horizon)
         self.scores_ = np.sort(self._scores(inner, panel, stamps[-1 - held_out : -horizon])[0], axis=0)
         self.forecaster_ = clone(inner).fit(panel) if self.refit else inner
-        self.panel_ = panel.tail(length + held_out if self.rolling else length)
+        self.panel_ = self._end_of(panel)
         self.fitted_until_ = panel.times.max()
         return self
 
@@ -156,14 +158,21 @@ class ConformalForecaster(BaseForecaster):
         """
         panel = self._history(newer)
         inner = deepcopy(self.forecaster_).update(panel, training=training, freeze=freeze)
+        panel = panel.with_classes(self.panel_.classes)
         categories = inner.panel_.categories
         whole = followed(self.panel_.recoded(categories), panel.recoded(categories))
         whole = whole.chosen(whole.ids.isin(inner.panel_.ids))
-        held_out = self.n_calibration + self.layout_.horizon - 1 if self.rolling else 0
         self.scaling_ = self.scaling_.extended(whole.with_min_length(inner.task.n_rows), self.layout_.horizon)
-        self.forecaster_, self.panel_ = inner, whole.tail(self.layout_.context_length + held_out)
+        self.forecaster_, self.panel_ = inner, self._end_of(whole)
         self.fitted_until_ = inner.fitted_until_
         return self
+
+    def _end_of(self, panel: Panel) -> Panel:
+        """The last contexts; with ``rolling``, all rows since the first origin that they are judged by."""
+        if not self.rolling:
+            return panel.tail(self.layout_.context_length)
+        end = panel.tail(self.layout_.context_length + self.n_calibration + self.layout_.horizon - 1)
+        return panel.select(np.asarray(panel.times >= end.times.min()))
 
     def forecast(
         self, frame: History = None, steps: int | None = None, levels: Levels = None, future: Frame | None = None

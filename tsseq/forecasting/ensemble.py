@@ -214,7 +214,8 @@ class EnsembleForecaster(BaseForecaster, _BaseComposition):
             values.append(member.values[slice(None) if alike else np.searchsorted(member.origins, longest.origins)])
         combined = COMBINE[self.combine](np.stack(values), axis=0)
         if longest.panel.classes is not None:
-            shares = combined[..., 1:]
+            shares, means = combined[..., 1:], np.mean(values, axis=0)[..., 1:]
+            shares = np.where(shares.sum(axis=-1, keepdims=True) > 0, shares, means)  # medians may all be 0
             combined = with_likeliest(shares / shares.sum(axis=-1, keepdims=True))
         return replace(longest, values=combined)
 

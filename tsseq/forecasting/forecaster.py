@@ -67,7 +67,7 @@ class FrameOptions:
     id_column : column name, optional
         Column of a long frame that names the series (default: ``unique_id``, if there is one).
     time_column : column name, optional
-        Column of a long frame that has the timestamps (default: ``ds``, if there is one).
+        Column of a long frame that has the timestamps (default: ``ds``, if there is one beside ids or numbered rows).
     calendar : str, pandas offset, time rule or dict, optional
         How timestamps follow one another: a pandas offset or its alias, an exchange code ("XNYS"), a rule of
         `tsseq.data.time_rules`, or a dict of codes by id. None learns the step from the index. "rows" takes consecutive
@@ -214,6 +214,9 @@ class Forecaster(FrameOptions, BaseForecaster):
                 raise ConfigError(f"training= and freeze= are for networks, and the regressor is {name}.")
             options = {}
         windows, whole = self._newer_windows(newer)
+        if whole.times.max() < self.fitted_until_:
+            ends = f"the newer rows end at {whole.times.max()}, and those that were fitted on at {self.fitted_until_}"
+            raise DataError(f"{ends}; an update goes on from there. Pass the rows since.")
         fit_rows(regressor, windows, partial(regressor.partial_fit, **options))
         self.regressor_, self.scaling_, self.layout_ = regressor, windows.scaling, windows.layout
         n_rows = self.layout_.context_length + self.layout_.horizon - 1
@@ -519,6 +522,11 @@ class Forecaster(FrameOptions, BaseForecaster):
         panel, layout = self._history(frame), self.layout_
         cutoffs = stamps_like(panel.times, cutoffs)
         rows = panel.rows_at(cutoffs, layout.context_length)
+        strange = cutoffs.difference(panel.times)
+        if len(strange):
+            before = panel.stamps[panel.stamps < strange[0]]
+            there = "" if not len(before) else f", the last row before it is {before[-1]}"
+            raise DataError(f"{len(strange)} cutoffs are no rows of the frame (first: {strange[0]}{there}).")
         without_context = cutoffs.difference(panel.times.take(rows))
         if len(without_context):
             needed = f"series with {layout.context_length} rows up to them"

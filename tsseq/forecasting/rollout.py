@@ -215,6 +215,7 @@ def read_known(future: Frame, panel: Panel, rows: Index) -> Array:
     if not keys.is_unique:
         raise DataError(f"the future frame has rows that occur more than once (first: {keys[keys.duplicated()][0]}).")
     wanted = panel.times.take(rows)
+    _check_common(wanted, parsed.times)
     if parsed.ids is not None:
         wanted = pd.MultiIndex.from_arrays([panel.ids.take(panel.series_of_row[rows]), wanted])
     source = keys.get_indexer(wanted)
@@ -223,6 +224,19 @@ def read_known(future: Frame, panel: Panel, rows: Index) -> Array:
     values: Array = np.column_stack(columns)[source]
     values[source < 0] = np.nan
     return values
+
+
+def _check_common(coming: pd.Index, times: pd.Index) -> None:
+    """Refuse a future frame without any of the coming rows."""
+    if coming.isin(times).any():
+        return
+    zones = [getattr(index, "tz", None) for index in (coming, times)]
+    kinds = ["", ""]
+    if (zones[0] is None) != (zones[1] is None):
+        kinds = [" without a time zone" if zone is None else f" in {zone}" for zone in zones]
+    rows = f"no timestamp of future= is among the {len(coming)} coming rows"
+    begin = f"those begin at {coming[0]}{kinds[0]}, future= at {times[0]}{kinds[1]}"
+    raise DataError(f"{rows}: {begin}; make_future_frame() gives the frame to fill.")
 
 
 def _columns(panel: Panel) -> slice:

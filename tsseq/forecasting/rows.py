@@ -53,6 +53,10 @@ def fit_rows(regressor: Any, windows: Windows, learn: Callable[..., Any] | None 
     weights = {} if RowNeeds.of(regressor).reads_windows else _weights_for(regressor, windows.weights)
     with _explained(regressor, windows):
         (regressor.fit if learn is None else learn)(windows, windows.targets(), **weights)
+    if windows.panel.classes is not None and windows.layout.horizon > 1 and hasattr(regressor, "predict_proba"):
+        found = None if RowNeeds.of(regressor).reads_windows else regressor.predict_proba(windows[:1])
+        if isinstance(found, np.ndarray):  # it took the steps for labels of a row
+            raise ConfigError(_one_output(regressor, windows))
     return n_dropped
 
 
@@ -245,13 +249,22 @@ def _explained(regressor: Any, windows: Windows) -> Iterator[None]:
         yield
     except ValueError as error:
         name, n_outputs = type(regressor).__name__, windows.layout.n_outputs
+        if windows.panel.classes is not None and any(words in str(error) for words in ("one class", "single class")):
+            what = f"{name} needs two categories among the targets"
+            raise DataError(f"{what}, and those of {len(windows)} training windows are all alike.") from error
         if "NaN" in str(error) and any(np.isnan(X).any() for X, _ in windows.chunks()):
             filled = "fill prices in between with tsseq.regularize(frame, calendar, fill='ffill')"
             other = f"or use make_pipeline(SimpleImputer(), {name}()) as the regressor, or a neural forecaster"
-            problem = f"{name} takes no missing values, and some contexts have them"
+            unknown = "" if windows.panel.classes is None else " or categories that fit has not seen"
+            problem = f"{name} takes no missing values, and some contexts have them{unknown}"
             raise DataError(f"{problem}: {_OUTSIDE}, {filled}, {other}.") from error
-        if "1d array" in str(error) and n_outputs > 1:
-            needed = f"{name} predicts one number, and {n_outputs} are needed"
-            wrapper = "MultiOutputRegressor" if windows.panel.classes is None else "MultiOutputClassifier"
-            raise ConfigError(f"{needed}; use {wrapper}({name}()).") from error
+        if ("1d array" in str(error) or "Multioutput target" in str(error)) and n_outputs > 1:
+            raise ConfigError(_one_output(regressor, windows)) from error
         raise
+
+
+def _one_output(regressor: Any, windows: Windows) -> str:
+    name, what = type(regressor).__name__, "number" if windows.panel.classes is None else "category"
+    wrapper = "MultiOutputRegressor" if windows.panel.classes is None else "MultiOutputClassifier"
+    needed = f"{name} predicts one {what}, and {windows.layout.n_outputs} are needed"
+    return f"{needed}; use {wrapper}({name}())."

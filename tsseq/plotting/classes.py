@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tsseq.errors import DataError
-from tsseq.plotting.frames import SeriesTables
+from tsseq.plotting.frames import SeriesTables, split_at
 from tsseq.plotting.style import (
     COLOURS,
     INK,
@@ -93,7 +93,7 @@ def _title(model: str, series: Hashable, n_models: int) -> str:
 def _strip(history: pd.DataFrame, forecast: pd.DataFrame, target: Hashable, last: int, title: str) -> Strip:
     if target not in history:
         raise DataError(f"the history has no column {target!r}; it has {list(history)}.")
-    past = history[target][history.index < forecast.index[0]].iloc[-last:]
+    past = split_at(history[target], forecast.index[0])[0].iloc[-last:]
     start = f"{target}_p_"
     probabilities = forecast[[name for name in forecast if str(name).startswith(start)]]
     if len(probabilities.columns):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from tsseq.data.schema import Names, Schema
-from tsseq.errors import ConfigError, DataError
+from tsseq.errors import ConfigError
 from tsseq.hints import rejects_foreign_names
 from tsseq.plotting.classes import draw_classes, holds_categories
 from tsseq.plotting.frames import (
@@ -17,6 +17,7 @@ from tsseq.plotting.frames import (
     check_least,
     quantile_columns,
     read_series,
+    split_at,
     targets_of,
     values_of,
 )
@@ -160,12 +161,8 @@ def _pane(known: SeriesTables, models: Mapping[str, SeriesTables], name: Hashabl
     tables = {model: _with_levels(every.table(name), target) for model, every in models.items() if name in every.rows}
     values = values_of(known.table(name), target, "history").dropna()
     first, end = min(table.index[0] for table in tables.values()), max(table.index[-1] for table in tables.values())
-    try:
-        past, future = values[values.index < first].iloc[-last:], values[values.index >= first]
-    except TypeError as error:
-        dtypes = f"the history is indexed by {values.index.dtype}, the forecast by {first!r}"
-        raise DataError(f"{dtypes}; pass the history that was forecast.") from error
-    return Pane(name, target, past, future[future.index <= end], tables)
+    past, future = split_at(values, first)
+    return Pane(name, target, past.iloc[-last:], future[future.index <= end], tables)
 
 
 def _with_levels(table: pd.DataFrame, target: Hashable) -> pd.DataFrame:

@@ -103,6 +103,16 @@ def values_of(table: pd.DataFrame, column: Hashable, role: str) -> pd.Series[flo
     return values
 
 
+def split_at(history: pd.Series[Any], first: Any) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """A history before the first time of a forecast, and from it on."""
+    try:
+        past = history.index < first
+    except TypeError as error:
+        dtypes = f"the history is indexed by {history.index.dtype}, the forecast by {first!r}"
+        raise DataError(f"{dtypes}; pass the history that was forecast.") from error
+    return history[past], history[~past]
+
+
 def check_least(name: str, value: int) -> None:
     """Refuse a limit that would leave nothing to draw."""
     if value < 1:
