@@ -292,8 +292,8 @@ def test_rows_as_they_stand_have_nothing_to_fill():
 
 def test_a_series_of_a_few_weekdays_beside_daily_ones_has_weekends_too():
     days = pd.date_range("2024-01-01", "2024-01-14")
-    short = pd.DatetimeIndex(["2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"])
+    short = pd.date_range("2024-01-03", "2024-01-11").delete([3, 4, 7])  # a weekend and a Wednesday are missing
     frame = pd.concat({"a": pd.Series(1.0, days.delete(4)), "b": pd.Series(1.0, short)})
     filled = regularize(frame)
-    assert filled.loc["b"].index.tolist() == pd.date_range("2024-01-04", "2024-01-09").tolist()
+    assert filled.loc["b"].index.tolist() == pd.date_range("2024-01-03", "2024-01-11").tolist()
     assert len(filled.loc["a"]) == 14
