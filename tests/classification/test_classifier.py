@@ -302,5 +302,7 @@ def test_axes_in_the_order_of_sktime_are_recognised():
 
 def test_labels_that_are_missing_are_counted():
     X = np.random.default_rng(0).normal(size=(40, 8))
-    with pytest.raises(DataError, match=r"10 missing labels \(first: row 2\)"):
-        NeuralClassifier().fit(X, ["a", "b", None, "a"] * 10)
+    labels = ["a", "b", None, "a"] * 10
+    for y in (labels, np.array(labels, dtype=object)):
+        with pytest.raises(DataError, match=r"10 missing labels \(first: row 2\)"):
+            NeuralClassifier().fit(X, y)

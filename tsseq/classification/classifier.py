@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
@@ -157,7 +156,8 @@ class NeuralClassifier(ClassifierMixin, BaseSequenceClassifier):
         DataError
             X does not hold sequences of numbers or of symbols, its axes are in another order, or y has a single class.
         """
-        missing = [row for row, name in enumerate(y) if name is None] if isinstance(y, (list, pd.Series)) else []
+        labels = y if isinstance(y, (list, np.ndarray)) else []
+        missing = [row for row, name in enumerate(labels) if name is None]
         if missing:
             raise DataError(f"y has {len(missing)} missing labels (first: row {missing[0]}); leave these rows out.")
         are_symbols = holds_symbols(X, self.symbols)

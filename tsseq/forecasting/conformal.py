@@ -138,9 +138,9 @@ class ConformalForecaster(BaseForecaster):
         held_out, stamps = self.n_calibration + horizon - 1, panel.stamps
         before = panel.before(stamps[max(len(stamps) - 1 - held_out, 0)])
         if (before.lengths < length + horizon).all():
-            held = f"n_calibration={self.n_calibration} holds out the last {held_out} of {len(stamps)} rows"
+            problem = f"n_calibration={self.n_calibration} holds out the last {held_out} of {len(stamps)} rows"
             needed = f"{length + horizon} (context_length + horizon) are needed before them"
-            raise NotEnoughHistory(f"{held}, and {needed}. Lower n_calibration, or pass more rows.")
+            raise NotEnoughHistory(f"{problem}, and {needed}. Lower n_calibration, or pass more rows.")
         inner.fit(before := before.with_min_length(length + horizon))  # without series that are too short for it
         self.layout_ = Layout(length, horizon, panel.n_targets)
         self.scaling_ = Scaling.learn(before, "last", inner.models_logs, horizon)

@@ -525,8 +525,8 @@ class Forecaster(FrameOptions, BaseForecaster):
         strange = cutoffs.difference(panel.times)
         if len(strange):
             before = panel.stamps[panel.stamps < strange[0]]
-            there = "" if not len(before) else f", the last row before it is {before[-1]}"
-            raise DataError(f"{len(strange)} cutoffs are no rows of the frame (first: {strange[0]}{there}).")
+            nearest = "" if not len(before) else f", the last row before it is {before[-1]}"
+            raise DataError(f"{len(strange)} cutoffs are no rows of the frame (first: {strange[0]}{nearest}).")
         without_context = cutoffs.difference(panel.times.take(rows))
         if len(without_context):
             needed = f"series with {layout.context_length} rows up to them"

@@ -483,10 +483,10 @@ class NeuralRegressor(RejectsForeignNames, RegressorMixin, BaseEstimator):
     def _run(self, X: Any, function: Callable[..., Tensor], axis: int = 0) -> Array:
         """Call ``function(batch, rows)`` on all rows, a few at a time, and join what it returns along ``axis``."""
         windows = self._as_windows(X)
-        found = predict_rows(self.network_, windows, self.accelerator_, function, axis)
-        if windows is not X and not np.isfinite(found).all():  # of windows it is told which forecast
+        predicted = predict_rows(self.network_, windows, self.accelerator_, function, axis)
+        if windows is not X and not np.isfinite(predicted).all():  # of windows it is told which forecast
             raise DataError("forecasts are NaN or infinite: weights are, or a row holds values far beyond fit's.")
-        return found
+        return predicted
 
     def _as_windows(self, X: Any) -> Windows:
         """Rows to predict from, of a plain array too."""

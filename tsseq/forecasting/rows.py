@@ -54,8 +54,8 @@ def fit_rows(regressor: Any, windows: Windows, learn: Callable[..., Any] | None 
     with _explained(regressor, windows):
         (regressor.fit if learn is None else learn)(windows, windows.targets(), **weights)
     if windows.panel.classes is not None and windows.layout.horizon > 1 and hasattr(regressor, "predict_proba"):
-        found = None if RowNeeds.of(regressor).reads_windows else regressor.predict_proba(windows[:1])
-        if isinstance(found, np.ndarray):  # it took the steps for labels of a row
+        probabilities = None if RowNeeds.of(regressor).reads_windows else regressor.predict_proba(windows[:1])
+        if isinstance(probabilities, np.ndarray):  # it took the steps for labels of a row
             raise ConfigError(_one_output(regressor, windows))
     return n_dropped
 

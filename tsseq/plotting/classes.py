@@ -115,9 +115,9 @@ def _largest_sets(forecast: pd.DataFrame, target: Hashable) -> tuple[str, pd.Dat
     """
     columns: dict[str, dict[str, Hashable]] = {}
     for name in forecast:
-        found = re.fullmatch(rf"{re.escape(str(target))}_set([\d.]+)_(.*)", str(name), re.DOTALL)
-        if found:
-            columns.setdefault(found[1], {})[found[2]] = name
+        match = re.fullmatch(rf"{re.escape(str(target))}_set([\d.]+)_(.*)", str(name), re.DOTALL)
+        if match:
+            columns.setdefault(match[1], {})[match[2]] = name
     level = max(columns, key=float, default="")
     members = columns.get(level, {})
     return level, forecast[list(members.values())].set_axis(list(members), axis=1)
